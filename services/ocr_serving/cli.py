@@ -1,0 +1,40 @@
+"""`ocr-serving start|stop|modules|models|predict|client`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ocr_serving import __version__, client, models_cli, predict_cli
+from ocr_serving.errors import ServingError
+from ocr_serving.server import start
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="ocr-serving", description="OCR services that answer PaddleOCR's hubserving calls.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    start.add_parsers(commands)
+    listing = commands.add_parser("modules", help="list the modules that come with the package")
+    listing.set_defaults(run=start.print_modules)
+    for room in (models_cli, predict_cli, client):
+        room.add_parser(commands)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 1 and one sentence on stderr where it cannot be done."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except ServingError as exc:
+        print(f"ocr-serving: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

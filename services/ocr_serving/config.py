@@ -1,0 +1,92 @@
+"""config.json, the command line and the environment → one typed, frozen object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ocr_serving import images
+from ocr_serving.errors import ConfigError
+from ocr_serving.validation import Frozen, validated
+
+ENV_PREFIX = "OCR_SERVING_"
+
+
+class ModuleConfig(Frozen):
+    """One entry of `modules_info`: arguments of `_initialize` and `predict`, and overrides of params.py."""
+
+    init_args: dict[str, Any] = {}
+    predict_args: dict[str, Any] = {}
+    params: dict[str, Any] = {}
+
+
+class ServiceConfig(Frozen):
+    """All of config.json; the first six keys are the old file's, the others have these defaults.
+
+    `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine carries.
+    Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a worker.
+    """
+
+    modules_info: dict[str, ModuleConfig] = Field(min_length=1)
+    port: int = Field(8866, ge=1, le=65535)
+    use_multiprocess: bool = False
+    workers: int | None = Field(None, ge=1, le=512)
+    gpu: str | None = None
+    host: str = "0.0.0.0"  # noqa: S104  the old server's default; clients are on other machines
+    http_status: Literal["honest", "legacy"] = "honest"
+    max_body_mb: int = Field(64, ge=1, le=1024)
+    max_images: int = Field(64, ge=1)
+    max_pixels: int = Field(50_000_000, ge=1)
+    max_queue: int | None = Field(None, ge=0)
+    timeout_s: float = Field(120, gt=0)
+    body_timeout_s: float = Field(30, gt=0)
+    api_keys_file: Path | None = None
+    log_format: Literal["auto", "text", "json"] = "auto"
+    offline: bool = False
+
+    @property
+    def limits(self) -> images.Limits:
+        """The part of the limits that decoding keeps to."""
+        return images.Limits(max_images=self.max_images, max_pixels=self.max_pixels)
+
+    @property
+    def use_gpu(self) -> bool:
+        """Whether any module asks for a GPU."""
+        return any(module.init_args.get("use_gpu") is True for module in self.modules_info.values())
+
+    def queue_size(self, workers: int) -> int:
+        """Requests that may wait: 16 for each worker unless `max_queue` says otherwise."""
+        return 16 * workers if self.max_queue is None else self.max_queue
+
+
+SETTINGS = tuple(name for name in ServiceConfig.model_fields if name != "modules_info")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The JSON object in `path`. Raises ConfigError with a sentence."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}.") from None
+    except ValueError as exc:
+        raise ConfigError(f"{path} is not JSON: {exc}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a JSON object with the key 'modules_info'.")
+    return values
+
+
+def build(values: Mapping[str, Any], environ: Mapping[str, str], *, where: str) -> ServiceConfig:
+    """Check `values` (the keys of config.json); OCR_SERVING_<KEY> in the environment beats each but `modules_info`.
+
+    Raises ConfigError with a sentence.
+    """
+    merged = dict(values)
+    for name in SETTINGS:
+        text = environ.get(ENV_PREFIX + name.upper())
+        if text is not None:
+            merged[name] = text
+    return validated(ServiceConfig, merged, where=where, error=ConfigError)

@@ -1,0 +1,93 @@
+"""ONNX models on onnxruntime: CPU, CUDA, TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
+from ocr_serving.engines.graph import with_greedy_ctc
+from ocr_serving.errors import ConfigError, ModelError
+
+ERRORS_ONLY = 3
+
+
+class OnnxRuntimeEngine:
+    """One `InferenceSession`."""
+
+    name = "onnxruntime"
+
+    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> None:
+        """Load `file`.
+
+        Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.
+        """
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ConfigError("Engine 'onnxruntime' is not installed: pip install 'ocr-serving[onnxruntime]'.") from None
+        onnxruntime.set_default_logger_severity(ERRORS_ONLY)
+        providers = _providers(onnxruntime, options)
+        model = file.read_bytes()
+        if greedy_ctc:
+            model = with_greedy_ctc(model, str(file))
+        try:
+            self._session = onnxruntime.InferenceSession(model, _session_options(onnxruntime, options), providers=providers)
+        except Exception as exc:
+            raise ModelError(f"{file} cannot be loaded by onnxruntime: {first_line(exc)}.") from exc
+        if options.use_gpu and self._session.get_providers()[0] != providers[0][0]:
+            # onnxruntime falls back to the CPU in silence where CUDA's libraries do not load.
+            raise ConfigError(
+                f"use_gpu is true but onnxruntime could not start {providers[0][0]}: check that nvidia-smi lists the GPU, "
+                "and that CUDA and cuDNN are the versions this onnxruntime-gpu needs."
+            )
+        self._file = file
+        self._run_options = onnxruntime.RunOptions()
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def run(self, *inputs: Tensor) -> list[Tensor]:
+        """Run once. Raises ModelError where the network does not take these shapes."""
+        try:
+            answers: list[Tensor] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)), self._run_options)
+        except Exception as exc:
+            raise refusal(self._file, inputs, exc) from exc
+        return answers
+
+
+def _session_options(onnxruntime: Any, options: EngineOptions) -> Any:
+    chosen = onnxruntime.SessionOptions()
+    chosen.log_severity_level = ERRORS_ONLY
+    chosen.intra_op_num_threads = options.cpu_threads
+    chosen.inter_op_num_threads = 1
+    chosen.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Spinning threads take the cores of the other workers.
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A memory pattern is planned for each input shape and kept; here nearly every page has a new one.
+    chosen.enable_mem_pattern = False
+    return chosen
+
+
+def _providers(onnxruntime: Any, options: EngineOptions) -> list[tuple[str, dict[str, str]]]:
+    if not options.use_gpu:
+        return [("CPUExecutionProvider", {})]
+    available = onnxruntime.get_available_providers()
+    wanted = ["TensorrtExecutionProvider"] * options.use_tensorrt + ["CUDAExecutionProvider"]
+    for provider in wanted:
+        if provider not in available:
+            option = "use_tensorrt" if provider.startswith("Tensorrt") else "use_gpu"
+            raise ConfigError(
+                f"This onnxruntime has no {provider}: pip install 'ocr-serving[gpu]' in its place, or set {option} to false."
+            )
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()
+    cuda = {
+        "gpu_mem_limit": str(options.gpu_mem * 2**20),
+        # The default doubles the arena at each growth and never gives it back.
+        "arena_extend_strategy": "kSameAsRequested",
+        # The default, EXHAUSTIVE, benchmarks every convolution at each new shape.
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
+    settings = {"CUDAExecutionProvider": cuda, "TensorrtExecutionProvider": {}}
+    return [(provider, settings[provider]) for provider in wanted] + [("CPUExecutionProvider", {})]

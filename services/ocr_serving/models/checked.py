@@ -1,0 +1,28 @@
+"""Copying that knows what must come out."""
+
+import hashlib
+from pathlib import Path
+from typing import IO
+
+from ocr_serving.errors import ModelError
+from ocr_serving.models.catalogue import ModelFile
+
+CHUNK = 1 << 20
+
+
+def copy_checked(stream: IO[bytes], target: Path, expected: ModelFile, *, origin: str) -> None:
+    """Writes `stream` to the new file `target`; raises ModelError unless size and SHA-256 are as expected.
+
+    Never writes more than the expected size and one chunk.
+    """
+    digest, size = hashlib.sha256(), 0
+    with target.open("xb") as out:
+        while size <= expected.size and (chunk := stream.read(CHUNK)):
+            digest.update(chunk)
+            size += len(chunk)
+            out.write(chunk)
+    if size != expected.size or digest.hexdigest() != expected.sha256:
+        raise ModelError(
+            f"{expected.name} from {origin} is not the file of the catalogue (SHA-256 {digest.hexdigest()[:12]}…, "
+            f"not {expected.sha256[:12]}…); nothing was kept, so check where it comes from and pull again."
+        )

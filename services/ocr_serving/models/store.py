@@ -1,0 +1,247 @@
+"""Where models lie on this machine, and whether they are whole.
+
+A store is a folder with one folder per model. Beside a model's files lies `.model.json`, which says where they came from,
+their hashes, and the size and modification time they had when they were last hashed: while those fit, `resolve` does not
+read the files again. Everything here works on a store that cannot be written.
+"""
+
+import contextlib
+import difflib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ocr_serving.errors import ModelError
+from ocr_serving.models.catalogue import ModelFile, catalogue, model_sets
+
+MANIFEST = ".model.json"
+_LOOSE_FILES = {".onnx", ".otf", ".ttc", ".ttf"}
+
+
+class StoredFile(BaseModel):
+    """A file as it was when it was last hashed; `mtime` in whole seconds, which is what an image layer keeps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    sha256: str
+    mtime: int
+
+
+class Manifest(BaseModel):
+    """What `.model.json` holds; `files` by path inside the model's folder, with forward slashes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    source: str
+    files: Mapping[str, StoredFile]
+
+
+def store_root() -> Path:
+    """The store of this machine: $OCR_SERVING_MODELS, or `ocr-serving/models` in the user's cache folder.
+
+    Raises ModelError where neither variable nor a home directory is known.
+    """
+    named = os.environ.get("OCR_SERVING_MODELS")
+    if named:
+        return Path(named).absolute()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        try:
+            cache = Path.home() / ".cache"
+        except RuntimeError:
+            raise ModelError("no folder for models is known, as this user has no home; set OCR_SERVING_MODELS to one.") from None
+    return cache / "ocr-serving" / "models"
+
+
+def stored_names() -> list[str]:
+    """Every name that has a model's folder in the store, whole or not."""
+    root = store_root()
+    try:
+        entries = sorted(root.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ModelError(f"cannot read the models in {root}: {error.strerror}.") from None
+    return [entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue()]
+
+
+def is_present(name: str) -> bool:
+    """Whether the store has a folder for the model, whole or not."""
+    folder = store_root() / name
+    with _as_model_error(folder):
+        return folder.is_dir()
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a model's folder, or None where it is missing or damaged."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes `.model.json` in one step, readable for everyone who may read the folder."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=MANIFEST)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=1) + "\n")
+        temporary.chmod(0o644)
+        temporary.replace(folder / MANIFEST)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe(folder: Path, *, kind: str, source: str) -> Manifest:
+    """The manifest of what lies in `folder` now; hashes every file."""
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            stat = path.stat()
+            files[path.relative_to(folder).as_posix()] = StoredFile(
+                size=stat.st_size, sha256=sha256_of(path), mtime=int(stat.st_mtime)
+            )
+    return Manifest(kind=kind, source=source, files=files)
+
+
+def problems(name: str, *, thorough: bool) -> list[str]:
+    """What is wrong with a model of the store, one phrase each; empty when it is whole.
+
+    `thorough` hashes every file. Otherwise only those whose size or time differ from the manifest's, or that it does
+    not know, and the manifest is brought up to date where the store may be written.
+    """
+    folder = store_root() / name
+    manifest = read_manifest(folder)
+    known = dict(manifest.files) if manifest else {}
+    expected = _expected(name, manifest)
+    if expected is None:
+        return [f"{MANIFEST} is missing or damaged"]
+    found: list[str] = []
+    renewed = False
+    for file in expected:
+        path = folder / file.name
+        try:
+            stat = path.stat()
+            if stat.st_size != file.size:
+                found.append(f"{file.name} has {stat.st_size} bytes, not {file.size}")
+                continue
+            now = StoredFile(size=file.size, sha256=file.sha256, mtime=int(stat.st_mtime))
+            if not thorough and known.get(file.name) == now:
+                continue
+            if sha256_of(path) != file.sha256:
+                found.append(f"{file.name} has the wrong SHA-256")
+                continue
+        except FileNotFoundError:
+            found.append(f"{file.name} is missing")
+            continue
+        except OSError as error:
+            found.append(f"{file.name} cannot be read ({error.strerror})")
+            continue
+        renewed = renewed or known.get(file.name) != now
+        known[file.name] = now
+    if renewed and not found:
+        entry = catalogue().get(name)
+        kind, source = (manifest.kind, manifest.source) if manifest else (entry.kind if entry else "own", "unknown")
+        with contextlib.suppress(OSError):
+            write_manifest(folder, Manifest(kind=kind, source=source, files=known))
+    return found
+
+
+def _expected(name: str, manifest: Manifest | None) -> list[ModelFile] | None:
+    entry = catalogue().get(name)
+    if entry:
+        return list(entry.files)
+    if manifest is None:
+        return None
+    # model_construct: a user's archive may hold paths that the catalogue would not take as names.
+    return [ModelFile.model_construct(name=path, size=file.size, sha256=file.sha256) for path, file in manifest.files.items()]
+
+
+def resolve(spec: str, *, root: Path | None = None) -> Path:
+    """The folder (or single file) of a model that is on this machine.
+
+    `spec` is a name of the catalogue, whose folder in the store is returned once its files are known to be whole; or
+    the path of a folder, an .onnx file or a font, taken relative to the working directory, then to `root`; or a name
+    that `pull` gave to a model of the user's, with or without a path inside it. The path returned is absolute.
+
+    Raises ModelError with what to do: no such name, not pulled yet, damaged, or no such path.
+    """
+    if spec in catalogue():
+        return _whole(spec)
+    if spec in model_sets():
+        names = ", ".join(model_sets()[spec].models)
+        raise ModelError(f"{spec} is a set of models where one model is needed; name one of {names}.")
+    if not spec.strip() or "\0" in spec:
+        raise ModelError("a model has an empty name or path; give a name from `ocr-serving models list` or a path.")
+    path = Path(spec)
+    with contextlib.suppress(RuntimeError):
+        path = path.expanduser()
+    tried = []
+    for base in (Path.cwd(), root.absolute() if root else None):
+        candidate = base / path if base else None
+        if candidate is None or candidate in tried:
+            continue
+        tried.append(candidate)
+        with _as_model_error(candidate):
+            if candidate.exists():
+                return _usable(candidate)
+    if not path.is_absolute() and path.parts and path.parts[0] in _own_names():
+        stored = _whole(path.parts[0]) / Path(*path.parts[1:])
+        if stored.exists():
+            return stored
+        tried.append(stored)
+    raise ModelError(_not_found(spec, tried))
+
+
+def _own_names() -> list[str]:
+    try:
+        return stored_names()
+    except ModelError:
+        return []
+
+
+def _whole(name: str) -> Path:
+    folder = store_root() / name
+    if not is_present(name):
+        raise ModelError(f"model {name} is not on this machine; run `ocr-serving models pull {name}`.")
+    found = problems(name, thorough=False)
+    if found:
+        remedy = f"run `ocr-serving models pull {name}`" if name in catalogue() else "pull it again"
+        raise ModelError(f"model {name} in {folder} is damaged ({'; '.join(found)}); {remedy}.")
+    return folder
+
+
+def _usable(path: Path) -> Path:
+    if path.is_dir() or (path.is_file() and path.suffix.lower() in _LOOSE_FILES):
+        return path
+    raise ModelError(f"{path} is neither a folder nor an .onnx file; give the folder that holds the model.")
+
+
+def _not_found(spec: str, tried: list[Path]) -> str:
+    where = " or ".join(str(path) for path in tried)
+    if Path(spec).name != spec:
+        return f"no model at {where}; put its folder there or correct the path."
+    near = difflib.get_close_matches(spec, catalogue(), n=1)
+    hint = f"did you mean {near[0]}?" if near else "`ocr-serving models list` shows the names."
+    return f"{spec} is not a model of the catalogue, and there is no such path (tried {where}); {hint}"
+
+
+@contextlib.contextmanager
+def _as_model_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(f"cannot look at {path}: {error.strerror}.") from None

@@ -1,0 +1,188 @@
+"""What a service module is: a class with `_initialize`, `predict`, `serving_method`, as PaddleHub had it.
+
+A module lives in a folder of four files (`__init__.py`, `config.json`, `module.py`, `params.py`). The server creates it
+once per worker process and calls it with one request at a time, so that neither the module nor its engines need locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import inspect
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, TypeVar
+
+from ocr_serving import images, models
+from ocr_serving.errors import ConfigError, InputError
+from ocr_serving.images import Image
+
+Config = SimpleNamespace
+"""What `read_params()` returns: attributes, one for each parameter."""
+
+C = TypeVar("C", bound="type[Module]")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class ModuleInfo:
+    """Who a module is; `name` is the last part of its URL."""
+
+    name: str
+    version: str = "1.0.0"
+    summary: str = ""
+    type: str = "cv/text_recognition"
+    author: str = ""
+    author_email: str = ""
+
+
+class Module:
+    """Base of every service module.
+
+    Subclasses define `_initialize(use_gpu, enable_mkldnn, …)` (its keywords are `init_args` of config.json), `predict(images, paths, …)`
+    (its keyword-only arguments are what a request and `predict_args` may set, checked against their annotations) and
+    `serving_method(images, **kwargs)`, marked with `@serving`.
+    """
+
+    info: ClassVar[ModuleInfo]
+
+    def __init__(
+        self,
+        *,
+        init_args: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        limits: images.Limits | None = None,
+        pull: bool = True,
+    ) -> None:
+        """Load the module: `params` override params.py, `init_args` go to `_initialize`, `pull` fetches missing models.
+
+        Raises ConfigError or ModelError with a sentence for the user.
+        """
+        self.limits = limits or images.Limits()
+        self.pull = pull
+        self.params_overrides = dict(params or {})
+        self.warnings: list[str] = []
+        self.stage_seconds: dict[str, float] = {}
+        self._initialize(**(init_args or {}))
+
+    def _initialize(self, use_gpu: bool = False, enable_mkldnn: bool = False) -> None:
+        raise NotImplementedError
+
+    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Any]:
+        """Answer for `images` (BGR uint8 arrays of shape (H, W, 3); None where one could not be decoded) or for the files `paths`."""
+        raise NotImplementedError
+
+    def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[Any]:
+        """The HTTP entry: base64 strings in, `results` out."""
+        raise NotImplementedError
+
+    def model(self, spec: str) -> Path:
+        """Where the files of a model are: `spec` is a name of the catalogue or a path, relative to the working folder or the module's.
+
+        Raises ModelError.
+        """
+        if self.pull and spec in models.catalogue():
+            models.pull([spec])
+        return models.resolve(spec, root=Path(inspect.getfile(type(self))).parent)
+
+    def decode(self, encoded: Sequence[str]) -> list[Image | None]:
+        """Base64 strings to BGR arrays; an image that cannot be decoded is None, and `warnings` says why.
+
+        Raises InputError where an entry is not base64 and TooLargeError where one has more pixels than the limits allow.
+        """
+        return self._collect(images.from_base64(text, where=f"images[{n}]", limits=self.limits) for n, text in enumerate(encoded))
+
+    def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
+        """The images of a `predict` call: `images` if given, else the files `paths`, decoded as `decode` does.
+
+        Raises InputError where both or neither are given.
+        """
+        if bool(len(images)) == bool(len(paths)):
+            raise InputError("The input data is inconsistent with expectations: give one or more images.")
+        if len(images):
+            return list(images)
+        return self._collect(_open(path, self.limits) for path in paths)
+
+    def _collect(self, decoded: Iterator[Image | images.Undecodable]) -> list[Image | None]:
+        kept: list[Image | None] = []
+        for item in decoded:
+            if isinstance(item, images.Undecodable):
+                self.warnings.append(item.reason)
+                kept.append(None)
+            else:
+                kept.append(item)
+        return kept
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds spent inside to `stage_seconds[name]`, which the server exports as metrics."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def begin_request(self) -> None:
+        """Forget what the last request left in `warnings` and `stage_seconds`."""
+        self.warnings = []
+        self.stage_seconds = {}
+
+    @classmethod
+    def main(cls) -> None:
+        """Run the module once on files named on the command line: `python module.py page.png`."""
+        from ocr_serving.modules.debug import main
+
+        main(cls)
+
+
+def _open(path: str, limits: images.Limits) -> Image | images.Undecodable:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as exc:
+        raise InputError(f"{path} cannot be read: {exc.strerror}.") from None
+    return images.from_bytes(data, where=path, limits=limits)
+
+
+def moduleinfo(**about: str) -> Callable[[C], C]:
+    """Class decorator, as PaddleHub's: `@moduleinfo(name="ocr_system", version="1.0.0", summary="…")`."""
+
+    def mark(cls: C) -> C:
+        cls.info = ModuleInfo(**about)
+        return cls
+
+    return mark
+
+
+def serving(method: F) -> F:
+    """Method decorator, as PaddleHub's: marks the HTTP entry of a module."""
+    method.is_serving = True  # type: ignore[attr-defined]
+    return method
+
+
+def params_beside(file: str) -> Callable[[], Any]:
+    """`read_params` of the `params.py` in the folder of `file`, whether that folder runs as a package or as a script.
+
+    Raises ConfigError where params.py is missing, does not import or has no `read_params`.
+    """
+    path = Path(file).resolve().parent / "params.py"
+
+    def read_params() -> Any:
+        name = f"ocr_serving_params_{abs(hash(path))}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None or not path.exists():
+            raise ConfigError(f"{path} is missing: a module needs params.py with a function read_params().")
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[name] = loaded
+        try:
+            spec.loader.exec_module(loaded)
+        except Exception as exc:
+            raise ConfigError(f"{path} cannot be read: {type(exc).__name__}: {exc}.") from exc
+        if not hasattr(loaded, "read_params"):
+            raise ConfigError(f"{path} has no function read_params().")
+        return loaded.read_params()
+
+    return read_params

@@ -1,0 +1,54 @@
+"""What the front and its worker processes say to each other, over a socket that speaks `multiprocessing.connection`.
+
+The front sends one `WorkerSpec`; the worker answers `Ready` or `Failed`; from then on each `Task` is answered by one `Done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocr_serving.config import ServiceConfig
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What a worker loads."""
+
+    config: ServiceConfig
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The modules are loaded and have answered a warm-up; `modules` maps each name to its description for OpenAPI."""
+
+    modules: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The modules could not be loaded; `reason` is a sentence for the user."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One request to `module`: the bytes of its JSON body."""
+
+    module: str
+    body: bytes
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """The answer to a Task: HTTP code, wire status, bytes of the JSON body, and what to count (times in seconds)."""
+
+    code: int
+    status: str
+    body: bytes
+    images: int = 0
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0

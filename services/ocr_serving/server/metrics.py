@@ -1,0 +1,72 @@
+"""What Prometheus reads at /metrics. The front counts; workers hand it their stage times with each answer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from ocr_serving import machine
+
+if TYPE_CHECKING:
+    from ocr_serving.server.pool import Pool
+
+# A `_created` sample beside each series doubles the page and tells nothing here.
+disable_created_metrics()
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """The counters of one service; times are seconds."""
+
+    def __init__(self) -> None:
+        """Start at zero, in a registry of its own."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "ocr_serving_requests", "Answered predict requests.", ["module", "status", "code"], registry=self.registry
+        )
+        self.images = Counter("ocr_serving_images", "Images in answered predict requests.", ["module"], registry=self.registry)
+        self.request_seconds = Histogram(
+            "ocr_serving_request_seconds", "From the first byte read to the answer.", ["module"], buckets=SECONDS, registry=self.registry
+        )
+        self.queue_seconds = Histogram(
+            "ocr_serving_queue_wait_seconds", "Waiting for a free worker.", ["module"], buckets=SECONDS, registry=self.registry
+        )
+        self.stage_seconds = Histogram(
+            "ocr_serving_stage_seconds", "Inside one stage of a prediction.", ["module", "stage"], buckets=SECONDS, registry=self.registry
+        )
+
+    def watch(self, pool: Pool) -> None:
+        """Export the state of `pool` too."""
+        self.registry.register(PoolCollector(pool))
+
+
+class PoolCollector(Collector):
+    """Gauges read from the pool at the moment of the scrape."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Read from `pool`."""
+        self.pool = pool
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Families for one scrape."""
+        state = self.pool.state()
+        for name, text, value in (
+            ("in_flight", "Requests being predicted.", state.busy),
+            ("queue_depth", "Requests waiting for a worker.", state.waiting),
+            ("queue_limit", "Requests that may wait.", state.max_queue),
+            ("workers_ready", "Workers whose models have answered a warm-up.", state.ready),
+            ("workers", "Workers there should be.", state.workers),
+            ("worker_restarts", "Workers that died, or were ended for taking too long, since the start.", state.restarts),
+        ):
+            yield GaugeMetricFamily(f"ocr_serving_{name}", text, value=value)
+        memory = GaugeMetricFamily("ocr_serving_resident_memory_bytes", "Resident memory of each process.", labels=["process"])
+        memory.add_metric(["front"], machine.resident_bytes(os.getpid()))
+        for n, pid in enumerate(state.pids):
+            memory.add_metric([f"worker-{n}"], machine.resident_bytes(pid) if pid else 0)
+        yield memory

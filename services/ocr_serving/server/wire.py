@@ -1,0 +1,139 @@
+"""The wire: bytes of a request to checked arguments, results to bytes of an answer. Pure; no sockets, no Flask."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.errors import PydanticUserError
+
+from ocr_serving.errors import ConfigError, InputError, TooLargeError
+from ocr_serving.images import Limits
+from ocr_serving.modules.base import Module
+from ocr_serving.validation import did_you_mean, first_problem
+
+OK, FAILED, NO_MODULE, OUTDATED = "000", "101", "111", "112"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: the three keys of the body and the HTTP code."""
+
+    status: str
+    msg: str = ""
+    results: Any = ""
+    code: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def body(self) -> bytes:
+        """The JSON object, UTF-8. Raises ValueError where `results` holds what JSON cannot carry."""
+        text = json.dumps(
+            {"msg": self.msg, "results": self.results, "status": self.status}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+        # "replace": a caller's lone surrogate may stand in `msg`.
+        return text.encode("utf-8", "replace")
+
+
+def failed(msg: str, code: int, **headers: str) -> Answer:
+    """Status "101" with a reason."""
+    return Answer(FAILED, msg, code=code, headers=headers)
+
+
+def no_module(name: str) -> Answer:
+    """Status "111", as PaddleHub worded it."""
+    return Answer(NO_MODULE, f"Module {name} is not available.", code=404)
+
+
+def outdated(path: str) -> Answer:
+    """Status "112": the body was not sent as JSON."""
+    return Answer(OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415)
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a Content-Type is JSON: `application/json` or `application/*+json`, with or without parameters."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def parse(body: bytes) -> dict[str, Any] | None:
+    """The JSON object of a request; None for `null`, which the old server took for its outdated protocol.
+
+    Raises InputError.
+    """
+    try:
+        payload = json.loads(body)
+    except RecursionError:
+        raise InputError("The body is JSON nested too deeply.") from None
+    except ValueError as exc:
+        detail = "not UTF-8" if isinstance(exc, UnicodeDecodeError) else str(exc)
+        raise InputError(f"The body is not JSON: {detail}.") from None
+    if payload is not None and not isinstance(payload, dict):
+        raise InputError('The body must be a JSON object such as {"images": ["<base64 of an image file>"]}.')
+    return payload
+
+
+class Arguments:
+    """What one module's `predict` takes besides images, read from its signature and annotations."""
+
+    def __init__(self, cls: type[Module]) -> None:
+        """Raises ConfigError where an annotation is not a type that JSON can carry."""
+        parameters = inspect.signature(cls.predict).parameters.values()
+        hints = get_type_hints(cls.predict, include_extras=True)
+        fields: dict[str, Any] = {
+            p.name: (hints.get(p.name, Any), None if p.default is p.empty else p.default)
+            for p in parameters
+            if p.name not in ("self", "images", "paths") and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
+        }
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._cls_name = cls.__name__
+        settings = ConfigDict(strict=True, extra="allow" if takes_any else "forbid", allow_inf_nan=False, protected_namespaces=())
+        try:
+            self.model: type[BaseModel] = create_model(f"{cls.__name__}Arguments", __config__=settings, **fields)
+        except PydanticUserError as exc:
+            reason = str(exc).partition("\n")[0]
+            raise ConfigError(f"{cls.__name__}.predict() has an argument whose type cannot be checked: {reason}") from None
+
+    def check(self, values: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
+        """Only the arguments given, with checked types. Raises InputError."""
+        try:
+            checked = self.model.model_validate(dict(values))
+        except ValidationError as exc:
+            problem = exc.errors(include_url=False)[0]
+            if problem["type"] == "extra_forbidden":
+                key = str(problem["loc"][0])
+                hint = did_you_mean(key, self.model.model_fields)
+                raise InputError(f"{self._cls_name}.predict() got an unexpected keyword argument '{key}'{hint}") from None
+            raise InputError(first_problem(exc, where=where or f"{self._cls_name}.predict()")) from None
+        return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def arguments(payload: Mapping[str, Any], accepted: Arguments, limits: Limits) -> tuple[list[str], dict[str, Any]]:
+    """Split a request into its base64 images and the keyword arguments for `predict`.
+
+    Raises InputError, TooLargeError.
+    """
+    keywords = dict(payload)
+    if "paths" in keywords:
+        raise InputError("'paths' is not taken over HTTP: it would make the server open its own files. Send 'images'.")
+    if "images" not in keywords:
+        raise InputError("'images' is missing: it is a list of base64 strings, one for each image file.")
+    images = keywords.pop("images")
+    if not isinstance(images, list):
+        raise InputError(f"'images' must be a list of base64 strings, got {_kind(images)}.")
+    if not images:
+        raise InputError("The input data is inconsistent with expectations: 'images' is empty.")
+    if len(images) > limits.max_images:
+        raise TooLargeError(f"{len(images)} images are over the limit of {limits.max_images} in one request (max_images): send fewer.")
+    for n, image in enumerate(images):
+        if not isinstance(image, str):
+            raise InputError(f"images[{n}] must be a base64 string, got {_kind(image)}.")
+    return images, accepted.check(keywords)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,125 @@
+"""A worker process: loads the modules itself, then answers one request at a time until the front hangs up.
+
+Run as `python -m ocr_serving.server.worker FD`; what is said over the socket FD stands in messages.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ocr_serving import data
+from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError
+from ocr_serving.modules import loader
+from ocr_serving.modules.base import Module
+from ocr_serving.server import logs, openapi, wire
+from ocr_serving.server.messages import Done, Failed, Ready, Task, WorkerSpec
+
+log = logging.getLogger("ocr_serving.worker")
+
+
+class Worker:
+    """The loaded modules of one process."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        """Load every module. Raises ServingError with a sentence."""
+        self.limits = spec.config.limits
+        self.modules: dict[str, Module] = {}
+        self.accepted: dict[str, wire.Arguments] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
+        self.descriptions: dict[str, dict[str, Any]] = {}
+        for key, settings in spec.config.modules_info.items():
+            module = loader.load_module(
+                key, init_args=settings.init_args, params=settings.params, limits=self.limits, pull=not spec.config.offline
+            )
+            name = module.info.name
+            if name in self.modules:
+                raise ConfigError(f"Two modules are called '{name}': change the name in @moduleinfo of one of them.")
+            self.modules[name] = module
+            self.accepted[name] = accepted = wire.Arguments(type(module))
+            try:
+                self.defaults[name] = accepted.check(settings.predict_args, where=f"predict_args of {name}")
+            except InputError as exc:
+                raise ConfigError(str(exc)) from None
+            self.descriptions[name] = openapi.describe(type(module), accepted)
+
+    def warm_up(self) -> None:
+        """Predict a small shipped picture with each module, so that the first request finds everything allocated."""
+        for module in self.modules.values():
+            module.predict([data.warmup_image()])
+
+    def answer(self, task: Task) -> Done:
+        """Answer one request; never raises."""
+        start = time.perf_counter()
+        module = self.modules[task.module]
+        module.begin_request()
+        answer, images = self._predict(module, task)
+        try:
+            body = answer.body()
+        except (ValueError, TypeError):
+            log.exception("results of %s are not JSON", task.module, extra={"request_id": task.request_id})
+            answer = _ours(task)
+            body = answer.body()
+        return Done(answer.code, answer.status, body, images, module.stage_seconds, time.perf_counter() - start)
+
+    def _predict(self, module: Module, task: Task) -> tuple[wire.Answer, int]:
+        images: list[str] = []
+        try:
+            payload = wire.parse(task.body)
+            if payload is None:
+                return wire.outdated(f"/predict/{task.module}"), 0
+            images, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
+            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+            return wire.Answer(wire.OK, "; ".join(module.warnings), results), len(images)
+        except TooLargeError as exc:
+            return wire.failed(str(exc), 413), len(images)
+        except InputError as exc:
+            return wire.failed(str(exc), 400), len(images)
+        except Exception:
+            log.exception("predict of %s failed", task.module, extra={"request_id": task.request_id})
+            return _ours(task), len(images)
+
+
+def _ours(task: Task) -> wire.Answer:
+    return wire.failed(f"The prediction failed on our side; the server's log says why under request id {task.request_id}.", 500)
+
+
+def serve(connection: Connection) -> int:
+    """Load, say so, answer until the other end hangs up. Returns the exit code of the process."""
+    spec: WorkerSpec = connection.recv()
+    logs.configure(spec.config.log_format)
+    try:
+        worker = Worker(spec)
+        worker.warm_up()
+    except ServingError as exc:
+        connection.send(Failed(str(exc)))
+        return 1
+    except Exception as exc:
+        log.exception("loading failed")
+        connection.send(Failed(f"Loading failed: {type(exc).__name__}: {exc}."))
+        return 1
+    connection.send(Ready(worker.descriptions))
+    while True:
+        connection.send(worker.answer(connection.recv()))
+
+
+def main() -> None:
+    """Entry point; signals of the terminal and of the supervisor are the front's to handle, which hangs up when done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        code = serve(Connection(int(sys.argv[1])))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = 0
+    sys.stderr.flush()
+    # Leaving through the interpreter's shutdown would run the engines' destructors, which may hang or crash.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Quadrilaterals on a page: corner order, reading order, and the upright picture of one.
+
+A quad is float32 of shape (4, 2): x, y in pixels of the page, clockwise from its top left corner. The numbers are those of
+PaddleOCR 2.10 (`tools/infer/utility.py`, `predict_det.py`, `predict_system.py`), the judge of this pipeline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.images import Image
+
+Quad = NDArray[np.float32]
+Points = NDArray[np.float32]
+
+SAME_LINE = 10
+"""Boxes whose top left corners differ by fewer pixels in height stand on one line."""
+
+UPRIGHT = 1.5
+"""A crop at least this many times as high as wide is vertical text, and is turned."""
+
+WARP_LIMIT = 32766
+"""Largest side of a source picture that OpenCV's remapping addresses (16 bits)."""
+
+
+def clockwise(quad: Points) -> Quad:
+    """The same four corners, from top left clockwise: least x + y first, greatest third, the others by y - x."""
+    total = quad.sum(axis=1)
+    first, third = int(total.argmin()), int(total.argmax())
+    if first == third:
+        return quad.copy()
+    others = np.delete(quad, (first, third), axis=0)
+    rise = others[:, 1] - others[:, 0]
+    return np.stack([quad[first], others[rise.argmin()], quad[third], others[rise.argmax()]])
+
+
+def clipped(quad: Quad, height: int, width: int) -> Quad:
+    """Corners moved inside a page of that size and cut to whole pixels."""
+    limits = np.array([width - 1, height - 1], np.float32)
+    inside: Quad = np.trunc(np.clip(quad, 0, limits))
+    return inside
+
+
+def side_lengths(quad: Quad) -> tuple[int, int]:
+    """Width and height in whole pixels: the longer of each pair of opposite sides."""
+    top, right, bottom, left = (float(np.linalg.norm(quad[a] - quad[b])) for a, b in ((0, 1), (1, 2), (2, 3), (3, 0)))
+    return int(max(top, bottom)), int(max(left, right))
+
+
+def reading_order(quads: Sequence[Quad]) -> list[Quad]:
+    """Top to bottom, then left to right within a line (`sorted_boxes`)."""
+    ordered = sorted(quads, key=lambda quad: (quad[0][1], quad[0][0]))
+    for end in range(len(ordered) - 1):
+        for at in range(end, -1, -1):
+            upper, lower = ordered[at][0], ordered[at + 1][0]
+            if abs(lower[1] - upper[1]) >= SAME_LINE or lower[0] >= upper[0]:
+                break
+            ordered[at], ordered[at + 1] = ordered[at + 1], ordered[at]
+    return ordered
+
+
+def crop(page: Image, quad: Quad) -> Image:
+    """The inside of a quad as an upright picture; vertical text is turned 90° counter-clockwise (`get_rotate_crop_image`)."""
+    if max(page.shape[:2]) > WARP_LIMIT:
+        page, quad = _around(page, quad)
+    width, height = (max(1, side) for side in side_lengths(quad))
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    upright = cv2.warpPerspective(
+        page,
+        cv2.getPerspectiveTransform(quad, target),
+        (width, height),
+        borderMode=cv2.BORDER_REPLICATE,
+        flags=cv2.INTER_CUBIC,
+    )
+    picture = np.asarray(upright, np.uint8)
+    return np.rot90(picture) if height / width >= UPRIGHT else picture
+
+
+def _around(page: Image, quad: Quad) -> tuple[Image, Quad]:
+    """The part of a page that a crop of `quad` can read, and the quad in it; a part still too large is scaled down."""
+    margin = 4
+    left, top = (max(0, math.floor(low) - margin) for low in quad.min(axis=0))
+    right, bottom = (math.ceil(high) + margin + 1 for high in quad.max(axis=0))
+    part = page[top:bottom, left:right]
+    moved = quad - np.array([left, top], np.float32)
+    longest = max(part.shape[:2])
+    if longest <= WARP_LIMIT:
+        return part, moved
+    scale = WARP_LIMIT / longest
+    size = (max(1, int(part.shape[1] * scale)), max(1, int(part.shape[0] * scale)))
+    smaller = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return smaller, moved * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)

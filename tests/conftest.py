@@ -1,0 +1,37 @@
+"""Services that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import ECHO, Service, serve
+
+
+@pytest.fixture(scope="session")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of the echo module, two workers."""
+    with serve(tmp_path_factory.mktemp("echo"), {str(ECHO): {}}) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """All four OCR modules with the default weights in one service, two workers."""
+    names = ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec")
+    with serve(tmp_path_factory.mktemp("ocr"), {name: {} for name in names}) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def ocr_system_url(ocr: Service) -> str:
+    """Where ocr_system answers with the default weights."""
+    return f"{ocr.url}/predict/ocr_system"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

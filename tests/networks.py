@@ -1,0 +1,78 @@
+"""Tiny ONNX networks with answers one can foretell, for tests that need an engine but no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+
+def dark_pixels(path: Path) -> Path:
+    """A detector: the map is 1 where a pixel of the normalised page is darker than mid grey, else 0."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("Constant", [], ["middle"], value=helper.make_tensor("m", TensorProto.FLOAT, [1], [0.2])),
+        helper.make_node("Less", ["grey", "middle"], ["dark"]),
+        helper.make_node("Cast", ["dark"], ["map"], to=TensorProto.FLOAT),
+    ]
+    return _save(path, nodes, ("x", ["N", 3, "H", "W"]), ("map", ["N", 1, "H", "W"]))
+
+
+def dark_and_bright_columns(path: Path, character: str | None = "a\nb\n", opset: int = 17) -> Path:
+    """A recogniser with a step each 8 pixels and three classes: blank where it is grey (so is padding), "a" dark, "b" bright."""
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[48, 8], strides=[48, 8]),
+        helper.make_node("Constant", [], ["third"], value=helper.make_tensor("t", TensorProto.FLOAT, [1, 3, 1, 1], [1 / 3] * 3)),
+        helper.make_node("Conv", ["pooled", "third"], ["grey"]),
+        helper.make_node("Constant", [], ["shape"], value=helper.make_tensor("s", TensorProto.INT64, [3], [0, -1, 1])),
+        helper.make_node("Reshape", ["grey", "shape"], ["bright"]),
+        helper.make_node("Neg", ["bright"], ["dark"]),
+        helper.make_node("Constant", [], ["half"], value=helper.make_tensor("h", TensorProto.FLOAT, [1], [0.5])),
+        helper.make_node("Sub", ["bright", "bright"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "half"], ["grey_enough"]),
+        helper.make_node("Concat", ["grey_enough", "dark", "bright"], ["y"], axis=2),
+    ]
+    metadata = {} if character is None else {"character": character}
+    return _save(path, nodes, ("x", ["N", 3, 48, "W"]), ("y", ["N", "T", 3]), metadata=metadata, opset=opset)
+
+
+def upside_down_if_dark(path: Path) -> Path:
+    """A classifier of two classes: 0.95 for the second where the picture is dark on the whole, else 0.05."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["grey"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Constant", [], ["zero"], value=helper.make_tensor("z", TensorProto.FLOAT, [1], [0.0])),
+        helper.make_node("Less", ["grey", "zero"], ["is_dark"]),
+        helper.make_node("Constant", [], ["sure"], value=helper.make_tensor("s", TensorProto.FLOAT, [1], [0.95])),
+        helper.make_node("Constant", [], ["unsure"], value=helper.make_tensor("u", TensorProto.FLOAT, [1], [0.05])),
+        helper.make_node("Where", ["is_dark", "sure", "unsure"], ["second"]),
+        helper.make_node("Where", ["is_dark", "unsure", "sure"], ["first"]),
+        helper.make_node("Constant", [], ["shape"], value=helper.make_tensor("h", TensorProto.INT64, [2], [-1, 1])),
+        helper.make_node("Reshape", ["first", "shape"], ["column_1"]),
+        helper.make_node("Reshape", ["second", "shape"], ["column_2"]),
+        helper.make_node("Concat", ["column_1", "column_2"], ["y"], axis=1),
+    ]
+    return _save(path, nodes, ("x", ["N", 3, "H", "W"]), ("y", ["N", 2]))
+
+
+def passing_through(path: Path, shape: list[int | str], opset: int = 17) -> Path:
+    """A network that answers its input."""
+    return _save(path, [helper.make_node("Identity", ["x"], ["y"])], ("x", shape), ("y", shape), opset=opset)
+
+
+def _save(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    given: tuple[str, list[int | str]],
+    answer: tuple[str, list[int | str]],
+    *,
+    metadata: dict[str, str] | None = None,
+    opset: int = 17,
+) -> Path:
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (given, answer)]
+    graph = helper.make_graph(nodes, "network", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
