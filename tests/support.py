@@ -72,10 +72,19 @@ def wait_until(condition: Any, what: str, seconds: float = 60) -> None:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, modules: Mapping[str, Mapping[str, Any]], *, env: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Service]:
+def serve(
+    folder: Path, modules: Mapping[str, Mapping[str, Any]], *, env: Mapping[str, str] | None = None, **settings: Any
+) -> Iterator[Service]:
     """Run `ocr-serving start -c` with a config.json in `folder` until the block ends; wait until it is ready."""
     port = free_port()
-    config = {"modules_info": modules, "port": port, "host": "127.0.0.1", "use_multiprocess": True, "workers": 2, "log_format": "json"} | settings
+    config = {
+        "modules_info": modules,
+        "port": port,
+        "host": "127.0.0.1",
+        "use_multiprocess": True,
+        "workers": 2,
+        "log_format": "json",
+    } | settings
     (folder / "config.json").write_text(json.dumps(config))
     output = folder / "output.txt"
     with output.open("wb") as sink:

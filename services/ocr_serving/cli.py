@@ -17,8 +17,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     start.add_parsers(commands)
-    listing = commands.add_parser("modules", help="list the modules that come with the package")
-    listing.set_defaults(run=start.print_modules)
     for room in (models_cli, predict_cli, client):
         room.add_parser(commands)
     return top

@@ -45,6 +45,11 @@ class Reply:
     seconds: float
 
 
+def encoded(image: bytes) -> str:
+    """The bytes of an image file as an entry of a request's `images`: base64."""
+    return base64.b64encode(image).decode("ascii")
+
+
 class Client:
     """Asks one URL (`http://HOST:PORT/predict/<module>`). Threads may share it; its one HTTP session keeps `connections` open.
 
@@ -74,7 +79,7 @@ class Client:
     def predict(self, image: bytes) -> Reply:
         """The answer for the bytes of one image file. Raises AnswerError or UnreachableError."""
         # base64 needs no escaping in JSON, so the body is put together without another pass over it.
-        body = b'{"images":["' + base64.b64encode(image) + b'"]}'
+        body = f'{{"images":["{encoded(image)}"]}}'.encode()
         started = time.perf_counter()
         for attempt in range(self.retries + 1):
             response = self._post(body)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeInt
 
 from ocr_serving import images
 from ocr_serving.errors import ConfigError
@@ -19,16 +19,17 @@ ENV_PREFIX = "OCR_SERVING_"
 class ModuleConfig(Frozen):
     """One entry of `modules_info`: arguments of `_initialize` and `predict`, and overrides of params.py."""
 
-    init_args: dict[str, Any] = {}
-    predict_args: dict[str, Any] = {}
-    params: dict[str, Any] = {}
+    init_args: dict[str, Any] = Field(default_factory=dict)
+    predict_args: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class ServiceConfig(Frozen):
     """All of config.json; the first six keys are the old file's, the others have these defaults.
 
-    `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine carries.
-    Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a worker.
+    `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine
+    carries. Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a
+    worker.
     """
 
     modules_info: dict[str, ModuleConfig] = Field(min_length=1)
@@ -41,7 +42,7 @@ class ServiceConfig(Frozen):
     max_body_mb: int = Field(64, ge=1, le=1024)
     max_images: int = Field(64, ge=1)
     max_pixels: int = Field(50_000_000, ge=1)
-    max_queue: int | None = Field(None, ge=0)
+    max_queue: NonNegativeInt | None = None
     timeout_s: float = Field(120, gt=0)
     body_timeout_s: float = Field(30, gt=0)
     api_keys_file: Path | None = None

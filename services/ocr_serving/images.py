@@ -71,7 +71,9 @@ def from_bytes(data: bytes, *, where: str, limits: Limits) -> Image | Undecodabl
     except cv2.error as exc:
         # A size that only OpenCV could read from the header, stopped by OPENCV_IO_MAX_IMAGE_PIXELS.
         if "CV_IO_MAX_IMAGE" in str(exc):
-            raise TooLargeError(f"{where} has more pixels than the limit of {limits.max_pixels} (max_pixels): send it smaller.") from None
+            raise TooLargeError(
+                f"{where} has more pixels than the limit of {limits.max_pixels} (max_pixels): send it smaller."
+            ) from None
         pixels = None
     if pixels is None:
         return Undecodable(f"{where} cannot be decoded: it is not an image file that OpenCV reads, or it is damaged")

@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from typing_extensions import TypedDict
 
 read_params = params_beside(__file__)
 
@@ -52,7 +53,9 @@ class Echo(Module):
                 found.append([])
             else:
                 height, width = image.shape[:2]
-                found.append({"height": height * self.scale, "width": width * self.scale, "mean": float(image.mean()), "pid": os.getpid()})
+                found.append(
+                    {"height": height * self.scale, "width": width * self.scale, "mean": float(image.mean()), "pid": os.getpid()}
+                )
         return found
 
     @serving

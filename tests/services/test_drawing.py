@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from ocr_serving import drawing, files
 from ocr_serving.images import Image
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ocr_serving import results
 from ocr_serving.results import Mark
 

@@ -94,9 +94,9 @@ def _engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pa
         # OpenVINO's CPU plugin is oneDNN, which is what enable_mkldnn asks for.
         name = "paddle" if "onnx" not in found else "openvino" if options.enable_mkldnn else "onnxruntime"
     if _READS[name] not in found:
-        have, reads = ("Paddle", "ONNX") if "paddle" in found else ("ONNX", "Paddle")
+        have, reads = ("a Paddle", "ONNX") if "paddle" in found else ("an ONNX", "Paddle")
         raise ConfigError(
-            f"{model} is a {have} model, but engine '{name}' reads {reads}: set engine to 'auto', or give another model folder."
+            f"{model} is {have} model, but engine '{name}' reads {reads}: set engine to 'auto', or give another model folder."
         )
     if name == "openvino" and options.use_gpu:
         raise ConfigError("Engine 'openvino' runs on CPUs only: set use_gpu to false, or engine to 'onnxruntime'.")

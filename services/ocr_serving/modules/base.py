@@ -43,9 +43,9 @@ class ModuleInfo:
 class Module:
     """Base of every service module.
 
-    Subclasses define `_initialize(use_gpu, enable_mkldnn, …)` (its keywords are `init_args` of config.json), `predict(images, paths, …)`
-    (its keyword-only arguments are what a request and `predict_args` may set, checked against their annotations) and
-    `serving_method(images, **kwargs)`, marked with `@serving`.
+    Subclasses define `_initialize(use_gpu, enable_mkldnn, …)` (its keywords are `init_args` of config.json),
+    `predict(images, paths, …)` (its keyword-only arguments are what a request and `predict_args` may set, checked against
+    their annotations) and `serving_method(images, **kwargs)`, marked with `@serving`.
     """
 
     info: ClassVar[ModuleInfo]
@@ -73,7 +73,7 @@ class Module:
         raise NotImplementedError
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Any]:
-        """Answer for `images` (BGR uint8 arrays of shape (H, W, 3); None where one could not be decoded) or for the files `paths`."""
+        """Answer for `images` (BGR, uint8, shape (H, W, 3); None where one could not be decoded) or for the files `paths`."""
         raise NotImplementedError
 
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[Any]:
@@ -81,11 +81,11 @@ class Module:
         raise NotImplementedError
 
     def model(self, spec: str) -> Path:
-        """Where the files of a model are: `spec` is a name of the catalogue or a path, relative to the working folder or the module's.
+        """Where the files of a model are.
 
-        Raises ModelError.
+        `spec` is a name of the catalogue, or a path relative to the working folder or to the module's. Raises ModelError.
         """
-        if self.pull and spec in models.catalogue():
+        if self.pull and spec in models.catalogue() and not models.is_present(spec):
             models.pull([spec])
         return models.resolve(spec, root=Path(inspect.getfile(type(self))).parent)
 

@@ -50,8 +50,9 @@ def find(spec: str) -> Found:
     if not is_path and name not in builtin_names():
         if not (Path(name) / "module.py").is_file():
             known = builtin_names()
+            names = ", ".join(known)
             raise ConfigError(
-                f"There is no module '{name}'{did_you_mean(name, known)}: take one of {', '.join(known)}, or the path of a folder of yours."
+                f"There is no module '{name}'{did_you_mean(name, known)}: take one of {names}, or the path of a folder."
             )
         folder = Path(name).resolve()
     for file in FILES:
@@ -72,7 +73,9 @@ def load_class(found: Found) -> type[Module]:
         raise ConfigError(f"{found.folder}/module.py must have exactly one class with @moduleinfo, it has {len(classes)}.")
     cls = classes[0]
     if found.version is not None and found.version != cls.info.version:
-        raise ConfigError(f"Module {cls.info.name} has version {cls.info.version}, not {found.version}: leave the version out or correct it.")
+        raise ConfigError(
+            f"Module {cls.info.name} has version {cls.info.version}, not {found.version}: leave the version out or correct it."
+        )
     return cls
 
 

@@ -29,7 +29,7 @@ log = logging.getLogger("ocr_serving.request")
 CHUNK = 1 << 16
 REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 PAGE = Path(__file__).parent / "page" / "index.html"
-PAGE_POLICY = "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-src blob: data:"
+PAGE_POLICY = "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
 class Front:
@@ -142,7 +142,9 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         return wire.no_module(name)
     if front.keys is not None and not front.keys.allows(_presented_key()):
         return wire.failed(
-            "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.", 401, **{"WWW-Authenticate": "Bearer"}
+            "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
+            401,
+            **{"WWW-Authenticate": "Bearer"},
         )
     if not wire.is_json(flask.request.headers.get("Content-Type", "")):
         return wire.outdated(flask.request.path)
@@ -162,7 +164,12 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         del body
     _count(front, name, job.waited, done.images, done.stage_seconds)
     front.metrics.requests.labels(name, done.status, str(done.code)).inc()
-    flask.g.log = {"status": done.status, "images": done.images, "queue_s": round(job.waited, 4), "predict_s": round(done.seconds, 4)}
+    flask.g.log = {
+        "status": done.status,
+        "images": done.images,
+        "queue_s": round(job.waited, 4),
+        "predict_s": round(done.seconds, 4),
+    }
     code = 200 if front.config.http_status == "legacy" else done.code
     return flask.Response(done.body, code, content_type="application/json")
 

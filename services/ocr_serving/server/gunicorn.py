@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
 class QuietLogger(Logger):  # type: ignore[misc]
     """gunicorn's own messages through our log, warnings and worse only; we log requests ourselves."""
 
-    def setup(self, cfg: Any) -> None:
+    def setup(self, cfg: Any) -> None:  # noqa: ARG002
         """Use the root logger's handlers."""
         self.error_log.handlers.clear()
         self.error_log.addFilter(_not_about_a_failed_load)
@@ -88,7 +88,7 @@ class Service(BaseApplication):  # type: ignore[misc]
     def __init__(
         self,
         config: ServiceConfig,
-        environments: list[Mapping[str, str]],
+        environments: Sequence[Mapping[str, str]],
         *,
         pidfile: Path | None,
         on_ready: Callable[[Front], None],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ocr_serving.server.pool import Pool
 
 # A `_created` sample beside each series doubles the page and tells nothing here.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
@@ -32,13 +32,21 @@ class Metrics:
         )
         self.images = Counter("ocr_serving_images", "Images in answered predict requests.", ["module"], registry=self.registry)
         self.request_seconds = Histogram(
-            "ocr_serving_request_seconds", "From the first byte read to the answer.", ["module"], buckets=SECONDS, registry=self.registry
+            "ocr_serving_request_seconds",
+            "From the first byte read to the answer.",
+            ["module"],
+            buckets=SECONDS,
+            registry=self.registry,
         )
         self.queue_seconds = Histogram(
             "ocr_serving_queue_wait_seconds", "Waiting for a free worker.", ["module"], buckets=SECONDS, registry=self.registry
         )
         self.stage_seconds = Histogram(
-            "ocr_serving_stage_seconds", "Inside one stage of a prediction.", ["module", "stage"], buckets=SECONDS, registry=self.registry
+            "ocr_serving_stage_seconds",
+            "Inside one stage of a prediction.",
+            ["module", "stage"],
+            buckets=SECONDS,
+            registry=self.registry,
         )
 
     def watch(self, pool: Pool) -> None:

@@ -49,7 +49,11 @@ def document(modules: Mapping[str, Mapping[str, Any]], config: ServiceConfig) ->
     paths = {f"/predict/{name}": {"post": _operation(name, about, schemas, config)} for name, about in modules.items()}
     document: dict[str, Any] = {
         "openapi": "3.1.0",
-        "info": {"title": "ocr-serving", "version": __version__, "description": "OCR services that answer PaddleOCR's hubserving calls."},
+        "info": {
+            "title": "ocr-serving",
+            "version": __version__,
+            "description": "OCR services that answer PaddleOCR's hubserving calls.",
+        },
         "paths": paths | _probes(),
         "components": {"schemas": schemas},
     }
@@ -84,9 +88,15 @@ def _operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], con
     return {
         "operationId": name,
         "summary": about["summary"],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Request")}}}},
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Request")}}},
+        },
         "responses": {
-            "200": {"description": "Results, in the order of `images`.", "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Answer")}}}},
+            "200": {
+                "description": "Results, in the order of `images`.",
+                "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Answer")}}},
+            },
         }
         | {code: {"description": text, "content": failure} for code, text in FAILURES.items()},
     }
@@ -108,6 +118,12 @@ def _probes() -> dict[str, Any]:
         "/modules": {"200": "The modules served here."},
     }
     return {
-        path: {"get": {"summary": answers["200"], "security": [], "responses": {code: {"description": text} for code, text in answers.items()}}}
+        path: {
+            "get": {
+                "summary": answers["200"],
+                "security": [],
+                "responses": {code: {"description": text} for code, text in answers.items()},
+            }
+        }
         for path, answers in about.items()
     }

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -87,7 +87,7 @@ class Pool:
         self,
         spec: WorkerSpec,
         *,
-        environments: list[Mapping[str, str]],
+        environments: Sequence[Mapping[str, str]],
         max_queue: int,
         timeout_s: float,
         on_ready: Callable[[Mapping[str, Mapping[str, Any]]], None],
@@ -95,8 +95,8 @@ class Pool:
     ) -> None:
         """One worker for each of `environments`, the variables to set in its process.
 
-        `on_ready` gets the modules' descriptions once all workers are ready for the first time; `on_fatal` a sentence where one cannot load at
-        the start. Both are called from a thread of the pool.
+        `on_ready` gets the modules' descriptions once all workers are ready for the first time; `on_fatal` a sentence where one
+        cannot load at the start. Both are called from a thread of the pool.
         """
         self._spec = spec
         self._slots = [_Slot(n, env) for n, env in enumerate(environments)]
@@ -110,7 +110,10 @@ class Pool:
         self._restarts = 0
         self._loaded_once = False
         self._mean_seconds = 1.0
-        self._threads = [threading.Thread(target=self._look_after, args=[slot], daemon=True, name=f"worker-{slot.number}") for slot in self._slots]
+        self._threads = [
+            threading.Thread(target=self._look_after, args=[slot], daemon=True, name=f"worker-{slot.number}")
+            for slot in self._slots
+        ]
 
     def start(self) -> None:
         """Start the processes; returns at once."""
@@ -184,7 +187,7 @@ class Pool:
             failures += 1
             with self._changed:
                 self._restarts += 1
-            log.warning("worker %d ended%s; starting it again", slot.number, f": {reason}" if reason else "")
+            log.warning("worker %d ended (%s); starting it again", slot.number, reason or self._cause(slot))
             if failures > 1:
                 self._closing.wait(min(MAX_BACKOFF_S, 2.0 ** (failures - 2)))
 
@@ -236,7 +239,9 @@ class Pool:
                     return
                 done: Done = connection.recv()
             except (EOFError, OSError):
-                self._finish(slot, job, error=LostError(f"The worker process died on this request ({self._cause(slot)}); the others go on."))
+                self._finish(
+                    slot, job, error=LostError(f"The worker process died on this request ({self._cause(slot)}); the others go on.")
+                )
                 return
             self._finish(slot, job, done=done)
 

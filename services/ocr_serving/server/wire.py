@@ -32,7 +32,10 @@ class Answer:
     def body(self) -> bytes:
         """The JSON object, UTF-8. Raises ValueError where `results` holds what JSON cannot carry."""
         text = json.dumps(
-            {"msg": self.msg, "results": self.results, "status": self.status}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+            {"msg": self.msg, "results": self.results, "status": self.status},
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
         )
         # "replace": a caller's lone surrogate may stand in `msg`.
         return text.encode("utf-8", "replace")
@@ -50,7 +53,9 @@ def no_module(name: str) -> Answer:
 
 def outdated(path: str) -> Answer:
     """Status "112": the body was not sent as JSON."""
-    return Answer(OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415)
+    return Answer(
+        OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415
+    )
 
 
 def is_json(content_type: str) -> bool:
@@ -127,7 +132,9 @@ def arguments(payload: Mapping[str, Any], accepted: Arguments, limits: Limits) -
     if not images:
         raise InputError("The input data is inconsistent with expectations: 'images' is empty.")
     if len(images) > limits.max_images:
-        raise TooLargeError(f"{len(images)} images are over the limit of {limits.max_images} in one request (max_images): send fewer.")
+        raise TooLargeError(
+            f"{len(images)} images are over the limit of {limits.max_images} in one request (max_images): send fewer."
+        )
     for n, image in enumerate(images):
         if not isinstance(image, str):
             raise InputError(f"images[{n}] must be a base64 string, got {_kind(image)}.")
@@ -135,5 +142,13 @@ def arguments(payload: Mapping[str, Any], accepted: Arguments, limits: Limits) -
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        type(None): "null",
+    }
     return names.get(type(value), type(value).__name__)

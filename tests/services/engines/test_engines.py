@@ -84,7 +84,7 @@ def test_of_both_formats_onnx_is_taken(onnx_file: Path, paddle_folder: Path) -> 
     ("options", "sentence"),
     [
         ({"engine": "onnxruntime", "enable_mkldnn": True}, "enable_mkldnn has no meaning for engine 'onnxruntime'"),
-        ({"engine": "paddle"}, "is a ONNX model, but engine 'paddle' reads Paddle"),
+        ({"engine": "paddle"}, "is an ONNX model, but engine 'paddle' reads Paddle"),
         ({"use_tensorrt": True}, "use_tensorrt needs a GPU: set use_gpu to true as well"),
         ({"use_gpu": True, "enable_mkldnn": True}, "set one of the two to false"),
         ({"use_gpu": True}, "This onnxruntime has no CUDAExecutionProvider"),

@@ -49,5 +49,7 @@ def test_classes_are_inferred_where_the_file_does_not_state_them(tmp_path: Path)
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_network_that_is_no_recogniser_is_refused(tmp_path: Path, engine: str) -> None:
     file = networks.dark_pixels(tmp_path / "det.onnx")
-    with pytest.raises(ModelError, match=r"det\.onnx has an output of 4 dimensions, but a CTC recogniser's is of shape \(N, T, C\)"):
+    with pytest.raises(
+        ModelError, match=r"det\.onnx has an output of 4 dimensions, but a CTC recogniser's is of shape \(N, T, C\)"
+    ):
         open_engine(file, engine_options(engine=engine), greedy_ctc=True)

@@ -11,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import cast
 
-import ocr_serving
 import pytest
+
+import ocr_serving
 from ocr_serving.models.download import Retry
 
 QUICK = Retry(attempts=4, first_wait=0.001, longest_wait=0.01)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from ocr_serving.errors import ModelError
 from ocr_serving.models.archive import unpack
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models
 from ocr_serving.models.catalogue import package_sizes
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models
 from ocr_serving.errors import ModelError
 

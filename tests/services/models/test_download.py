@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from ocr_serving.errors import ModelError
 from ocr_serving.models.download import Retry, download, shown
 

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models
 from ocr_serving.errors import ModelError
 

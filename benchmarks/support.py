@@ -1,0 +1,195 @@
+"""What the benchmarks share: a service started by the public command, pages posted to it, and the shell of a command."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import requests
+from ocr_serving import models
+from ocr_serving.errors import ServingError
+from tqdm import tqdm
+
+from benchmarks import processes, report
+
+START_S = 300
+STOP_S = 60
+ANSWER_S = 300
+"""Seconds to wait for a service to be ready (its weights may have to be fetched), to end, and to answer."""
+
+
+class BenchmarkError(Exception):
+    """Why nothing could be measured, as a sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running ocr_system service: its address and the process at the root of its tree."""
+
+    url: str
+    pid: int
+
+    def read(self, image: Path) -> list[str]:
+        """POST an image file as it is; the lines of text in the answer. Raises BenchmarkError."""
+        body = request_body(image)
+        try:
+            response = requests.post(
+                f"{self.url}/predict/ocr_system", body, headers={"Content-Type": "application/json"}, timeout=ANSWER_S
+            )
+            answer = response.json()
+        except requests.RequestException as exc:
+            raise BenchmarkError(f"The service did not answer for {image}: {exc}.") from None
+        if answer.get("status") != "000" or answer.get("msg"):
+            raise BenchmarkError(f"The service could not read {image}: {answer.get('msg')}")
+        return [line["text"] for line in answer["results"][0]]
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all its processes since it started."""
+        return processes.cpu_seconds(self.pid)
+
+
+def request_body(image: Path) -> bytes:
+    """The JSON that posts one image file."""
+    return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
+
+
+def service_config(model_set: str, *, workers: int, port: int) -> dict[str, Any]:
+    """A config.json for ocr_system with the weights of `model_set` and nothing else changed that costs time or memory."""
+    return {
+        "modules_info": {"ocr_system": {"params": {"model_set": model_set}}},
+        "host": "127.0.0.1",
+        "port": port,
+        "use_multiprocess": True,
+        "workers": workers,
+        "timeout_s": ANSWER_S,
+        "log_format": "json",
+    }
+
+
+@contextlib.contextmanager
+def serve(model_set: str, *, workers: int) -> Iterator[Service]:
+    """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError."""
+    with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
+        folder = Path(name)
+        port = free_port()
+        config = folder / "config.json"
+        config.write_text(json.dumps(service_config(model_set, workers=workers, port=port)))
+        output = folder / "output.txt"
+        with output.open("wb") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(config)],
+                stdout=sink,
+                stderr=sink,
+                env={**os.environ, "XDG_RUNTIME_DIR": name},
+            )
+        service = Service(f"http://127.0.0.1:{port}", process.pid)
+        try:
+            _wait_until_ready(service, process, output)
+            yield service
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def read_all(service: Service, images: Sequence[Path], *, clients: int, progress: tqdm[NoReturn]) -> list[list[str]]:
+    """Post every image, `clients` at a time, one step of `progress` each; their lines, in their order. Raises BenchmarkError."""
+    read = []
+    with ThreadPoolExecutor(clients) as pool:
+        for lines in pool.map(service.read, images):
+            read.append(lines)
+            progress.update()
+    return read
+
+
+def free_port() -> int:
+    """A port nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def parser(module: str, about: str | None) -> argparse.ArgumentParser:
+    """A command line with what every benchmark takes."""
+    top = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    top.add_argument("--json", type=_writable, metavar="FILE", help="write the figures there as well")
+    return top
+
+
+def model_set(name: str) -> str:
+    """A model set's name, for argparse."""
+    known = models.model_sets()
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"there is no model set '{name}': take one of {', '.join(known)}")
+    return name
+
+
+def positive(text: str) -> int:
+    """A whole number over zero, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number over zero")
+    return int(text)
+
+
+def run(name: str, measure: Callable[[argparse.Namespace], Mapping[str, Any]], args: argparse.Namespace) -> int:
+    """Measure, then write `--json`. The exit code: 0, 1 where `measure` says under "reached" that a figure is missed, 2 on an error."""
+    try:
+        results = measure(args)
+        if args.json is not None:
+            report.write_json(args.json, name, results)
+    except (BenchmarkError, ServingError) as exc:
+        print(f"{name}: {exc}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 1 if results["reached"] is False else 0
+
+
+def verdict(reached: bool | None) -> str:
+    """A word for a table; None stands for a run that is not to be judged."""
+    return "not judged" if reached is None else "reached" if reached else "MISSED"
+
+
+def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + START_S
+    with tqdm(desc="starting the service", bar_format="{desc} {elapsed}", leave=False) as progress:
+        while not _is_ready(service):
+            if process.poll() is not None:
+                said = output.read_text(errors="replace").strip().splitlines()
+                raise BenchmarkError(f"The service did not start: {said[-1] if said else f'exit code {process.returncode}'}")
+            if time.monotonic() > deadline:
+                raise BenchmarkError(f"The service was not ready within {START_S} s.")
+            time.sleep(0.1)
+            progress.update()
+
+
+def _is_ready(service: Service) -> bool:
+    try:
+        return requests.get(f"{service.url}/readyz", timeout=5).status_code == requests.codes.ok
+    except requests.RequestException:
+        return False
+
+
+def _writable(text: str) -> Path:
+    """A path for `--json`, refused before the measuring rather than after it."""
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} cannot be written: name a file in a folder that is there")
+    return path

@@ -1,0 +1,82 @@
+"""From a command line and a machine to what is to be started. Pure but for reading config.json files."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ocr_serving import config, machine
+from ocr_serving.config import ServiceConfig
+from ocr_serving.errors import ConfigError
+from ocr_serving.modules import loader
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> ServiceConfig:
+    """From `-c FILE` alone, or from `-m` and the options, over the config.json of the module's folder. Raises ConfigError."""
+    if args.config:
+        return config.build(config.read_file(Path(args.config)), environ, where=args.config)
+    if not args.modules:
+        raise ConfigError("Name a module with -m (for example -m ocr_system) or a file with -c config.json.")
+    values: dict[str, Any] = {"modules_info": {}}
+    for n, spec in enumerate(args.modules):
+        settings = loader.find(spec).settings
+        entries = settings.pop("modules_info", {})
+        # The folder's file has one entry; its key need not be the folder's name, since people copy and rename folders.
+        entry = next(iter(entries.values()), {}) if isinstance(entries, dict) else entries
+        if args.use_gpu and isinstance(entry, dict):
+            entry = entry | {"init_args": entry.get("init_args", {}) | {"use_gpu": True}}
+        values["modules_info"][spec] = entry
+        if n == 0:
+            values |= settings
+    options = {"port": args.port, "host": args.host, "workers": args.workers, "offline": args.offline or None}
+    values |= {key: value for key, value in options.items() if value is not None}
+    if args.use_multiprocess or args.workers is not None:
+        values["use_multiprocess"] = True
+        if args.workers is None:
+            values["workers"] = None
+    return config.build(values, environ, where="config.json of " + " and ".join(args.modules))
+
+
+def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int, memory: int | None) -> list[dict[str, str]]:
+    """The variables of each worker process to start: a worker a core as far as `memory` (bytes) goes, or a worker a GPU.
+
+    Raises ConfigError where a GPU is asked for and none is chosen.
+    """
+    threads = max(_threads(module.init_args) for module in settings.modules_info.values())
+    common = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OPENCV_IO_MAX_IMAGE_PIXELS": str(settings.max_pixels)}
+    # As before, `workers` of a file counts only with use_multiprocess: the old files all carry "workers": 2.
+    asked = settings.workers if settings.use_multiprocess else None
+    if not settings.use_gpu:
+        return [common] * (asked or machine.worker_count(max(1, cores // threads), memory))
+    gpus = machine.visible_gpus(environ if "CUDA_VISIBLE_DEVICES" in environ else {"CUDA_VISIBLE_DEVICES": settings.gpu or ""})
+    if not gpus:
+        raise ConfigError(
+            "use_gpu is true but no GPU is chosen: set CUDA_VISIBLE_DEVICES (for example CUDA_VISIBLE_DEVICES=0) or 'gpu' in"
+            " config.json, or set use_gpu to false."
+        )
+    return [common | {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(asked or len(gpus))]
+
+
+def summary(settings: ServiceConfig, variables: list[dict[str, str]], *, cores: int) -> str:
+    """What is started, in words."""
+    gpus = sorted({env["CUDA_VISIBLE_DEVICES"] for env in variables if "CUDA_VISIBLE_DEVICES" in env})
+    where = f"GPU {', '.join(gpus)}" if gpus else f"{cores} core" + "s" * (cores != 1)
+    workers = f"{len(variables)} worker process" + "es" * (len(variables) != 1)
+    return f"{' and '.join(settings.modules_info)} on {url(settings)}: {workers} on {where}"
+
+
+def url(settings: ServiceConfig) -> str:
+    """Where a caller on this machine reaches the service."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
+def _threads(init_args: Mapping[str, Any]) -> int:
+    threads = init_args.get("cpu_threads", 1)
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise ConfigError(f"init_args: 'cpu_threads' must be a whole number of at least 1, got {threads!r}.")
+    return threads

@@ -1,0 +1,184 @@
+"""The four OCR modules as a user of Python meets them: arguments, None images, parameters, a copied folder, `python module.py`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ocr_serving import models
+from ocr_serving.errors import ConfigError, InputError, ModelError
+from ocr_serving.modules.base import Module
+from ocr_serving.modules.loader import BUILTIN, load_module
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+PAGE = GOLDEN / "pages" / "table_crop.jpg"
+TINY = {"model_set": "PP-OCRv6_tiny"}
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def system() -> Module:
+    return load_module("ocr_system", params=TINY | {"use_angle_cls": True})
+
+
+@pytest.fixture(scope="module")
+def line() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A picture of one line."""
+    picture = np.full((48, 420, 3), 255, np.uint8)
+    cv2.putText(picture, "Invoice 20260317", (8, 35), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (0, 0, 0), 2, cv2.LINE_AA)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("name", "unknown"),
+    [("ocr_cls", {"angle": "", "confidence": 0.0}), ("ocr_rec", {"text": "", "confidence": 0.0})],
+)
+def test_an_image_that_is_none_keeps_its_place_among_lines(
+    name: str, unknown: dict[str, Any], line: np.ndarray[Any, np.dtype[np.uint8]]
+) -> None:
+    module = load_module(name, params=TINY)
+    ((first, none, last),) = module.predict([line, None, line])
+    assert none == unknown
+    assert first == last
+    assert first["confidence"] > 0.5
+    assert module.predict([None]) == [[unknown]]
+
+
+def test_ocr_rec_reads_a_line(line: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    ((answer,),) = load_module("ocr_rec", params=TINY).predict([line])
+    assert answer["text"] == "Invoice 20260317"
+
+
+def test_an_image_that_is_none_yields_no_lines(system: Module) -> None:
+    assert system.predict([None]) == [[]]
+    assert load_module("ocr_det", params=TINY).predict([None]) == [[]]
+
+
+def test_an_undecodable_file_is_a_warning(system: Module, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no more")
+    system.begin_request()
+    assert system.predict(paths=[str(tmp_path / "broken.jpg")]) == [[]]
+    assert "broken.jpg cannot be decoded" in system.warnings[0]
+
+
+def test_a_request_may_change_parameters_for_itself(system: Module) -> None:
+    everything = system.predict(paths=[str(PAGE)], drop_score=0.0)[0]
+    strict = system.predict(paths=[str(PAGE)], drop_score=0.98)[0]
+    assert 0 < len(strict) < len(everything)
+    assert min(entry["confidence"] for entry in strict) >= 0.98
+    assert len(system.predict(paths=[str(PAGE)], det_limit_side_len=64)[0]) < len(everything)
+    assert system.predict(paths=[str(PAGE)], drop_score=0.0)[0] == everything
+
+
+def test_angles_are_told_while_the_classifier_is_on(system: Module) -> None:
+    assert all(entry["angle"] in ("0", "180") for entry in system.predict(paths=[str(PAGE)])[0])
+    assert all("angle" not in entry for entry in system.predict(paths=[str(PAGE)], use_angle_cls=False)[0])
+
+
+def test_text_upside_down_is_read_with_the_classifier() -> None:
+    module = load_module("ocr_system", params={"model_set": "PP-OCRv4_mobile"})
+    page = cv2.rotate(cv2.imread(str(PAGE)), cv2.ROTATE_180)
+    upright = {entry["text"] for entry in module.predict(paths=[str(PAGE)])[0]}
+    turned = {entry["text"] for entry in module.predict([page])[0]}
+    unturned = {entry["text"] for entry in module.predict([page], use_angle_cls=False)[0]}
+    assert len(upright & turned) > 0.8 * len(upright)
+    assert len(upright & unturned) < 0.5 * len(upright)
+
+
+def test_a_classifier_that_was_not_loaded_cannot_be_switched_on() -> None:
+    module = load_module("ocr_system", params=TINY)
+    with pytest.raises(
+        InputError, match="use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True"
+    ):
+        module.predict(paths=[str(PAGE)], use_angle_cls=True)
+
+
+def test_parameters_of_a_request_have_bounds(system: Module) -> None:
+    with pytest.raises(InputError, match="'drop_score'"):
+        system.predict(paths=[str(PAGE)], drop_score=7)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (1, 3000), (20_000, 1), (500, 500), (60, 40_000), (40_000, 60)], ids=lambda side: str(side)
+)
+def test_any_size_of_page_is_answered(system: Module, height: int, width: int) -> None:
+    assert system.predict([np.full((height, width, 3), 255, np.uint8)]) == [[]]
+
+
+def test_a_page_of_noise_is_answered(system: Module) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    (lines,) = system.predict([noise], det_db_thresh=0.0, det_db_box_thresh=0.0, drop_score=0.0)
+    for entry in lines:
+        assert np.array(entry["text_region"]).min() >= 0
+        assert np.array(entry["text_region"]).max(axis=0).tolist() <= [399, 299]
+
+
+def test_how_long_each_stage_took_is_noted(system: Module) -> None:
+    system.begin_request()
+    system.predict(paths=[str(PAGE)])
+    assert set(system.stage_seconds) == {"detect", "classify", "recognize"}
+    assert min(system.stage_seconds.values()) > 0
+
+
+def test_paddle_names_and_openvino_answer_alike(system: Module) -> None:
+    other = load_module("ocr_system", params=TINY | {"use_angle_cls": True}, init_args={"enable_mkldnn": True})
+    texts = [[entry["text"] for entry in module.predict(paths=[str(PAGE)])[0]] for module in (system, other)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "sentence"),
+    [
+        ({"det_model_dir": "./inference/nowhere/"}, ModelError, "nowhere"),
+        ({"det_model_dir": "PP-OCRv6_tiny_rec"}, ModelError, "PP-OCRv6_tiny_rec"),
+        ({"rec_model_dir": "PP-OCRv6_tiny_det"}, ModelError, "CTC recogniser"),
+        ({"use_tensorrt": True}, ConfigError, "use_tensorrt needs a GPU"),
+    ],
+)
+def test_a_module_that_cannot_work_does_not_load(params: dict[str, Any], error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence) as caught:
+        load_module("ocr_system", params=TINY | params)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """ocr_system as a user's own folder, with its model in a folder beside it."""
+    folder = shutil.copytree(BUILTIN / "ocr_system", tmp_path / "my_ocr")
+    shutil.copytree(models.resolve("PP-OCRv6_tiny_det"), folder / "my_detector")
+    params = (folder / "params.py").read_text(encoding="utf-8")
+    params = params.replace('cfg.model_set = "PP-OCRv6_small"', 'cfg.model_set = "PP-OCRv6_tiny"')
+    params = params.replace("cfg.det_model_dir = None", 'cfg.det_model_dir = "./my_detector"')
+    (folder / "params.py").write_text(params.replace("cfg.drop_score = 0.5", "cfg.drop_score = 0.99"), encoding="utf-8")
+    module = (folder / "module.py").read_text(encoding="utf-8")
+    (folder / "module.py").write_text(module.replace('name="ocr_system"', 'name="my_ocr"'), encoding="utf-8")
+    return folder
+
+
+def test_a_copied_and_edited_module_works_from_its_own_folder(copied: Path) -> None:
+    module = load_module(str(copied))
+    assert module.info.name == "my_ocr"
+    (lines,) = module.predict(paths=[str(PAGE)])
+    assert lines
+    assert min(entry["confidence"] for entry in lines) >= 0.99
+
+
+def test_python_module_py_prints_what_a_client_would_get(copied: Path, elsewhere: Path) -> None:
+    run = subprocess.run([sys.executable, copied / "module.py", PAGE], capture_output=True, text=True, check=True, cwd=elsewhere)
+    (lines,) = json.loads(run.stdout)
+    assert lines[0].keys() == {"text", "confidence", "text_region"}
+
+
+def test_python_module_py_answers_a_mistake_with_one_sentence(copied: Path, elsewhere: Path) -> None:
+    run = subprocess.run([sys.executable, copied / "module.py", "missing.png"], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == "missing.png cannot be read: No such file or directory.\n"

@@ -1,0 +1,147 @@
+"""From a command line and a machine to what is started."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocr_serving import cli
+from ocr_serving.config import ServiceConfig
+from ocr_serving.errors import ConfigError
+from ocr_serving.server import plan
+from support import ECHO
+
+OLD_FILE = {
+    "modules_info": {"ocr_system": {"init_args": {"version": "1.0.0", "use_gpu": True}, "predict_args": {}}},
+    "port": 8868,
+    "use_multiprocess": False,
+    "workers": 2,
+    "gpu": "0",
+}
+
+
+def parse(*words: str) -> argparse.Namespace:
+    return cli.parser().parse_args(["start", *words])
+
+
+def settings(**values: Any) -> ServiceConfig:
+    return ServiceConfig.model_validate({"modules_info": {"ocr_system": {}}} | values)
+
+
+def test_the_old_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(OLD_FILE))
+    config = plan.configuration(parse("-c", str(file), "-m", "ignored", "-p", "1"), {})
+    assert (config.port, list(config.modules_info), config.use_gpu) == (8868, ["ocr_system"], True)
+    workers = plan.environments(config, {}, cores=8, memory=None)
+    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("module", "port"), [("ocr_det", 8865), ("ocr_cls", 8866), ("ocr_rec", 8867), ("ocr_system", 8868), ("ocr_system==1.0.0", 8868)]
+)
+def test_each_module_has_its_old_port(module: str, port: int) -> None:
+    assert plan.configuration(parse("-m", module), {}).port == port
+
+
+def test_options_beat_the_folder_and_the_environment_beats_both() -> None:
+    args = parse("-m", "ocr_system", "-p", "9999", "--workers", "3", "--use_gpu")
+    config = plan.configuration(args, {"OCR_SERVING_PORT": "7777", "OCR_SERVING_MAX_QUEUE": "5"})
+    assert (config.port, config.max_queue, config.workers, config.use_gpu) == (7777, 5, 3, True)
+
+
+def test_several_modules_in_one_service() -> None:
+    assert list(plan.configuration(parse("-m", "ocr_det", "ocr_rec", "-m", "ocr_cls"), {}).modules_info) == [
+        "ocr_det",
+        "ocr_rec",
+        "ocr_cls",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Name a module with -m"),
+        (("-m", "ocr_sistem"), "did you mean 'ocr_system'?"),
+        (("-m", "./nowhere"), "is not a module: it has no __init__.py"),
+        (("-c", "nowhere.json"), "nowhere.json cannot be read: No such file"),
+        (("-m", "ocr_system", "-p", "0"), "'port'"),
+        (("-m", "ocr_system", "--workers", "0"), "'workers'"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_in_a_sentence(elsewhere: Path, words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        plan.configuration(parse(*words), {})
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must hold a JSON object"),
+        ("{}", "'modules_info'"),
+        ('{"modules_info": {}}', "'modules_info'"),
+        ('{"modules_info": {"ocr_system": {"init_arg": {}}}}', "unknown key 'modules_info.ocr_system.init_arg'"),
+        ('{"modules_info": {"ocr_system": {}}, "prot": 1}', "unknown key 'prot' (did you mean 'port'?)"),
+        ('{"modules_info": {"ocr_system": {}}, "http_status": "old"}', "'http_status'"),
+        ('{"modules_info": {"ocr_system": {}}, "workers": "many"}', "'workers'"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_key(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        plan.configuration(parse("-c", str(file)), {})
+    assert says in str(caught.value)
+
+
+def test_a_copied_and_renamed_folder_keeps_its_settings(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(ECHO, mine)
+    (mine / "config.json").write_text('{"modules_info": {"echo": {"predict_args": {"delay": 0.5}}}, "port": 9123}')
+    config = plan.configuration(parse("-m", str(mine)), {})
+    assert (config.port, config.modules_info[str(mine)].predict_args) == (9123, {"delay": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("values", "cores", "memory", "count"),
+    [
+        ({}, 4, None, 4),
+        ({}, 4, 2 << 30, 2),
+        ({}, 4, 1 << 20, 1),
+        ({"workers": 2}, 4, None, 4),  # as before: counts only with use_multiprocess
+        ({"workers": 2, "use_multiprocess": True}, 4, None, 2),
+        ({"modules_info": {"ocr_system": {"init_args": {"cpu_threads": 4}}}}, 8, None, 2),
+    ],
+)
+def test_workers_fit_the_machine_unless_told(values: dict[str, Any], cores: int, memory: int | None, count: int) -> None:
+    workers = plan.environments(settings(**values), {}, cores=cores, memory=memory)
+    assert len(workers) == count
+    threads = values.get("modules_info", {}).get("ocr_system", {}).get("init_args", {}).get("cpu_threads", 1)
+    assert workers[0]["OMP_NUM_THREADS"] == str(threads)
+
+
+GPU = {"modules_info": {"ocr_system": {"init_args": {"use_gpu": True}}}}
+
+
+def test_one_worker_a_gpu() -> None:
+    workers = plan.environments(settings(**GPU, gpu="7"), {"CUDA_VISIBLE_DEVICES": "2,3"}, cores=8, memory=None)
+    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["2", "3"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}])
+def test_a_gpu_asked_for_and_not_chosen_is_an_error(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES"):
+        plan.environments(settings(**GPU), environ, cores=8, memory=None)
+
+
+def test_the_summary_says_what_is_started() -> None:
+    config = settings(host="127.0.0.1", port=8868)
+    workers = plan.environments(config, {}, cores=1, memory=None)
+    assert plan.summary(config, workers, cores=1) == "ocr_system on http://127.0.0.1:8868: 1 worker process on 1 core"
