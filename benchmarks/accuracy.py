@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_serving import machine, models
 from tqdm import tqdm
 
 from benchmarks import pages, report, support
 from benchmarks.pages import Page, WordCount
+from ocr_serving import machine, models
 
 TO_REACH: Mapping[str, Mapping[str, float]] = {
     "PP-OCRv6_small": {"forms": 0.91, "receipts": 0.94},
@@ -30,7 +30,7 @@ TO_REACH: Mapping[str, Mapping[str, float]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one model set on one set of pages; `reached` None where there is nothing to reach, or not all pages were read."""
+    """The figures of one model set on one set of pages; `reached` is None where nothing is to be judged."""
 
     model_set: str
     kind: str
@@ -97,7 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SET",
         help=f"model sets, or all (default: {' '.join(TO_REACH)})",
     )
-    parser.add_argument("--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged")
+    parser.add_argument(
+        "--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged"
+    )
     return support.run("benchmarks.accuracy", measure, parser.parse_args(argv))
 
 

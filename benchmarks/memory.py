@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ocr_serving import models
 from tqdm import tqdm
 
 from benchmarks import pages, processes, report, support
+from ocr_serving import models
 
 WORKERS = 2
 SETTLED = 50
@@ -99,7 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = support.parser("benchmarks.memory", "Resident memory of a service over many requests with real pages.")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder that holds forms/testing and receipts")
     parser.add_argument("--requests", type=_enough, default=500, metavar="N", help="how many to send (default 500)")
-    parser.add_argument("--models", type=support.model_set, default=models.DEFAULT_SET, metavar="SET", help="model set (default %(default)s)")
+    parser.add_argument(
+        "--models", type=support.model_set, default=models.DEFAULT_SET, metavar="SET", help="model set (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the shuffle (default 1)")
     return support.run("benchmarks.memory", measure, parser.parse_args(argv))
 
@@ -107,7 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _enough(text: str) -> int:
     count = support.positive(text)
     if count <= SETTLED:
-        raise argparse.ArgumentTypeError(f"give more than {SETTLED}: memory after {SETTLED} requests is what the last is compared with")
+        raise argparse.ArgumentTypeError(
+            f"give more than {SETTLED}: memory after {SETTLED} requests is what the last is compared with"
+        )
     return count
 
 

@@ -25,7 +25,9 @@ class Page:
 def forms(data: Path) -> list[Page]:
     """The 50 test forms of FUNSD in `data`/forms/testing. Raises BenchmarkError."""
     folder = data / "forms" / "testing"
-    return [Page(image, form_lines(_text(folder / "annotations" / f"{image.stem}.json"))) for image in _images(folder / "images", "png")]
+    return [
+        Page(image, form_lines(_text(folder / "annotations" / f"{image.stem}.json"))) for image in _images(folder / "images", "png")
+    ]
 
 
 def receipts(data: Path) -> list[Page]:
@@ -75,7 +77,9 @@ def count_words(read: Iterable[str], true: Iterable[str]) -> WordCount:
 def _images(folder: Path, suffix: str) -> list[Path]:
     found = sorted(folder.glob(f"*.{suffix}"))
     if not found:
-        raise BenchmarkError(f"There are no .{suffix} files in {folder}: name with --data the folder that holds forms and receipts.")
+        raise BenchmarkError(
+            f"There are no .{suffix} files in {folder}: name with --data the folder that holds forms and receipts."
+        )
     return found
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import requests
-from ocr_serving import models
-from ocr_serving.errors import ServingError
 from tqdm import tqdm
 
 from benchmarks import processes, report
+from ocr_serving import models
+from ocr_serving.errors import ServingError
 
 START_S = 300
 STOP_S = 60
@@ -67,12 +67,11 @@ def request_body(image: Path) -> bytes:
     return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
 
 
-def service_config(model_set: str, *, workers: int, port: int) -> dict[str, Any]:
+def service_config(model_set: str, *, workers: int) -> dict[str, Any]:
     """A config.json for ocr_system with the weights of `model_set` and nothing else changed that costs time or memory."""
     return {
         "modules_info": {"ocr_system": {"params": {"model_set": model_set}}},
         "host": "127.0.0.1",
-        "port": port,
         "use_multiprocess": True,
         "workers": workers,
         "timeout_s": ANSWER_S,
@@ -87,7 +86,7 @@ def serve(model_set: str, *, workers: int) -> Iterator[Service]:
         folder = Path(name)
         port = free_port()
         config = folder / "config.json"
-        config.write_text(json.dumps(service_config(model_set, workers=workers, port=port)))
+        config.write_text(json.dumps(service_config(model_set, workers=workers) | {"port": port}))
         output = folder / "output.txt"
         with output.open("wb") as sink:
             process = subprocess.Popen(
@@ -149,7 +148,7 @@ def positive(text: str) -> int:
 
 
 def run(name: str, measure: Callable[[argparse.Namespace], Mapping[str, Any]], args: argparse.Namespace) -> int:
-    """Measure, then write `--json`. The exit code: 0, 1 where `measure` says under "reached" that a figure is missed, 2 on an error."""
+    """Measure, then write `--json`. The exit code: 0; 1 where "reached" of the results is False; 2 where nothing was measured."""
     try:
         results = measure(args)
         if args.json is not None:
@@ -182,7 +181,7 @@ def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], output
 
 def _is_ready(service: Service) -> bool:
     try:
-        return requests.get(f"{service.url}/readyz", timeout=5).status_code == requests.codes.ok
+        return requests.get(f"{service.url}/readyz", timeout=5).ok
     except requests.RequestException:
         return False
 

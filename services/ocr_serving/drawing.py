@@ -64,7 +64,7 @@ def _colours(marks: list[Mark]) -> list[Colour]:
     colours, last = [], PALETTE[0]
     for n, mark in enumerate(marks):
         if mark.label:
-            last = PALETTE[n % len(PALETTE)]
+            last = PALETTE[labels.index(mark.label) % len(PALETTE)]
         colours.append(last if labels else PALETTE[n % len(PALETTE)])
     return colours
 

@@ -26,6 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     pull.add_argument("--from", dest="folder", type=Path, metavar="PATH", help="copy from here instead of from the network")
     verify = actions.add_parser("verify", help="read every file again and compare it with its hash")
     verify.add_argument("names", nargs="*", metavar="NAME", help="models or sets; all that are here if none is named")
+    parser.set_defaults(run=run)
 
 
 _PULL = f"""\

@@ -135,4 +135,4 @@ def test_updates_make_a_copy() -> None:
     with pytest.raises(InputError, match="'rec_batch_num'"):
         params.updated(rec_batch_num=0)
     with pytest.raises(ValidationError):
-        params.rec_batch_num = 3
+        params.rec_batch_num = 3  # type: ignore[misc]

@@ -15,6 +15,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from ocr_serving.engines import EngineOptions, open_engine
+from ocr_serving.errors import ModelError
 from ocr_serving.images import Image
 from ocr_serving.params import DetectionParams
 from ocr_serving.stages.geometry import Points, Quad, clipped, clockwise
@@ -52,6 +53,11 @@ class TextDetector:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
         self.engine = open_engine(model, options)
+        answers = self.engine.run(np.zeros((1, 3, 2 * STRIDE, 2 * STRIDE), np.float32))
+        if answers[0].shape != (1, 1, 2 * STRIDE, 2 * STRIDE):
+            raise ModelError(
+                f"{model} is no DB text detector: it does not answer a map of the size of its input; correct det_model_dir."
+            )
 
     def __call__(self, page: Image, params: DetectionParams | None = None) -> list[Quad]:
         """Quads of the lines on `page`, in pixels of it, in no particular order.

@@ -33,8 +33,13 @@ class TextClassifier:
     def __init__(self, params: ClassifierParams, model: Path, options: EngineOptions) -> None:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
-        self.model = model
         self.engine = open_engine(model, options)
+        answers = self.engine.run(np.zeros((1, *params.cls_image_shape), np.float32))
+        if answers[0].shape != (1, len(params.label_list)):
+            raise ModelError(
+                f"{model} answers an array of shape {answers[0].shape} for one line, but label_list names {len(params.label_list)} angles: "
+                "correct cls_model_dir or label_list."
+            )
 
     def __call__(self, crops: Sequence[Image]) -> list[Angle]:
         """One angle for each crop, in their order."""
@@ -42,16 +47,9 @@ class TextClassifier:
         for start in range(0, len(crops), self.params.cls_batch_num):
             batch = crops[start : start + self.params.cls_batch_num]
             tensor = np.concatenate([network_input(crop, self.params.cls_image_shape) for crop in batch])
-            angles += self._labelled(self.engine.run(tensor)[0])
+            (probabilities,) = self.engine.run(tensor)
+            angles += [Angle(self.params.label_list[int(row.argmax())], float(row.max())) for row in probabilities]
         return angles
-
-    def _labelled(self, probabilities: NDArray[np.float32]) -> list[Angle]:
-        labels = self.params.label_list
-        if probabilities.shape[1] != len(labels):
-            raise ModelError(
-                f"{self.model} has {probabilities.shape[1]} classes, but label_list names {len(labels)}: correct label_list."
-            )
-        return [Angle(labels[int(row.argmax())], float(row.max())) for row in probabilities]
 
 
 def network_input(crop: Image, shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import networks
 import numpy as np
 import pytest
 
+import networks
 from ocr_serving.engines import engine_options, model_files, open_engine
 from ocr_serving.errors import ConfigError, ModelError, ServingError
 
@@ -152,7 +152,7 @@ def test_a_folder_without_one_model_is_refused(tmp_path: Path, files: list[str],
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="neither a model folder nor an .onnx file"):
+    with pytest.raises(ModelError, match=r"neither a model folder nor an \.onnx file"):
         model_files(tmp_path / "missing")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networks
 import numpy as np
 import onnx
 import pytest
 
+import networks
 from ocr_serving.engines import CTC_CLASSES, engine_options, graph, open_engine
 from ocr_serving.errors import ModelError
 

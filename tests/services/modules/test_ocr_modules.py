@@ -15,8 +15,8 @@ import pytest
 
 from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError, ModelError
-from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import BUILTIN, load_module
+from ocr_serving.modules.ocr_system.module import OCRSystem
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PAGE = GOLDEN / "pages" / "table_crop.jpg"
@@ -25,9 +25,15 @@ TINY = {"model_set": "PP-OCRv6_tiny"}
 pytestmark = pytest.mark.models
 
 
+def ocr_system(**params: Any) -> OCRSystem:
+    module = load_module("ocr_system", params=TINY | params)
+    assert isinstance(module, OCRSystem)
+    return module
+
+
 @pytest.fixture(scope="module")
-def system() -> Module:
-    return load_module("ocr_system", params=TINY | {"use_angle_cls": True})
+def system() -> OCRSystem:
+    return ocr_system(use_angle_cls=True)
 
 
 @pytest.fixture(scope="module")
@@ -58,19 +64,19 @@ def test_ocr_rec_reads_a_line(line: np.ndarray[Any, np.dtype[np.uint8]]) -> None
     assert answer["text"] == "Invoice 20260317"
 
 
-def test_an_image_that_is_none_yields_no_lines(system: Module) -> None:
+def test_an_image_that_is_none_yields_no_lines(system: OCRSystem) -> None:
     assert system.predict([None]) == [[]]
     assert load_module("ocr_det", params=TINY).predict([None]) == [[]]
 
 
-def test_an_undecodable_file_is_a_warning(system: Module, tmp_path: Path) -> None:
+def test_an_undecodable_file_is_a_warning(system: OCRSystem, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no more")
     system.begin_request()
     assert system.predict(paths=[str(tmp_path / "broken.jpg")]) == [[]]
     assert "broken.jpg cannot be decoded" in system.warnings[0]
 
 
-def test_a_request_may_change_parameters_for_itself(system: Module) -> None:
+def test_a_request_may_change_parameters_for_itself(system: OCRSystem) -> None:
     everything = system.predict(paths=[str(PAGE)], drop_score=0.0)[0]
     strict = system.predict(paths=[str(PAGE)], drop_score=0.98)[0]
     assert 0 < len(strict) < len(everything)
@@ -79,14 +85,16 @@ def test_a_request_may_change_parameters_for_itself(system: Module) -> None:
     assert system.predict(paths=[str(PAGE)], drop_score=0.0)[0] == everything
 
 
-def test_angles_are_told_while_the_classifier_is_on(system: Module) -> None:
+def test_angles_are_told_while_the_classifier_is_on(system: OCRSystem) -> None:
     assert all(entry["angle"] in ("0", "180") for entry in system.predict(paths=[str(PAGE)])[0])
     assert all("angle" not in entry for entry in system.predict(paths=[str(PAGE)], use_angle_cls=False)[0])
 
 
 def test_text_upside_down_is_read_with_the_classifier() -> None:
-    module = load_module("ocr_system", params={"model_set": "PP-OCRv4_mobile"})
-    page = cv2.rotate(cv2.imread(str(PAGE)), cv2.ROTATE_180)
+    module = ocr_system(model_set="PP-OCRv4_mobile")
+    upside_up = cv2.imread(str(PAGE))
+    assert upside_up is not None
+    page = np.asarray(upside_up, np.uint8)[::-1, ::-1].copy()
     upright = {entry["text"] for entry in module.predict(paths=[str(PAGE)])[0]}
     turned = {entry["text"] for entry in module.predict([page])[0]}
     unturned = {entry["text"] for entry in module.predict([page], use_angle_cls=False)[0]}
@@ -95,14 +103,14 @@ def test_text_upside_down_is_read_with_the_classifier() -> None:
 
 
 def test_a_classifier_that_was_not_loaded_cannot_be_switched_on() -> None:
-    module = load_module("ocr_system", params=TINY)
+    module = ocr_system()
     with pytest.raises(
         InputError, match="use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True"
     ):
         module.predict(paths=[str(PAGE)], use_angle_cls=True)
 
 
-def test_parameters_of_a_request_have_bounds(system: Module) -> None:
+def test_parameters_of_a_request_have_bounds(system: OCRSystem) -> None:
     with pytest.raises(InputError, match="'drop_score'"):
         system.predict(paths=[str(PAGE)], drop_score=7)
 
@@ -110,11 +118,11 @@ def test_parameters_of_a_request_have_bounds(system: Module) -> None:
 @pytest.mark.parametrize(
     ("height", "width"), [(1, 1), (1, 3000), (20_000, 1), (500, 500), (60, 40_000), (40_000, 60)], ids=lambda side: str(side)
 )
-def test_any_size_of_page_is_answered(system: Module, height: int, width: int) -> None:
+def test_any_size_of_page_is_answered(system: OCRSystem, height: int, width: int) -> None:
     assert system.predict([np.full((height, width, 3), 255, np.uint8)]) == [[]]
 
 
-def test_a_page_of_noise_is_answered(system: Module) -> None:
+def test_a_page_of_noise_is_answered(system: OCRSystem) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
     (lines,) = system.predict([noise], det_db_thresh=0.0, det_db_box_thresh=0.0, drop_score=0.0)
     for entry in lines:
@@ -122,14 +130,14 @@ def test_a_page_of_noise_is_answered(system: Module) -> None:
         assert np.array(entry["text_region"]).max(axis=0).tolist() <= [399, 299]
 
 
-def test_how_long_each_stage_took_is_noted(system: Module) -> None:
+def test_how_long_each_stage_took_is_noted(system: OCRSystem) -> None:
     system.begin_request()
     system.predict(paths=[str(PAGE)])
     assert set(system.stage_seconds) == {"detect", "classify", "recognize"}
     assert min(system.stage_seconds.values()) > 0
 
 
-def test_paddle_names_and_openvino_answer_alike(system: Module) -> None:
+def test_onednn_answers_the_same_text(system: OCRSystem) -> None:
     other = load_module("ocr_system", params=TINY | {"use_angle_cls": True}, init_args={"enable_mkldnn": True})
     texts = [[entry["text"] for entry in module.predict(paths=[str(PAGE)])[0]] for module in (system, other)]
     assert texts[0] == texts[1]

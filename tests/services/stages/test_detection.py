@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import networks
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import networks
 from ocr_serving.engines import engine_options
+from ocr_serving.errors import ModelError
 from ocr_serving.params import DetectionParams
 from ocr_serving.stages.detection import (
     MAX_SIDE,
@@ -35,6 +36,12 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> TextDetector:
     """Takes dark pixels for text."""
     model = networks.dark_pixels(tmp_path_factory.mktemp("det") / "inference.onnx")
     return TextDetector(params(), model, engine_options())
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    model = networks.upside_down_if_dark(tmp_path / "inference.onnx")
+    with pytest.raises(ModelError, match="is no DB text detector"):
+        TextDetector(params(), model, engine_options())
 
 
 def page_with(*boxes: tuple[int, int, int, int], height: int = 640, width: int = 640) -> np.ndarray[Any, np.dtype[np.uint8]]:

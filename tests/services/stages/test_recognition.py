@@ -4,12 +4,12 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import networks
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import networks
 from ocr_serving.engines import EngineName, engine_options
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.params import RecognitionParams

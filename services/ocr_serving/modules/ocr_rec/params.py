@@ -14,7 +14,7 @@ def read_params() -> Config:
     cfg.rec_model_dir = None
     cfg.rec_image_shape = "3, 48, 320"
     cfg.rec_width = "tight"  # "legacy" pads as PaddleOCR does: up to a third slower, the same text
-    cfg.rec_batch_num = 6
+    cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
 

@@ -1,9 +1,9 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from ocr_serving.engines import EngineName, engine_options
 from ocr_serving.errors import InputError

@@ -1,0 +1,61 @@
+# One command per habit. `make run` and `make test` do their own set-up.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+MODULE ?= ocr_system
+PORT   ?=
+DATA   ?=
+
+RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproject.toml | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: setup run test lint format bench bench-accuracy bench-memory clean help
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(DEV_STAMP)  ## make the environment .venv with everything that tests and lint need
+
+run: $(RUN_STAMP)  ## serve a module, read a page with it, go on serving: make run [MODULE=ocr_det] [PORT=8865]
+	@$(BIN)/ocr-serving start -m $(MODULE) --host 127.0.0.1 $(if $(PORT),-p $(PORT)) --try
+
+test: $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models
+	@$(BIN)/ocr-serving models pull --all
+	@$(BIN)/python -m pytest
+
+lint: $(DEV_STAMP)  ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(DEV_STAMP)  ## put the code into ruff's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(RUN_STAMP)  ## CPU seconds a page over HTTP against the models alone: make bench [DATA=folder]
+	@$(BIN)/python -m benchmarks.overhead $(if $(DATA),--data $(DATA))
+
+bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-accuracy DATA=folder
+	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),$(error name the folder of pages: make bench-accuracy DATA=...))
+
+bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder
+	@$(BIN)/python -m benchmarks.memory --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
+
+clean:  ## remove .venv and what tools left behind; downloaded models stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@PYTHON=$(PYTHON) VENV=$(VENV) sh services/make-venv.sh
+
+$(RUN_STAMP): | $(BIN)/python
+	@echo "Installing what the services need into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r services/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e services
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP)
+	@echo "Installing what tests and lint need into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r services/requirements-dev.txt
+	@touch $@
