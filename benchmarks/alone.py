@@ -27,6 +27,7 @@ from benchmarks.clock import Clock
 from ocr_serving import config
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines import Engine
+from ocr_serving.errors import ServingError
 from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.server import plan
 from ocr_serving.server.messages import Task, WorkerSpec
@@ -68,15 +69,14 @@ class Helper:
         return self._answer()
 
     def close(self) -> None:
-        """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
+        """End it: it reads until its questions do."""
+        self._process.communicate()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            self.close()
             raise support.BenchmarkError("A process that measures ended early; what it printed says why.")
         return json.loads(line)
 
@@ -161,17 +161,17 @@ def networks(model_set: str, folder: Path) -> None:
     engines = {name: stage.engine for name, stage in networks_of(module).items()}
     runs: dict[int, list[tuple[Engine, Tensor]]] = {}
     for file in sorted(folder.glob("*.npy")):
-        page, _, stage = file.stem.split("-")
-        runs.setdefault(int(page), []).append((engines[stage], np.load(file)))
+        number, _, stage = file.stem.split("-")
+        runs.setdefault(int(number), []).append((engines[stage], np.load(file)))
 
-    def seconds(number: int) -> float:
+    def seconds(page: int) -> float:
         begun = time.process_time()
-        for engine, tensor in runs.get(number, []):
+        for engine, tensor in runs.get(page, []):
             engine.run(tensor)
         return time.process_time() - begun
 
-    for number in runs:
-        seconds(number)
+    for page in runs:
+        seconds(page)
     converse(seconds, sys.stdin)
 
 
@@ -182,9 +182,18 @@ def converse(answer: Callable[[int], Any], questions: Iterable[str]) -> None:
         print(json.dumps(answer(int(line))), flush=True)
 
 
+def main(kind: str, model_set: str, folder: str, *images: str) -> int:
+    """Be one of the two processes."""
+    try:
+        if kind == "pipeline":
+            pipeline(model_set, Path(folder), [Path(image) for image in images])
+        else:
+            networks(model_set, Path(folder))
+    except (ServingError, support.BenchmarkError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    kind, chosen_set, tensors, *pages = sys.argv[1:]
-    if kind == "pipeline":
-        pipeline(chosen_set, Path(tensors), [Path(page) for page in pages])
-    else:
-        networks(chosen_set, Path(tensors))
+    sys.exit(main(*sys.argv[1:]))

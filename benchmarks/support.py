@@ -168,7 +168,7 @@ def verdict(reached: bool | None) -> str:
 
 def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], output: Path) -> None:
     deadline = time.monotonic() + START_S
-    with tqdm(desc="starting the service", bar_format="{desc} {elapsed}", leave=False) as progress:
+    with tqdm(desc="starting the service", bar_format="{desc} {elapsed}", mininterval=1, leave=False) as progress:
         while not _is_ready(service):
             if process.poll() is not None:
                 said = output.read_text(errors="replace").strip().splitlines()

@@ -84,7 +84,7 @@ class Output:
         stems = Counter(file.stem for file in self.images)
         names: dict[Path, str] = {}
         for file in self.images:
-            name = file.stem if True else f"{file.stem}_{file.suffix[1:]}"
+            name = file.stem if stems[file.stem] == 1 else f"{file.stem}_{file.suffix[1:]}"
             while name in names.values():
                 name += "_"
             names[file] = name

@@ -3,9 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ocr_serving import models
 from ocr_serving.errors import ModelError
@@ -77,7 +74,7 @@ def _state(name: str) -> tuple[str, str]:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    progress = _Bar()
+    progress = models.Bar()
     own = args.url is not None or args.name is not None
     if args.url is not None and args.folder is not None:
         raise ModelError("--url and --from exclude each other; give the one the model comes from.")
@@ -132,28 +129,3 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
-
-
-class _Bar:
-    """Draws a pull on the terminal: notes on standard output, bars on standard error."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
-
-    def note(self, text: str) -> None:
-        tqdm.write(text)
-
-    def begin(self, what: str, total: int | None) -> None:
-        if self._bar is None:
-            self._bar = tqdm(desc=what, total=total, unit="B", unit_scale=True, leave=False)
-        self._bar.total = total
-        self._bar.refresh()
-
-    def update(self, done: int) -> None:
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-
-    def end(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

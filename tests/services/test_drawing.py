@@ -74,6 +74,11 @@ def test_text_stands_beside_in_the_same_place_and_fits(page: Image, polygon: lis
     assert not changed(right, 255)[~inside(polygon, page, 2)].any()
 
 
+def test_text_that_is_too_long_is_made_smaller_and_not_cut(page: Image) -> None:
+    pictures = [drawing.draw(page, [line(f"a line too long for its box {last}", UPRIGHT)]) for last in "XO"]
+    assert (pictures[0] != pictures[1]).any()
+
+
 def test_slanted_text_runs_along_its_box(page: Image) -> None:
     right = drawing.draw(page, [line("llllllllllllllllllllllll", SLANTED)])[:, 220:]
     rows, columns = np.nonzero(dark(right))

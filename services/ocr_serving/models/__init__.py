@@ -1,14 +1,25 @@
 """The models a service runs: which there are, where they lie on this machine, how they get there."""
 
-from ocr_serving.models.catalogue import DEFAULT_FONT, DEFAULT_SET, Model, ModelFile, ModelSet, Source, catalogue, model_sets
+from ocr_serving.models.catalogue import (
+    DEFAULT_FONT,
+    DEFAULT_SET,
+    Model,
+    ModelFile,
+    ModelSet,
+    Source,
+    catalogue,
+    companions,
+    model_sets,
+)
 from ocr_serving.models.characters import dictionary, read_dictionary
 from ocr_serving.models.fetch import adopt, pull
-from ocr_serving.models.progress import Progress
+from ocr_serving.models.progress import Bar, Progress
 from ocr_serving.models.store import is_present, problems, resolve, store_root, stored_names
 
 __all__ = [
     "DEFAULT_FONT",
     "DEFAULT_SET",
+    "Bar",
     "Model",
     "ModelFile",
     "ModelSet",
@@ -16,6 +27,7 @@ __all__ = [
     "Source",
     "adopt",
     "catalogue",
+    "companions",
     "dictionary",
     "is_present",
     "model_sets",

@@ -103,6 +103,13 @@ def model_sets() -> Mapping[str, ModelSet]:
     return MappingProxyType(dict(_load().sets))
 
 
+def companions(name: str) -> tuple[str, ...]:
+    """`name` and the other models of its sets that come in the same package, which is then downloaded once for all."""
+    packages = {source.package for source in catalogue()[name].sources}
+    together = {model for entry in model_sets().values() if name in entry.models for model in entry.models}
+    return (name, *(m for m in sorted(together - {name}) if packages & {source.package for source in catalogue()[m].sources}))
+
+
 def package_sizes() -> Mapping[str, int]:
     """Bytes of the wheel of every package named by a source."""
     return MappingProxyType(dict(_load().packages))

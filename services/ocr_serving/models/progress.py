@@ -1,6 +1,8 @@
-"""How a pull tells what it is doing; the command line draws it, a server stays silent."""
+"""How a pull tells what it is doing."""
 
-from typing import Protocol
+from typing import Any, Protocol
+
+from tqdm import tqdm
 
 
 class Progress(Protocol):
@@ -29,3 +31,28 @@ class Silent:
     def update(self, done: int) -> None: ...
 
     def end(self) -> None: ...
+
+
+class Bar:
+    """Draws a pull on the terminal: notes on standard output, bars on standard error."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def note(self, text: str) -> None:
+        tqdm.write(text)
+
+    def begin(self, what: str, total: int | None) -> None:
+        if self._bar is None:
+            self._bar = tqdm(desc=what, total=total, unit="B", unit_scale=True, leave=False)
+        self._bar.total = total
+        self._bar.refresh()
+
+    def update(self, done: int) -> None:
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -86,7 +86,7 @@ class Module:
         `spec` is a name of the catalogue, or a path relative to the working folder or to the module's. Raises ModelError.
         """
         if self.pull and spec in models.catalogue() and not models.is_present(spec):
-            models.pull([spec])
+            models.pull(models.companions(spec), progress=models.Bar())
         return models.resolve(spec, root=Path(inspect.getfile(type(self))).parent)
 
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:

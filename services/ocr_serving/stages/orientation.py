@@ -37,7 +37,7 @@ class TextClassifier:
         answers = self.engine.run(np.zeros((1, *params.cls_image_shape), np.float32))
         if answers[0].shape != (1, len(params.label_list)):
             raise ModelError(
-                f"{model} answers an array of shape {answers[0].shape} for one line, but label_list names {len(params.label_list)} angles: "
+                f"{model} answers shape {answers[0].shape} for a line, but label_list names {len(params.label_list)} angles; "
                 "correct cls_model_dir or label_list."
             )
 

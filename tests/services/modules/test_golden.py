@@ -1,4 +1,4 @@
-"""With the old server's weights and parameters the modules answer what it answered: tests/golden, recorded from PaddleHub Serving."""
+"""With the old server's weights and parameters the modules answer what it answered: tests/golden, recorded from PaddleHub."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_each_crop_has_its_angle(tmp_path: Path, batch: int) -> None:
 
 def test_labels_that_do_not_fit_the_network_are_refused(tmp_path: Path) -> None:
     model = networks.upside_down_if_dark(tmp_path / "inference.onnx")
-    with pytest.raises(ModelError, match=r"shape \(1, 2\) for one line, but label_list names 4 angles"):
+    with pytest.raises(ModelError, match=r"answers shape \(1, 2\) for a line, but label_list names 4 angles"):
         TextClassifier(ClassifierParams.read({"label_list": ["0", "90", "180", "270"]}, {}), model, engine_options())
 
 
