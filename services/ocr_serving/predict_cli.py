@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from ocr_serving import files, images, results
-from ocr_serving.errors import InputError, ServingError
+from ocr_serving.config import ModuleConfig
+from ocr_serving.errors import ConfigError, InputError, ServingError
 from ocr_serving.modules.base import Module
-from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.loader import find, load_module
+from ocr_serving.validation import validated
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code is 1 if any image failed. Raises ServingError with a sentence where none could be read."""
     image_files = files.find_images(args.images)
     output = _output(args, image_files)
-    module = load_module(args.module, init_args=_pairs(args.init, "--init"), params=_pairs(args.params, "--params"), pull=True)
+    module, arguments = _load(args)
     failed = 0
     for file in tqdm(image_files, unit="image", disable=len(image_files) == 1 or not sys.stderr.isatty()):
         try:
-            entry = _predict(module, file, output)
+            entry = _predict(module, file, arguments, output)
         except ServingError as exc:
             failed += 1
             tqdm.write(str(exc), file=sys.stderr)
@@ -57,6 +60,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
+    """The module and its `predict_args`, as the config.json of its folder says, with the options over that."""
+    entry = validated(ModuleConfig, find(args.module).entry, where=f"config.json of {args.module}", error=ConfigError)
+    init_args = dict(entry.init_args) | _pairs(args.init, "--init")
+    params = dict(entry.params) | _pairs(args.params, "--params")
+    return load_module(args.module, init_args=init_args, params=params), entry.predict_args
+
+
 def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output | None:
     folder = args.output or (Path("./ocr_result") if args.visualize else None)
     if folder is None:
@@ -69,7 +80,7 @@ def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output |
     return output
 
 
-def _predict(module: Module, file: Path, output: files.Output | None) -> Any:
+def _predict(module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None) -> Any:
     try:
         data = file.read_bytes()
     except OSError as exc:
@@ -78,7 +89,7 @@ def _predict(module: Module, file: Path, output: files.Output | None) -> Any:
     if isinstance(image, images.Undecodable):
         raise InputError(f"{image.reason}.")
     module.begin_request()
-    entry = module.predict([image])[0]
+    entry = module.predict([image], **arguments)[0]
     if output is not None:
         body = json.dumps({"msg": "", "results": [entry], "status": "000"}, ensure_ascii=False, separators=(",", ":"))
         output.write(file, data, body.encode("utf-8", "replace"), entry)

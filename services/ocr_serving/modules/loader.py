@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -30,7 +31,23 @@ class Found:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The folder's own config.json."""
+        """The folder's own config.json, without its `modules_info`. Raises ConfigError."""
+        return {key: value for key, value in self._file.items() if key != "modules_info"}
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The entry of `modules_info`: init_args, predict_args, params.
+
+        Its key need not be the folder's name, since people copy and rename folders. Raises ConfigError.
+        """
+        entries = self._file.get("modules_info", {})
+        entry: object = next(iter(entries.values()), {}) if isinstance(entries, dict) else None
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{self.folder / 'config.json'}: 'modules_info' must map a module's name to its arguments.")
+        return entry
+
+    @functools.cached_property
+    def _file(self) -> dict[str, Any]:
         return config.read_file(self.folder / "config.json")
 
 

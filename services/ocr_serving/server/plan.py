@@ -23,15 +23,11 @@ def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> Servi
         raise ConfigError("Name a module with -m (for example -m ocr_system) or a file with -c config.json.")
     values: dict[str, Any] = {"modules_info": {}}
     for n, spec in enumerate(args.modules):
-        settings = loader.find(spec).settings
-        entries = settings.pop("modules_info", {})
-        # The folder's file has one entry; its key need not be the folder's name, since people copy and rename folders.
-        entry = next(iter(entries.values()), {}) if isinstance(entries, dict) else entries
-        if args.use_gpu and isinstance(entry, dict):
-            entry = entry | {"init_args": entry.get("init_args", {}) | {"use_gpu": True}}
-        values["modules_info"][spec] = entry
+        found = loader.find(spec)
+        gpu = {"use_gpu": True} if args.use_gpu else {}
+        values["modules_info"][spec] = found.entry | {"init_args": found.entry.get("init_args", {}) | gpu}
         if n == 0:
-            values |= settings
+            values |= found.settings
     options = {"port": args.port, "host": args.host, "workers": args.workers, "offline": args.offline or None}
     values |= {key: value for key, value in options.items() if value is not None}
     if args.use_multiprocess or args.workers is not None:
