@@ -52,11 +52,11 @@ $(BIN)/python:
 $(RUN_STAMP): | $(BIN)/python
 	@echo "Installing what the services need into $(VENV) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3  # older ones cannot report progress
-	@$(BIN)/python -m pip install --quiet -r services/requirements.txt
+	@$(BIN)/python -m pip install -r services/requirements.txt
 	@$(BIN)/python -m pip install --quiet --no-deps -e services
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet -r services/requirements-dev.txt
+	@$(BIN)/python -m pip install -r services/requirements-dev.txt
 	@touch $@
