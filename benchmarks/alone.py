@@ -52,13 +52,13 @@ class Helper:
 
     def __init__(self, kind: str, model_set: str, folder: Path, *images: Path) -> None:
         """Start it and wait until it can answer. Raises BenchmarkError."""
-        environment = plan.environments(worker_config(model_set), os.environ, cores=1, memory=None)[0]
+        variables = plan.environments(worker_config(model_set), os.environ, cores=1, memory=None)[0]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.alone", kind, model_set, str(folder), *map(str, images)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
+            env={**support.environment(), **variables},
         )
         self._answer()
 

@@ -94,7 +94,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def helpers(model_set: str, images: Sequence[Path]) -> Iterator[tuple[alone.Helper, alone.Helper]]:
-    """The pipeline and the networks, each in a process of its own, until the block ends. Raises BenchmarkError."""
+    """The pipeline and the networks, each in a process of its own, until the block ends. Raises BenchmarkError, ModelError."""
+    support.fetch(model_set)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as folder, contextlib.ExitStack() as stack:
         pipeline = alone.Helper("pipeline", model_set, Path(folder), *images)
         stack.callback(pipeline.close)

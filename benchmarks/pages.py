@@ -48,7 +48,7 @@ def receipt_lines(table: str) -> tuple[str, ...]:
 
 def word_bag(lines: Iterable[str]) -> Counter[str]:
     """How often each word stands in `lines`: a word is a run of letters and digits, its case folded."""
-    return Counter(word for line in lines for word in WORD.findall(line.lower()))
+    return Counter(word for line in lines for word in WORD.findall(line.casefold()))
 
 
 @dataclass(frozen=True)

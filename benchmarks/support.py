@@ -23,13 +23,14 @@ import requests
 from tqdm import tqdm
 
 from benchmarks import processes, report
-from ocr_serving import models
+from ocr_serving import config, models
 from ocr_serving.errors import ServingError
+from ocr_serving.models.progress import Bar
 
 START_S = 300
 STOP_S = 60
 ANSWER_S = 300
-"""Seconds to wait for a service to be ready (its weights may have to be fetched), to end, and to answer."""
+"""Seconds to wait for a service to be ready, to end, and to answer."""
 
 
 class BenchmarkError(Exception):
@@ -62,6 +63,19 @@ class Service:
         return processes.cpu_seconds(self.pid)
 
 
+def fetch(model_set: str) -> None:
+    """Bring the weights of a model set into the store, visibly, where they are missing. Raises ModelError."""
+    missing = [name for name in models.model_sets()[model_set].models if not models.is_present(name)]
+    if missing:
+        models.pull(missing, progress=Bar())
+
+
+def environment() -> dict[str, str]:
+    """This process's variables without those that would change a service's configuration."""
+    settings = {config.ENV_PREFIX + name.upper() for name in config.SETTINGS}
+    return {name: value for name, value in os.environ.items() if name not in settings}
+
+
 def request_body(image: Path) -> bytes:
     """The JSON that posts one image file."""
     return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
@@ -81,19 +95,20 @@ def service_config(model_set: str, *, workers: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def serve(model_set: str, *, workers: int) -> Iterator[Service]:
-    """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError."""
+    """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError, ModelError."""
+    fetch(model_set)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
         folder = Path(name)
         port = free_port()
-        config = folder / "config.json"
-        config.write_text(json.dumps(service_config(model_set, workers=workers) | {"port": port}))
+        settings = folder / "config.json"
+        settings.write_text(json.dumps(service_config(model_set, workers=workers) | {"port": port}))
         output = folder / "output.txt"
         with output.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(config)],
+                [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(settings)],
                 stdout=sink,
                 stderr=sink,
-                env={**os.environ, "XDG_RUNTIME_DIR": name},
+                env={**environment(), "XDG_RUNTIME_DIR": name},
             )
         service = Service(f"http://127.0.0.1:{port}", process.pid)
         try:
@@ -125,7 +140,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def parser(module: str, about: str | None) -> argparse.ArgumentParser:
+def parser(module: str, about: str) -> argparse.ArgumentParser:
     """A command line with what every benchmark takes."""
     top = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     top.add_argument("--json", type=_writable, metavar="FILE", help="write the figures there as well")
@@ -189,6 +204,6 @@ def _is_ready(service: Service) -> bool:
 def _writable(text: str) -> Path:
     """A path for `--json`, refused before the measuring rather than after it."""
     path = Path(text)
-    if not path.parent.is_dir() or path.is_dir():
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{path} cannot be written: name a file in a folder that is there")
     return path
