@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+
+LONGEST_KEY = 60
+"""Characters of an unknown key that are repeated in a message, and the longest that is compared with known ones."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,6 +47,8 @@ def first_problem(exc: ValidationError, *, where: str, known: Iterable[str] = ()
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """' (did you mean …?)' with the nearest known word, or ''."""
+    if len(word) > LONGEST_KEY:
+        return ""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
@@ -54,6 +60,11 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
     return path
 
 
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+
+
 def _short(value: object) -> str:
-    text = repr(value)
+    # Not repr(): a caller's value may fill a body of many megabytes.
+    text = _REPR.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

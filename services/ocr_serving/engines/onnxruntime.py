@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class OnnxRuntimeEngine:
         try:
             import onnxruntime
         except ImportError:
-            raise ConfigError("Engine 'onnxruntime' is not installed: pip install 'ocr-serving[onnxruntime]'.") from None
+            raise ConfigError("Engine 'onnxruntime' is not installed: pip install 'ocr-serving[cpu]'.") from None
         onnxruntime.set_default_logger_severity(ERRORS_ONLY)
         providers = _providers(onnxruntime, options)
         model = file.read_bytes()
@@ -43,14 +44,13 @@ class OnnxRuntimeEngine:
                 "and that CUDA and cuDNN are the versions this onnxruntime-gpu needs."
             )
         self._file = file
-        self._run_options = onnxruntime.RunOptions()
         self._inputs = [value.name for value in self._session.get_inputs()]
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, *inputs: Tensor) -> list[Tensor]:
         """Run once. Raises ModelError where the network does not take these shapes."""
         try:
-            answers: list[Tensor] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)), self._run_options)
+            answers: list[Tensor] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as exc:
             raise refusal(self._file, inputs, exc) from exc
         return answers
@@ -66,7 +66,22 @@ def _session_options(onnxruntime: Any, options: EngineOptions) -> Any:
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # A memory pattern is planned for each input shape and kept; here nearly every page has a new one.
     chosen.enable_mem_pattern = False
+    if not options.use_gpu:
+        _share_arena(onnxruntime)
+        chosen.add_session_config_entry("session.use_env_allocators", "1")
     return chosen
+
+
+@cache
+def _share_arena(onnxruntime: Any) -> None:
+    """Give the CPU sessions of this process one arena, made once.
+
+    The sessions of a pipeline run in turn, so one can use the memory that another leaves: after 60 pages of all shapes 246 MB
+    resident instead of 290 MB with an arena each. Without any it is 210 MB, but detection takes 30 to 70 % longer, in page faults.
+    Shrinking the arena after each run is slower, and no smaller.
+    """
+    memory = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({}))
 
 
 def _providers(onnxruntime: Any, options: EngineOptions) -> list[tuple[str, dict[str, str]]]:

@@ -14,6 +14,9 @@ from ocr_serving.errors import ConfigError, ModelError
 ONEDNN_SHAPES = 10
 """Input shapes that oneDNN keeps primitives for; unlimited, its memory grows with every new one."""
 
+FIRST_BYTE = {".pdmodel": b"\n", ".json": b"{"}
+"""How a graph begins: a ProgramDesc of protobuf with the tag of its first field, one of Paddle 3 as a JSON object."""
+
 
 class PaddleEngine:
     """One predictor."""
@@ -31,6 +34,10 @@ class PaddleEngine:
             raise ConfigError(
                 "Engine 'paddle' is not installed: pip install 'ocr-serving[paddle]', or give an ONNX model folder."
             ) from None
+        with file.open("rb") as graph:
+            # Paddle does not survive reading a web page or a pointer file in place of a graph.
+            if graph.read(1) != FIRST_BYTE[file.suffix]:
+                raise ModelError(f"{file} is damaged or is not a Paddle model: fetch it again.")
         try:
             self._predictor = inference.create_predictor(_config(inference, file, options))
         except ConfigError:

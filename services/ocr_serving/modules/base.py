@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 from ocr_serving import images, models
-from ocr_serving.errors import ConfigError, InputError
+from ocr_serving.errors import ConfigError, InputError, TooLargeError
 from ocr_serving.images import Image
 
 Config = SimpleNamespace
@@ -92,7 +92,8 @@ class Module:
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
         """Base64 strings to BGR arrays; an image that cannot be decoded is None, and `warnings` says why.
 
-        Raises InputError where an entry is not base64 and TooLargeError where one has more pixels than the limits allow.
+        Raises InputError where an entry is not base64 and TooLargeError where one, or all together, have more pixels than
+        the limits allow.
         """
         return self._collect(images.from_base64(text, where=f"images[{n}]", limits=self.limits) for n, text in enumerate(encoded))
 
@@ -109,12 +110,19 @@ class Module:
 
     def _collect(self, decoded: Iterator[Image | images.Undecodable]) -> list[Image | None]:
         kept: list[Image | None] = []
+        pixels = 0
         for item in decoded:
             if isinstance(item, images.Undecodable):
                 self.warnings.append(item.reason)
                 kept.append(None)
-            else:
-                kept.append(item)
+                continue
+            kept.append(item)
+            pixels += item.shape[0] * item.shape[1]
+            if pixels > self.limits.max_pixels_together:
+                raise TooLargeError(
+                    f"The first {len(kept)} images have {pixels} pixels together, over the limit of "
+                    f"{self.limits.max_pixels_together} (4 x max_pixels): send fewer in one request."
+                )
         return kept
 
     @contextlib.contextmanager

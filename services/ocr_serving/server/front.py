@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+from gunicorn.http.errors import ParseException
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
@@ -22,7 +23,7 @@ from ocr_serving.server import openapi, wire
 from ocr_serving.server.keys import ApiKeys
 from ocr_serving.server.messages import Task
 from ocr_serving.server.metrics import Metrics
-from ocr_serving.server.pool import FullError, LateError, LostError, Pool
+from ocr_serving.server.pool import FullError, GoneError, LateError, LostError, Pool
 
 log = logging.getLogger("ocr_serving.request")
 
@@ -42,6 +43,8 @@ class Front:
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
         self.pool: Pool | None = None
         self.modules: Mapping[str, Mapping[str, Any]] = {}
+        self.arriving: dict[socket.socket, float] = {}
+        """Connections whose body is being read, and when (monotonic clock) it must be there; the HTTP server ends overdue ones."""
 
     @property
     def ready(self) -> bool:
@@ -148,7 +151,7 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         )
     if not wire.is_json(flask.request.headers.get("Content-Type", "")):
         return wire.outdated(flask.request.path)
-    body = _read_body(front.config)
+    body = _read_body(front)
     if isinstance(body, wire.Answer):
         return body
     try:
@@ -158,6 +161,8 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         return wire.failed(str(exc), 503, **{"Retry-After": str(exc.retry_after)})
     except LateError as exc:
         return wire.failed(str(exc), 503, **{"Retry-After": "5"})
+    except GoneError as exc:
+        return wire.failed(str(exc), 400)
     except LostError as exc:
         return wire.failed(str(exc), 500)
     finally:
@@ -197,9 +202,9 @@ def _presented_key() -> str:
     return token.strip() if scheme.lower() == "bearer" else flask.request.headers.get("X-API-Key", "")
 
 
-def _read_body(config: ServiceConfig) -> bytes | wire.Answer:
+def _read_body(front: Front) -> bytes | wire.Answer:
     """The whole body, by length or by chunks, within the limits of size and time."""
-    environ = flask.request.environ
+    config, environ = front.config, flask.request.environ
     limit = config.max_body_mb << 20
     too_large = wire.failed(f"The body is over the limit of {config.max_body_mb} MiB (max_body_mb).", 413, Connection="close")
     too_slow = wire.failed(f"The body did not arrive within {config.body_timeout_s:g} s (body_timeout_s).", 408, Connection="close")
@@ -209,25 +214,28 @@ def _read_body(config: ServiceConfig) -> bytes | wire.Answer:
     deadline = time.monotonic() + config.body_timeout_s
     connection: socket.socket | None = environ.get("gunicorn.socket")
     body = bytearray()
+    if connection is not None:
+        # Not settimeout alone: that starts anew with every byte of a body that trickles.
+        front.arriving[connection] = deadline
+        connection.settimeout(config.body_timeout_s)
     try:
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return too_slow
-            if connection is not None:
-                connection.settimeout(left)
-            part = environ["wsgi.input"].read(CHUNK)
-            if not part:
-                break
+        while part := environ["wsgi.input"].read(CHUNK):
             body += part
             if len(body) > limit:
                 return too_large
-    except TimeoutError:
-        return too_slow
+            if time.monotonic() > deadline:
+                return too_slow
+    except (ParseException, OSError) as exc:
+        if time.monotonic() > deadline:
+            return too_slow
+        reason = str(exc) if isinstance(exc, ParseException) else "it ended before its last chunk"
+        return wire.failed(f"The body cannot be read: {reason}.", 400, Connection="close")
     finally:
         if connection is not None:
-            connection.settimeout(config.body_timeout_s)
+            del front.arriving[connection]
     if length is not None and len(body) < length:
+        if time.monotonic() > deadline:
+            return too_slow
         return wire.failed(f"The body ended after {len(body)} of {length} bytes.", 400, Connection="close")
     return bytes(body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -10,16 +11,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from ocr_serving.config import ServiceConfig
-from ocr_serving.server import logs
+from ocr_serving.server import logs, wire
 from ocr_serving.server.front import Front, create_app
 from ocr_serving.server.messages import WorkerSpec
 from ocr_serving.server.pool import Pool
@@ -27,12 +30,17 @@ from ocr_serving.server.pool import Pool
 log = logging.getLogger("ocr_serving")
 
 HEADER_TIMEOUT_S = 10.0
+REFUSALS = {
+    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
 SPARE_THREADS = 32
 """Threads beyond one for each request that may be in flight or wait: probes, refusals, and bodies that are still arriving."""
 
 
 class FrontWorker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's threaded worker, which also hangs up on callers whose request headers do not arrive."""
+    """gunicorn's threaded worker, which also ends requests whose headers or body do not arrive, and words its errors as ours."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,6 +70,26 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
                     conn.sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+        for connection, deadline in list(self.app.front.arriving.items()):
+            if deadline < time.monotonic():
+                with contextlib.suppress(OSError):
+                    # What reads the body finds its end; the answer still goes out.
+                    connection.shutdown(socket.SHUT_RD)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what is not HTTP, or not the HTTP that gunicorn reads, as the application answers its own errors."""
+        if not isinstance(exc, ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        code = next((code for kind, code in REFUSALS.items() if isinstance(exc, kind)), HTTPStatus.BAD_REQUEST)
+        body = wire.failed(f"Not a request that can be read: {exc}.", code).body()
+        head = (
+            f"HTTP/1.1 {code.value} {code.phrase}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        log.info("refused", extra={"code": code.value, "reason": str(exc)[:300]})
+        with contextlib.suppress(OSError):
+            client.sendall(head.encode() + body)
 
 
 class QuietLogger(Logger):  # type: ignore[misc]

@@ -41,6 +41,10 @@ class LostError(Exception):
     """The worker died on the job."""
 
 
+class GoneError(Exception):
+    """Nobody waits for the answer any more."""
+
+
 class LateError(Exception):
     """The job was not done by its deadline."""
 
@@ -121,7 +125,7 @@ class Pool:
             thread.start()
 
     def submit(self, task: Task, *, wanted: Callable[[], bool] = lambda: True) -> Job:
-        """Queue a task; its future gets a Done, or LostError or LateError. Raises FullError."""
+        """Queue a task; its future gets a Done, or LostError, LateError or GoneError. Raises FullError."""
         now = time.monotonic()
         with self._changed:
             if self._closing.is_set():
@@ -260,7 +264,7 @@ class Pool:
             if time.monotonic() > job.deadline:
                 self._finish(slot, job, error=LateError(f"No worker was free within {self._timeout_s:g} s (timeout_s)."))
             elif not job.wanted():
-                self._finish(slot, job, error=LostError("The caller hung up."))
+                self._finish(slot, job, error=GoneError("The caller hung up before the prediction began."))
             else:
                 return job
 

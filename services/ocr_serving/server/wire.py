@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
 from ocr_serving.images import Limits
 from ocr_serving.modules.base import Module
-from ocr_serving.validation import did_you_mean, first_problem
+from ocr_serving.validation import LONGEST_KEY, did_you_mean, first_problem
 
 OK, FAILED, NO_MODULE, OUTDATED = "000", "101", "111", "112"
 
@@ -93,9 +93,11 @@ class Arguments:
             for p in parameters
             if p.name not in ("self", "images", "paths") and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
         }
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        self._takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self._cls_name = cls.__name__
-        settings = ConfigDict(strict=True, extra="allow" if takes_any else "forbid", allow_inf_nan=False, protected_namespaces=())
+        settings = ConfigDict(
+            strict=True, extra="allow" if self._takes_any else "forbid", allow_inf_nan=False, protected_namespaces=()
+        )
         try:
             self.model: type[BaseModel] = create_model(f"{cls.__name__}Arguments", __config__=settings, **fields)
         except PydanticUserError as exc:
@@ -104,14 +106,15 @@ class Arguments:
 
     def check(self, values: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
         """Only the arguments given, with checked types. Raises InputError."""
+        # Ahead of pydantic, which would list every one of a million unknown keys.
+        unknown = None if self._takes_any else next((key for key in values if key not in self.model.model_fields), None)
+        if unknown is not None:
+            hint = did_you_mean(unknown, self.model.model_fields)
+            key = unknown if len(unknown) <= LONGEST_KEY else f"{unknown[:LONGEST_KEY]}…"
+            raise InputError(f"{self._cls_name}.predict() got an unexpected keyword argument '{key}'{hint}")
         try:
             checked = self.model.model_validate(dict(values))
         except ValidationError as exc:
-            problem = exc.errors(include_url=False)[0]
-            if problem["type"] == "extra_forbidden":
-                key = str(problem["loc"][0])
-                hint = did_you_mean(key, self.model.model_fields)
-                raise InputError(f"{self._cls_name}.predict() got an unexpected keyword argument '{key}'{hint}") from None
             raise InputError(first_problem(exc, where=where or f"{self._cls_name}.predict()")) from None
         return {name: getattr(checked, name) for name in checked.model_fields_set}
 

@@ -18,6 +18,7 @@ from ocr_serving.stages.detection import (
     NORMALISED,
     STRIDE,
     TextDetector,
+    at_least,
     input_size,
     mean_inside,
     network_input,
@@ -89,6 +90,14 @@ def test_specks_are_no_lines(detector: TextDetector) -> None:
     assert detector(page_with((100, 100, 103, 102), (300, 300, 302, 400))) == []
 
 
+def test_a_hairline_is_no_line_however_much_it_would_grow(detector: TextDetector) -> None:
+    assert detector(page_with((100, 100, 300, 103)), params(det_db_unclip_ratio=4.0)) == []
+
+
+def test_small_print_is_a_line(detector: TextDetector) -> None:
+    assert len(detector(page_with((100, 100, 200, 105)))) == 1
+
+
 def test_parameters_of_one_call_do_not_outlive_it(detector: TextDetector) -> None:
     page = page_with((100, 60, 300, 80))
     before = detector(page)[0].tolist()
@@ -124,6 +133,14 @@ def test_pixels_are_normalised_as_in_training() -> None:
     tensor = network_input(page, (16, 16), NORMALISED["DB"])
     assert tensor.shape == (1, 3, 16, 16)
     np.testing.assert_allclose(tensor[0], expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_a_small_page_is_padded_with_black() -> None:
+    page = np.full((20, 40, 3), 200, np.uint8)
+    padded = at_least(page, 32)
+    assert padded.shape == (32, 40, 3)
+    assert (padded[:20] == 200).all()
+    assert (padded[20:] == 0).all()
 
 
 def blob(value: float, hole: float | None = None) -> np.ndarray[Any, np.dtype[np.float32]]:

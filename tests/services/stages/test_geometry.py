@@ -85,6 +85,13 @@ def test_a_page_too_wide_for_opencv_is_cropped_all_the_same(columns: int) -> Non
     assert (crop(page, quad(far, 5, far + 80, 35)) == page[5:35, far : far + 80]).all()
 
 
+def test_a_crop_of_a_page_too_wide_reads_the_pixels_around_it_too() -> None:
+    # Half a pixel off, each pixel of the crop is mixed of its neighbours, also of those outside of the quad.
+    page = np.tile(PAGE, (1, 120, 1))
+    box = quad(40.5, 30.5, 120.5, 60.5)
+    assert (crop(page, box + np.array([33_000, 0], np.float32)) == crop(PAGE, box)).all()
+
+
 def test_a_line_too_wide_for_opencv_is_scaled_down() -> None:
     page = np.zeros((40, 40_000, 3), np.uint8)
     page[:, 20_000:] = 255

@@ -1,0 +1,1 @@
+"""Malformed, hostile and merely unusual requests, and what the service answers to each."""
