@@ -6,6 +6,7 @@ Pre- and post-processing follow PaddleOCR 2.10 (`predict_det.py`, `DBPostProcess
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,9 @@ STRIDE = 32
 
 MAX_SIDE = 4000
 """Longest side the network is given, whatever `det_limit_type` asks for, as in PaddleOCR 3: memory grows with the area."""
+
+MAX_ENLARGED = 4_000_000
+"""Pixels up to which "min" enlarges a page: a stamp must not cost what a poster does because a caller asks for a long side."""
 
 MAX_CANDIDATES = 1000
 MIN_SIDE = 3
@@ -81,7 +85,7 @@ def input_size(height: int, width: int, limit: int, limit_type: str) -> tuple[in
     if limit_type == "max" and max(height, width) > limit:
         ratio = limit / max(height, width)
     elif limit_type == "min" and min(height, width) < limit:
-        ratio = limit / min(height, width)
+        ratio = min(limit / min(height, width), max(1.0, math.sqrt(MAX_ENLARGED / (height * width))))
     ratio = min(ratio, MAX_SIDE / max(height, width))
     rows, columns = (max(round(int(side * ratio) / STRIDE) * STRIDE, STRIDE) for side in (height, width))
     return rows, columns

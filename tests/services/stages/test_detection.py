@@ -121,6 +121,8 @@ def test_the_network_gets_sides_it_can_halve_five_times_and_bear(height: int, wi
         ((500, 400), 736, "min", (928, 736)),
         ((1500, 1000), 736, "min", (1504, 992)),
         ((10_000, 100), 736, "min", (4000, 32)),
+        ((1, 1), 16_384, "min", (1984, 1984)),
+        ((3000, 2500), 4000, "min", (3008, 2496)),
     ],
 )
 def test_which_side_is_limited(page: tuple[int, int], limit: int, limit_type: str, size: tuple[int, int]) -> None:
