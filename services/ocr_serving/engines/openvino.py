@@ -35,6 +35,9 @@ class OpenVINOEngine:
             "INFERENCE_PRECISION_HINT": "f32",
             # Pinned, the processes of several workers end up on one core.
             "ENABLE_CPU_PINNING": "NO",
+            # Kernels kept for shapes seen before. After 24 pages of PP-OCRv4 mobile, resident memory and CPU time a page:
+            # 5000 (the default) 1014 MB, rising, 1.85 s; 1000: 689 MB, 2.08 s; 0: 512 MB, 2.27 s.
+            "CPU_RUNTIME_CACHE_CAPACITY": "1000",
         }
         core = openvino.Core()
         try:

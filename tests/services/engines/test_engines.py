@@ -110,10 +110,10 @@ def test_a_gpu_must_be_chosen(onnx_file: Path, monkeypatch: pytest.MonkeyPatch, 
         open_engine(onnx_file, engine_options(use_gpu=True))
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_a_missing_library_names_the_extra(onnx_file: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(("name", "extra"), [("onnxruntime", "cpu"), ("openvino", "openvino")])
+def test_a_missing_library_names_the_extra(onnx_file: Path, monkeypatch: pytest.MonkeyPatch, name: str, extra: str) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigError, match=rf"Engine '{name}' is not installed: pip install 'ocr-serving\[{name}\]'"):
+    with pytest.raises(ConfigError, match=rf"Engine '{name}' is not installed: pip install 'ocr-serving\[{extra}\]'"):
         open_engine(onnx_file, engine_options(engine=name))
 
 
