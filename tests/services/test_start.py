@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +61,33 @@ def test_start_try_and_stop(tmp_path: Path) -> None:
         process.wait()
     again = command("stop", "-p", str(port), env=env)
     assert (again.returncode, "No service" in again.stderr) == (1, True)
+
+
+def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    port = free_port()
+    words = ["start", "-m", str(ECHO), "-p", str(port), "--host", "127.0.0.1", "--workers", "1"]
+    env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ocr_serving.cli", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=env,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"), "the service to be ready")
+            # The terminal signals every process of the group, and gunicorn's master passes it on: both may arrive together.
+            front = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+            os.kill(front, signal.SIGSTOP)
+            os.killpg(process.pid, signal.SIGINT)
+            os.kill(front, signal.SIGQUIT)
+            os.kill(front, signal.SIGCONT)
+            process.wait(timeout=30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        assert "Traceback" not in process.stderr.read().decode()
 
 
 def test_a_port_in_use_is_said_before_anything_loads(echo: Service) -> None:

@@ -45,6 +45,7 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading: dict[TConn, float] = {}
+        self._quitting = False
 
     def handle(self, conn: TConn) -> Any:
         """Runs in a thread: one request of a connection."""
@@ -58,6 +59,16 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
         """Runs in a thread, once the headers are complete."""
         self._reading.pop(conn, None)
         return super().handle_request(req, conn)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: end at once.
+
+        A Ctrl-C comes from the terminal and again, as SIGQUIT, from the master; handled inside the first, the second would
+        wait for a lock of the thread pool that the first holds.
+        """
+        if not self._quitting:
+            self._quitting = True
+            super().handle_quit(sig, frame)
 
     def murder_pending(self) -> None:
         """Runs in the main loop, about once a second."""
