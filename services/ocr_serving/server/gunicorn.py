@@ -72,6 +72,10 @@ class FrontWorker(ThreadWorker):  # type: ignore[misc]
 
     def murder_pending(self) -> None:
         """Runs in the main loop, about once a second."""
+        if not self.alive:
+            # Browsers connect ahead of need; a connection that has sent nothing must not hold up a stop.
+            for conn in self.pending_conns:
+                conn.timeout = 0.0
         super().murder_pending()
         overdue = time.monotonic() - HEADER_TIMEOUT_S
         for conn, since in list(self._reading.items()):

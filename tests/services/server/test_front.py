@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
+from gunicorn.workers import gthread
 
 from support import ECHO, Service, b64, is_ready, serve, strip, wait_until
 
@@ -264,6 +266,14 @@ def test_api_keys_open_the_door_and_are_read_again_when_they_change(tmp_path: Pa
         assert service.post("echo", body, headers={"X-API-Key": "second-key"}).status_code == 200
         assert service.post("echo", body, headers={"X-API-Key": "first-key"}).status_code == 401
         assert "first-key" not in service.output.read_text()
+
+
+def test_a_connection_that_sends_nothing_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    with serve(tmp_path, {str(ECHO): {}}, workers=1) as service, socket.create_connection(("127.0.0.1", service.port)):
+        # After these seconds gunicorn puts a silent connection aside, for as long as it keeps idle ones.
+        time.sleep(gthread.DEFAULT_WORKER_DATA_TIMEOUT + 1)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=30) == 0
 
 
 def test_a_stop_finishes_what_was_taken(tmp_path: Path) -> None:
