@@ -7,9 +7,11 @@ PORT   ?=
 DATA   ?=
 
 RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproject.toml | cksum | cut -d' ' -f1)
+TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
+TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format bench bench-accuracy bench-memory clean help
+.PHONY: setup run test lint format bench bench-accuracy bench-kie bench-memory train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,8 +41,14 @@ bench: $(RUN_STAMP)  ## CPU seconds a page over HTTP against the models alone: m
 bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-accuracy DATA=folder
 	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),$(error name the folder of pages: make bench-accuracy DATA=...))
 
-bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder
-	@$(BIN)/python -m benchmarks.memory --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
+bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
+	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
+
+bench-kie: $(RUN_STAMP)  ## F1 of labels and pairs on real forms: make bench-kie DATA=folder
+	@$(BIN)/python -m benchmarks.kie --data $(or $(DATA),$(error name the folder of pages: make bench-kie DATA=...))
+
+train-kie: $(TRAIN_STAMP)  ## train the demo models for key information into build/kie: make train-kie [ARGS="--finetune FOLDER"]
+	@PYTHONPATH=services:. $(TRAIN)/bin/python -m training.kie --out build/kie $(ARGS)
 
 clean:  ## remove .venv and what tools left behind; downloaded models stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -59,4 +67,10 @@ $(RUN_STAMP): | $(BIN)/python
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
 	@$(BIN)/python -m pip install -r services/requirements-dev.txt
+	@touch $@
+
+$(TRAIN_STAMP):
+	@echo "Installing what training needs into $(TRAIN) …"
+	@PYTHON=$(PYTHON) VENV=$(TRAIN) sh services/make-venv.sh
+	@$(TRAIN)/bin/python -m pip install --quiet -r training/requirements.txt
 	@touch $@

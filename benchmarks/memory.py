@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from benchmarks import pages, processes, report, support
 from ocr_serving import models
+from ocr_serving.modules import loader
 
 WORKERS = 2
 SETTLED = 50
@@ -55,17 +56,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark, print its chart and table, return its figures. Raises BenchmarkError."""
     images = [page.image for page in pages.forms(args.data) + pages.receipts(args.data)]
     order = shuffled(images, args.requests, args.seed)
-    with support.serve(args.models, workers=WORKERS) as service:
+    with support.serve(args.models, workers=WORKERS, module=args.module) as service:
         samples = [Sample(0, processes.resident_bytes(service.pid))]
-        with tqdm(total=len(order), desc=args.models, unit="page") as progress:
+        with tqdm(total=len(order), desc=args.module, unit="page") as progress:
             for start in range(0, len(order), EVERY):
                 part = order[start : start + EVERY]
                 support.read_all(service, part, clients=WORKERS, progress=progress)
                 samples.append(Sample(start + len(part), processes.resident_bytes(service.pid)))
                 progress.set_postfix_str(f"{samples[-1].resident >> 20} MiB")
     ratio = growth(samples)
-    print(f"\n{summary(args.models, samples, ratio)}")
+    print(f"\n{summary(f'{args.module}, {args.models}', samples, ratio)}")
     return {
+        "module": args.module,
         "model_set": args.models,
         "workers": WORKERS,
         "seed": args.seed,
@@ -76,13 +78,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def summary(model_set: str, samples: Sequence[Sample], ratio: float) -> str:
+def summary(name: str, samples: Sequence[Sample], ratio: float) -> str:
     """Chart and table of a run."""
     settled = next(sample for sample in samples if sample.requests >= SETTLED)
     last = samples[-1]
-    header = ["weights", f"MiB after {settled.requests}", f"MiB after {last.requests}", "ratio", "at most", ""]
+    header = ["module, weights", f"MiB after {settled.requests}", f"MiB after {last.requests}", "ratio", "at most", ""]
     row = [
-        model_set,
+        name,
         str(settled.resident >> 20),
         str(last.resident >> 20),
         f"{ratio:.3f}",
@@ -101,6 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=_enough, default=500, metavar="N", help="how many to send (default 500)")
     parser.add_argument(
         "--models", type=support.model_set, default=models.DEFAULT_SET, metavar="SET", help="model set (default %(default)s)"
+    )
+    parser.add_argument(
+        "--module", choices=loader.builtin_names(), default="ocr_system", help="what to serve (default %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the shuffle (default 1)")
     return support.run("benchmarks.memory", measure, parser.parse_args(argv))

@@ -23,7 +23,7 @@ import requests
 from tqdm import tqdm
 
 from benchmarks import processes, report
-from ocr_serving import config, models
+from ocr_serving import config, models, results
 from ocr_serving.errors import ServingError
 from ocr_serving.models.progress import Bar
 
@@ -39,24 +39,26 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """A running ocr_system service: its address and the process at the root of its tree."""
+    """A running service of one module: its address and the process at the root of its tree."""
 
     url: str
     pid: int
+    module: str
 
     def read(self, image: Path) -> list[str]:
         """POST an image file as it is; the lines of text in the answer. Raises BenchmarkError."""
         body = request_body(image)
         try:
             response = requests.post(
-                f"{self.url}/predict/ocr_system", body, headers={"Content-Type": "application/json"}, timeout=ANSWER_S
+                f"{self.url}/predict/{self.module}", body, headers={"Content-Type": "application/json"}, timeout=ANSWER_S
             )
             answer = response.json()
         except requests.RequestException as exc:
             raise BenchmarkError(f"The service did not answer for {image}: {exc}.") from None
-        if answer.get("status") != "000" or answer.get("msg"):
+        # A remark, such as that a table was cut, comes with results; a page that could not be read has none.
+        if answer.get("status") != "000" or (answer.get("msg") and answer["results"] == [[]]):
             raise BenchmarkError(f"The service could not read {image}: {answer.get('msg')}")
-        return [line["text"] for line in answer["results"][0]]
+        return results.read(answer["results"][0]).lines
 
     def cpu_seconds(self) -> float:
         """CPU seconds of all its processes since it started."""
@@ -81,10 +83,10 @@ def request_body(image: Path) -> bytes:
     return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
 
 
-def service_config(model_set: str, *, workers: int) -> dict[str, Any]:
-    """A config.json for ocr_system with the weights of `model_set` and nothing else changed that costs time or memory."""
+def service_config(model_set: str, *, workers: int, module: str = "ocr_system") -> dict[str, Any]:
+    """A config.json for `module` with the weights of `model_set` and nothing else changed that costs time or memory."""
     return {
-        "modules_info": {"ocr_system": {"params": {"model_set": model_set}}},
+        "modules_info": {module: {"params": {"model_set": model_set}}},
         "host": "127.0.0.1",
         "use_multiprocess": True,
         "workers": workers,
@@ -94,14 +96,14 @@ def service_config(model_set: str, *, workers: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def serve(model_set: str, *, workers: int) -> Iterator[Service]:
+def serve(model_set: str, *, workers: int, module: str = "ocr_system") -> Iterator[Service]:
     """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError, ModelError."""
     fetch(model_set)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
         folder = Path(name)
         port = free_port()
         settings = folder / "config.json"
-        settings.write_text(json.dumps(service_config(model_set, workers=workers) | {"port": port}))
+        settings.write_text(json.dumps(service_config(model_set, workers=workers, module=module) | {"port": port}))
         output = folder / "output.txt"
         with output.open("wb") as sink:
             process = subprocess.Popen(
@@ -110,7 +112,7 @@ def serve(model_set: str, *, workers: int) -> Iterator[Service]:
                 stderr=sink,
                 env={**environment(), "XDG_RUNTIME_DIR": name},
             )
-        service = Service(f"http://127.0.0.1:{port}", process.pid)
+        service = Service(f"http://127.0.0.1:{port}", process.pid, module)
         try:
             _wait_until_ready(service, process, output)
             yield service

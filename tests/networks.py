@@ -60,6 +60,62 @@ def passing_through(path: Path, shape: list[int | str], opset: int = 17) -> Path
     return _save(path, [helper.make_node("Identity", ["x"], ["y"])], ("x", shape), ("y", shape), opset=opset)
 
 
+LAYOUTXLM: list[tuple[str, list[int | str]]] = [
+    ("input_ids", [1, 512]),
+    ("bbox", [1, 512, 4]),
+    ("attention_mask", [1, 512]),
+    ("token_type_ids", [1, 512]),
+]
+
+
+def ids_modulo_seven(path: Path, *, image: bool) -> Path:
+    """A labeller of LayoutXLM's signature: the class of a token is its id modulo seven."""
+    nodes = [
+        helper.make_node("Constant", [], ["seven"], value=helper.make_tensor("s", TensorProto.INT64, [], [7])),
+        helper.make_node("Mod", ["input_ids", "seven"], ["classes"]),
+        helper.make_node("Constant", [], ["values"], value=helper.make_tensor("v", TensorProto.FLOAT, [2], [0, 1])),
+        helper.make_node("OneHot", ["classes", "seven", "values"], ["logits"], axis=-1),
+    ]
+    return _save_layoutxlm(path, nodes, [], [("logits", TensorProto.FLOAT, [1, 512, 7])], image=image)
+
+
+def every_pair(path: Path, *, image: bool) -> Path:
+    """A relation network of LayoutXLM's signature: every pair that is asked for belongs together."""
+    columns = helper.make_tensor("c", TensorProto.INT64, [7, 2], [0] * 6 + [1] * 8)
+    nodes = [
+        helper.make_node("Cast", ["bbox"], ["hidden_states"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["hidden_states"], ["loss"], keepdims=0),
+        helper.make_node("Constant", [], ["columns"], value=columns),
+        helper.make_node("Gather", ["relations", "columns"], ["pred_relations"], axis=2),
+        helper.make_node("Identity", ["entities"], ["unused"]),
+    ]
+    answers: list[tuple[str, int, list[int | str]]] = [
+        ("hidden_states", TensorProto.FLOAT, [1, 512, 4]),
+        ("loss", TensorProto.FLOAT, []),
+        ("pred_relations", TensorProto.INT64, [1, "pairs", 7, 2]),
+    ]
+    return _save_layoutxlm(path, nodes, [("entities", [1, 513, 3]), ("relations", [1, "pairs", 2])], answers, image=image)
+
+
+def _save_layoutxlm(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    more: list[tuple[str, list[int | str]]],
+    answers: list[tuple[str, int, list[int | str]]],
+    *,
+    image: bool,
+) -> Path:
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name, shape in LAYOUTXLM]
+    if image:
+        given.append(helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 224, 224]))
+    given += [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name, shape in more]
+    graph = helper.make_graph(nodes, "network", given, [helper.make_tensor_value_info(*answer) for answer in answers])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    return path
+
+
 def _save(
     path: Path,
     nodes: list[onnx.NodeProto],

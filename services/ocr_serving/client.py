@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.exceptions import NewConnectionError
 
-from ocr_serving import files, results
+from ocr_serving import files, images, pages, results
 from ocr_serving.errors import InputError, ServingError
 
 CONNECT_TIMEOUT_S = 10.0
@@ -37,10 +37,13 @@ class AnswerError(ServingError):
 
 @dataclass(frozen=True)
 class Reply:
-    """A successful answer: `body` as it came, `entry` the image's result, `msg` a remark or "", `seconds` the whole call."""
+    """A successful answer: `body` as it came, `msg` a remark or "", `seconds` the whole call.
+
+    `entries` are `results`: one for an image, one for each page of a PDF.
+    """
 
     body: bytes
-    entry: Any
+    entries: Sequence[Any]
     msg: str
     seconds: float
 
@@ -77,7 +80,7 @@ class Client:
         self._http.close()
 
     def predict(self, image: bytes) -> Reply:
-        """The answer for the bytes of one image file. Raises AnswerError or UnreachableError."""
+        """The answer for the bytes of one image file or PDF. Raises AnswerError or UnreachableError."""
         # base64 needs no escaping in JSON, so the body is put together without another pass over it.
         body = f'{{"images":["{encoded(image)}"]}}'.encode()
         started = time.perf_counter()
@@ -139,11 +142,11 @@ def _reply(response: requests.Response, seconds: float) -> Reply:
         raise AnswerError(
             f"HTTP {response.status_code} {response.reason}, not the JSON of an OCR service: check the URL."
         ) from None
-    if status != "000" or not isinstance(entries, list) or len(entries) != 1:
+    if status != "000" or not isinstance(entries, list) or not entries:
         raise AnswerError(msg or f"HTTP {response.status_code}, status {status}, without a reason.")
-    if msg and results.read(entries[0]).empty:
+    if msg and all(results.read(entry).empty for entry in entries):
         raise AnswerError(msg)
-    return Reply(response.content, entries[0], msg, seconds)
+    return Reply(response.content, entries, msg, seconds)
 
 
 @dataclass
@@ -157,14 +160,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "client",
         help="send images to a running service",
-        description="Send each image to a running service; print the time and the recognised lines, write the answers to a folder.",
+        description="Send each image or PDF to a running service; print the time and the recognised lines, write the answers to a "
+        "folder, tables as .xlsx and .html too.",
     )
     option = parser.add_argument
     option("--server_url", required=True, metavar="URL", help="http://HOST:PORT/predict/MODULE")
-    option("--image_dir", required=True, type=Path, metavar="PATH", help="an image file, or a folder of them")
+    option("--image_dir", required=True, type=Path, metavar="PATH", help="an image file or PDF, or a folder of them")
     option(
         "--visualize", nargs="?", const=True, default=False, type=_true_or_false, metavar="true|false", help="write pictures too"
     )
+    option("--pdf_dpi", type=files.dpi, default=images.Limits().pdf_dpi, metavar="N", help="the service's pdf_dpi, for pictures")
     option("--output", type=Path, default=Path("./hubserving_result"), metavar="DIR", help="folder for the answers (%(default)s)")
     option("--api_key", default=os.environ.get("OCR_SERVING_API_KEY", ""), metavar="KEY", help="or OCR_SERVING_API_KEY")
     option("--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="wait this long for an answer (%(default)g)")
@@ -183,7 +188,7 @@ def run(args: argparse.Namespace) -> int:
     output = files.Output(args.output, tuple(image_files), args.visualize, font)
     output.prepare()
     with client:
-        tally = _send(client, image_files, output, args.concurrency)
+        tally = _send(client, image_files, output, args.concurrency, args.pdf_dpi)
     if tally.seconds:
         print(f"avg time cost: {sum(tally.seconds) / len(tally.seconds):.3f} s per image, {len(tally.seconds)} images")
     if tally.failed:
@@ -191,12 +196,14 @@ def run(args: argparse.Namespace) -> int:
     return 1 if tally.failed else 0
 
 
-def _send(client: Client, image_files: Sequence[Path], output: files.Output, threads: int) -> _Tally:
+def _send(client: Client, image_files: Sequence[Path], output: files.Output, threads: int, dpi: int) -> _Tally:
     def handle(file: Path) -> Reply | str:
         try:
             data = file.read_bytes()
             reply = client.predict(data)
-            output.write(file, data, reply.body, reply.entry)
+            output.answer(file, reply.body, reply.entries)
+            if output.visualize:
+                _draw(file, data, reply.entries, output, dpi)
         except UnreachableError:
             raise
         except OSError as exc:
@@ -218,10 +225,24 @@ def _send(client: Client, image_files: Sequence[Path], output: files.Output, thr
             else:
                 tally.seconds.append(outcome.seconds)
                 remark = [outcome.msg] if outcome.msg else []
-                lines = [f"Predict time of {file}: {outcome.seconds:.3f}s", *remark, *results.read(outcome.entry).lines]
+                lines = [f"Predict time of {file}: {outcome.seconds:.3f}s", *remark, *_lines(outcome.entries)]
                 tqdm.write("\n".join(lines), file=sys.stdout)
             bar.update()
     return tally
+
+
+def _draw(file: Path, data: bytes, entries: Sequence[Any], output: files.Output, dpi: int) -> None:
+    is_pdf = pages.is_pdf(data)
+    # A page too large is rendered smaller by a service with the default limit; a picture was sent as it is.
+    most = images.Limits().max_pixels if is_pdf else files.MOST_PIXELS
+    limits = images.Limits(max_pixels=most, max_pdf_pages=files.MOST_PAGES, pdf_dpi=dpi)
+    for number, (page, entry) in enumerate(zip(pages.from_bytes(data, where=str(file), limits=limits), entries, strict=False), 1):
+        if not isinstance(page, images.Undecodable | pages.Remark):
+            output.picture(file, page, entry, number if is_pdf else None)
+
+
+def _lines(entries: Sequence[Any]) -> list[str]:
+    return [line for entry in entries for line in results.read(entry).lines]
 
 
 def _true_or_false(text: str) -> bool:

@@ -30,6 +30,7 @@ class ServiceConfig(Frozen):
     `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine
     carries. Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a
     worker.
+    A PDF is rendered at `pdf_dpi`, and of its pages `max_pdf_pages` at the most are read.
     """
 
     modules_info: dict[str, ModuleConfig] = Field(min_length=1)
@@ -42,6 +43,8 @@ class ServiceConfig(Frozen):
     max_body_mb: int = Field(64, ge=1, le=1024)
     max_images: int = Field(64, ge=1)
     max_pixels: int = Field(50_000_000, ge=1)
+    max_pdf_pages: int = Field(20, ge=1)
+    pdf_dpi: int = Field(200, ge=36, le=1200)
     max_queue: NonNegativeInt | None = None
     timeout_s: float = Field(120, gt=0)
     body_timeout_s: float = Field(30, gt=0)
@@ -52,7 +55,7 @@ class ServiceConfig(Frozen):
     @property
     def limits(self) -> images.Limits:
         """The part of the limits that decoding keeps to."""
-        return images.Limits(max_images=self.max_images, max_pixels=self.max_pixels)
+        return images.Limits(**{name: getattr(self, name) for name in images.Limits.model_fields})
 
     @property
     def use_gpu(self) -> bool:

@@ -100,10 +100,20 @@ def _window(corners: NDArray[np.int32], page: Image) -> tuple[slice, slice]:
 
 
 def _arrow(page: Image, start: Mark, end: Mark) -> None:
-    tail, head = (tuple(int(v) for v in _pixels(mark.polygon).mean(axis=0)) for mark in (start, end))
+    """From side to side where two boxes are nearest, so that the arrow crosses no more text than it must."""
+    tail, head = _nearest(_pixels(start.polygon), _pixels(end.polygon))
     length = max(1.0, float(np.hypot(head[0] - tail[0], head[1] - tail[1])))
     tip = min(0.3, 14 * _stroke(page, start) / length)
     cv2.arrowedLine(page, tail, head, INK, 2 * _stroke(page, start), cv2.LINE_AA, tipLength=tip)
+
+
+def _nearest(one: NDArray[np.int32], two: NDArray[np.int32]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Points of the upright boxes around two polygons, level with each other where the boxes are."""
+    low, high = np.maximum(one.min(axis=0), two.min(axis=0)), np.minimum(one.max(axis=0), two.max(axis=0))
+    # Where the boxes overlap on an axis, low <= high and both points are halfway; else they are at the sides that face each other.
+    first = np.where(low <= high, (low + high) // 2, np.where(one.max(axis=0) < two.min(axis=0), high, low))
+    second = np.where(low <= high, (low + high) // 2, low + high - first)
+    return (int(first[0]), int(first[1])), (int(second[0]), int(second[1]))
 
 
 def _tag(page: Image, mark: Mark, colour: Colour, font: Path | None) -> None:

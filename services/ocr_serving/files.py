@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
 import os
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from ocr_serving import drawing, images, models
+from ocr_serving import documents, drawing, models, tables
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.images import Image
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-# The server has judged the image already; this is what OpenCV itself takes.
-NO_LIMIT = images.Limits(max_pixels=1 << 30)
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".tif", ".tiff", ".webp")
+
+MOST_PIXELS = 1 << 30
+"""What OpenCV itself takes; a server has judged the image already."""
+
+MOST_PAGES = 1 << 30
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -47,8 +52,9 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 class Output:
     """A folder that takes `<name>.json` for each image, and with `visualize` the picture `<name>.jpg` or `<name>.png`.
 
-    `<name>` is the image's without its suffix; where two would have the same, it is `page_jpg` and `page_png`. `font` is what
-    `find_font` gives, for the pictures.
+    Tables are written as `<name>.xlsx` and `<name>.html` too; the pictures of a PDF are `<name>_p1.png` and so on. `<name>` is the
+    image's without its suffix; where two would have the same, it is `page_jpg` and `page_png`. `font` is what `find_font` gives.
+    Each of the methods that write raises InputError where it cannot, and then leaves nothing half-written.
     """
 
     folder: Path
@@ -67,17 +73,29 @@ class Output:
             if self.visualize and self._picture(file).resolve() in originals:
                 raise InputError(f"--output {self.folder} is where {file.name} is, and its picture would replace it: name another.")
 
-    def write(self, file: Path, data: bytes, body: bytes, entry: Any) -> None:
-        """Write what came back for `file`, whose bytes are `data`: the JSON `body`, and the picture of its `entry` of `results`.
+    def answer(self, file: Path, body: bytes, entries: Sequence[Any], *, html: bool = True) -> None:
+        """Write the JSON `body` that came back for `file`, and the tables in its `entries` of `results`."""
+        name = self._names[file]
+        _write(self.folder / f"{name}.json", body)
+        found = [table for entry in entries for table in tables.of_entry(entry)]
+        if found:
+            _write(self.folder / f"{name}.xlsx", tables.spreadsheet(found))
+        if found and html:
+            page = tables.page(escape(name), "\n".join(tables.inner(table) for table in found))
+            _write(self.folder / f"{name}.html", page.encode("utf-8", "replace"))
 
-        Raises InputError where it cannot be written; then nothing half-written is left.
-        """
-        _write(self.folder / f"{self._names[file]}.json", body)
-        if self.visualize:
-            image = images.from_bytes(data, where=str(file), limits=NO_LIMIT)
-            if not isinstance(image, images.Undecodable):
-                target = self._picture(file)
-                _write(target, _encoded(drawing.draw(image, entry, self.font), target.suffix))
+    def picture(self, file: Path, image: Image, entry: Any, page: int | None = None) -> None:
+        """Write `image` with its `entry` drawn on it; `page` counts from 1 where `file` is a PDF."""
+        target = self._picture(file, page)
+        _write(target, _encoded(drawing.draw(image, entry, self.font), target.suffix))
+
+    def document(self, file: Path, form: documents.Format, pages: Sequence[Sequence[documents.Block]]) -> Path:
+        """Write the document that `file` shows, with the pictures of its figures; returns the document's path."""
+        name = self._names[file]
+        written = documents.render(form, pages, name)
+        for part, content in written.items():
+            _write(self.folder / part, content)
+        return self.folder / next(iter(written))
 
     @functools.cached_property
     def _names(self) -> dict[Path, str]:
@@ -90,8 +108,9 @@ class Output:
             names[file] = name
         return names
 
-    def _picture(self, file: Path) -> Path:
-        return self.folder / (self._names[file] + (".jpg" if file.suffix.lower() in (".jpg", ".jpeg") else ".png"))
+    def _picture(self, file: Path, page: int | None = None) -> Path:
+        number = "" if page is None else f"_p{page}"
+        return self.folder / (self._names[file] + number + (".jpg" if file.suffix.lower() in (".jpg", ".jpeg") else ".png"))
 
 
 def find_font() -> tuple[Path | None, str]:
@@ -102,6 +121,13 @@ def find_font() -> tuple[Path | None, str]:
     except ModelError:
         return None, f"Pictures will not show Chinese text: run `ocr-serving models pull {name}` for a font that has it."
     return next(file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".ttf", ".otf", ".ttc")), ""
+
+
+def dpi(text: str) -> int:
+    """The value of an option --pdf_dpi."""
+    if not (text.isdecimal() and 36 <= int(text) <= 1200):
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 36 to 1200")
+    return int(text)
 
 
 def _encoded(picture: Image, suffix: str) -> bytes:

@@ -40,10 +40,12 @@ Image = NDArray[np.uint8]
 
 
 class Limits(Frozen):
-    """How much one request may ask for. `max_pixels` counts the pixels of one image."""
+    """How much one request may ask for. `max_pixels` counts the pixels of one image, or of one page of a PDF."""
 
     max_images: int = 64
     max_pixels: int = 50_000_000
+    max_pdf_pages: int = 20
+    pdf_dpi: int = 200
 
     @property
     def max_pixels_together(self) -> int:
@@ -58,11 +60,11 @@ class Undecodable:
     reason: str
 
 
-def from_base64(text: str, *, where: str, limits: Limits) -> Image | Undecodable:
-    """Decode one entry of `images` as PaddleOCR's `base64_to_cv2` does; a `data:…;base64,` prefix is taken off.
+def bytes_from_base64(text: str, *, where: str) -> bytes:
+    """The file in one entry of `images`, as PaddleOCR's `base64_to_cv2` reads it; a `data:…;base64,` prefix is taken off.
 
     Line breaks and other characters outside the alphabet are skipped, as the old server did. Raises InputError where
-    what is left is not base64 or is empty, TooLargeError over `limits.max_pixels`.
+    what is left is not base64 or is empty.
     """
     if text.startswith("data:"):
         text = text.partition(",")[2]
@@ -74,7 +76,7 @@ def from_base64(text: str, *, where: str, limits: Limits) -> Image | Undecodable
         raise InputError(f"{where} is not base64: it holds half of a surrogate pair.") from None
     if not data:
         raise InputError(f"{where} is empty: send the base64 of an image file.")
-    return from_bytes(data, where=where, limits=limits)
+    return data
 
 
 def from_bytes(data: bytes, *, where: str, limits: Limits) -> Image | Undecodable:

@@ -70,7 +70,7 @@ def _state(name: str) -> tuple[str, str]:
     """Folder and a word for a model of the store; no folder where it is not there."""
     if not models.is_present(name):
         return "", "no"
-    return str(models.store_root() / name), "damaged" if models.problems(name, thorough=False) else "yes"
+    return str(models.home(name)), "damaged" if models.problems(name, thorough=False) else "yes"
 
 
 def _pull(args: argparse.Namespace) -> int:

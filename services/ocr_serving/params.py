@@ -42,6 +42,12 @@ WITHOUT_MEANING: Mapping[str, object] = {
     "use_zero_copy_run": False,
     "warmup": False,
     "use_onnx": False,
+    "show_log": False,
+    "mode": "structure",
+    "recovery": False,
+    "image_orientation": False,
+    "table_algorithm": "TableAttn",
+    "vis_font_path": "./doc/fonts/simfang.ttf",
     "det_box_type": "quad",
     "det_east_score_thresh": 0.8,
     "det_east_cover_thresh": 0.1,
@@ -86,6 +92,10 @@ class Params(Frozen):
         if not given:
             return self
         return validated(type(self), dict(self) | given, where="predict", error=InputError)
+
+    def only(self, cls: type[Params]) -> dict[str, Any]:
+        """The values of the fields that `cls` has: overrides for a module that is a part of another."""
+        return {name: getattr(self, name) for name in cls.model_fields}
 
 
 class DetectionParams(Params):
@@ -148,6 +158,65 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool
     drop_score: Score = 0.5
+
+
+class LayoutParams(Params):
+    """Parameters of layout analysis.
+
+    `layout_dict_path` is the list of labels: "cdla", "publaynet", a file with one label a line, or None for the model's own.
+    """
+
+    layout_model_dir: str = "layout_cdla"
+    layout_dict_path: str | None = None
+    layout_score_threshold: Score = 0.5
+    layout_nms_threshold: Score = 0.5
+
+
+class TableParams(OCRParams):
+    """Parameters of table recognition, which inherit those of the OCR that reads the cells.
+
+    `table_max_len` is the longer side, in pixels, that a table is scaled to. `table_char_dict_path` None takes the structure tokens
+    that come with the model. `merge_no_span_structure` says that the network has one token for a cell without spans, as SLANet_plus
+    has.
+    """
+
+    table_model_dir: str = "SLANet_plus"
+    table_char_dict_path: str | None = None
+    table_max_len: int = Field(488, ge=32, le=2048)
+    merge_no_span_structure: bool = True
+
+
+class StructureParams(TableParams, LayoutParams):
+    """Parameters of whole pages: layout, tables and OCR, each of which `layout`, `table` and `ocr` switch.
+
+    `table_text` "page" puts the page's lines into the cells; "crop" reads each table again by itself, as PaddleOCR does, which
+    doubles the time of a page full of tables; None is "crop" where `rec_width` is "legacy", else "page".
+    """
+
+    layout: bool = True
+    table: bool = True
+    ocr: bool = True
+    table_text: Literal["page", "crop"] | None = None
+
+    @property
+    def reads_tables_once(self) -> bool:
+        """Whether cells take the lines of the page."""
+        return (self.table_text or ("crop" if self.rec_width == "legacy" else "page")) == "page"
+
+
+class KieParams(OCRParams):
+    """Parameters of key information.
+
+    `ser_model_dir` and `re_model_dir` hold networks of LayoutXLM's signature; the tokenizer's sentencepiece model is in the first.
+    `ser_dict_path` is a list of labels; None is QUESTION, ANSWER, HEADER.
+    """
+
+    kie_algorithm: Literal["LayoutXLM"] = "LayoutXLM"
+    use_visual_backbone: bool = False
+    ser_model_dir: str = "kie_demo_ser"
+    re_model_dir: str = "kie_demo_re"
+    ser_dict_path: str | None = None
+    ocr_order_method: Literal["tb-yx"] = "tb-yx"
 
 
 def _attributes(config: object) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from ocr_serving import files, images, results
+from ocr_serving import documents, files, images, pages, results
 from ocr_serving.config import ModuleConfig
 from ocr_serving.errors import ConfigError, InputError, ServingError
 from ocr_serving.modules.base import Module
@@ -24,16 +24,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "predict",
         help="run a module on images without a server",
-        description="Run a module on images in this process and print the recognised lines; missing models are fetched first.",
+        description="Run a module on images or PDFs in this process, print the recognised lines; missing models are fetched first.",
     )
     option = parser.add_argument
-    option("images", nargs="+", type=Path, metavar="FILE", help="an image file, or a folder of them")
+    option("images", nargs="+", type=Path, metavar="FILE", help="an image file or PDF, or a folder of them")
     option("-m", "--module", default="ocr_system", metavar="NAME|DIR", help="a module, or the folder of yours (%(default)s)")
     option("--params", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override params.py, as in drop_score=0.3")
     option("--init", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="init_args, as in cpu_threads=2")
     option("--json", action="store_true", help="print one JSON object for each image instead of text")
     option("--visualize", action="store_true", help="write a picture of each result")
-    option("--output", type=Path, metavar="DIR", help="write results as JSON to this folder (./ocr_result with --visualize)")
+    option("--to", choices=list(documents.SUFFIXES), help="write the document that structure_system sees, with its figures")
+    option(
+        "--pdf_dpi",
+        type=files.dpi,
+        default=images.Limits().pdf_dpi,
+        metavar="N",
+        help="render PDFs at this resolution (%(default)s)",
+    )
+    option(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write results as JSON, and tables as .xlsx and .html, to this folder (./ocr_result with --visualize or --to)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -42,21 +55,20 @@ def run(args: argparse.Namespace) -> int:
     image_files = files.find_images(args.images)
     output = _output(args, image_files)
     module, arguments = _load(args)
+    module.limits = images.Limits(max_pdf_pages=files.MOST_PAGES, pdf_dpi=args.pdf_dpi)
     failed = 0
     for file in tqdm(image_files, unit="image", disable=len(image_files) == 1 or not sys.stderr.isatty()):
+        head = [f"{file}:"] if len(image_files) > 1 and not args.json else []
         try:
-            entry = _predict(module, file, arguments, output)
+            for entry, number in _predict(module, file, arguments, output, args.to):
+                named = {"image": str(file)} | ({} if number is None else {"page": number})
+                lines = [json.dumps(named | {"results": entry}, ensure_ascii=False)] if args.json else results.read(entry).lines
+                if head or lines:
+                    tqdm.write("\n".join([*head, *lines]), file=sys.stdout)
+                head = []
         except ServingError as exc:
             failed += 1
             tqdm.write(str(exc), file=sys.stderr)
-            continue
-        if args.json:
-            text = json.dumps({"image": str(file), "results": entry}, ensure_ascii=False)
-        else:
-            head = [f"{file}:"] if len(image_files) > 1 else []
-            text = "\n".join([*head, *results.read(entry).lines])
-        if text:
-            tqdm.write(text, file=sys.stdout)
     return 1 if failed else 0
 
 
@@ -69,7 +81,7 @@ def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
 
 
 def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output | None:
-    folder = args.output or (Path("./ocr_result") if args.visualize else None)
+    folder = args.output or (Path("./ocr_result") if args.visualize or args.to else None)
     if folder is None:
         return None
     font, missing = files.find_font() if args.visualize else (None, "")
@@ -80,20 +92,38 @@ def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output |
     return output
 
 
-def _predict(module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None) -> Any:
+def _predict(
+    module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None, form: documents.Format | None
+) -> Iterator[tuple[Any, int | None]]:
+    """The entries of `file`, each with the number of its page where it is a PDF; when all are there, `output` has them too."""
     try:
         data = file.read_bytes()
     except OSError as exc:
         raise InputError(f"{file} cannot be read: {exc.strerror}.") from None
-    image = images.from_bytes(data, where=str(file), limits=module.limits)
-    if isinstance(image, images.Undecodable):
-        raise InputError(f"{image.reason}.")
-    module.begin_request()
-    entry = module.predict([image], **arguments)[0]
+    entries: list[Any] = []
+    blocks: list[list[documents.Block]] = []
+    for page in pages.from_bytes(data, where=str(file), limits=module.limits):
+        number = len(entries) + 1 if pages.is_pdf(data) else None
+        if isinstance(page, images.Undecodable):
+            raise InputError(f"{page.reason}.")
+        if isinstance(page, pages.Remark):
+            tqdm.write(f"{page.text}.", file=sys.stderr)
+            continue
+        module.begin_request()
+        entry = module.predict([page], **arguments)[0]
+        for warning in module.warnings:
+            tqdm.write(f"{file}: {warning}.", file=sys.stderr)
+        entries.append(entry)
+        yield entry, number
+        if output is not None and output.visualize:
+            output.picture(file, page, entry, number)
+        if form:
+            blocks.append(documents.blocks(entry, page))
     if output is not None:
-        body = json.dumps({"msg": "", "results": [entry], "status": "000"}, ensure_ascii=False, separators=(",", ":"))
-        output.write(file, data, body.encode("utf-8", "replace"), entry)
-    return entry
+        body = json.dumps({"msg": "", "results": entries, "status": "000"}, ensure_ascii=False, separators=(",", ":"))
+        output.answer(file, body.encode("utf-8", "replace"), entries, html=form != "html")
+        if form:
+            tqdm.write(f"Wrote {output.document(file, form, blocks)}.", file=sys.stderr)
 
 
 def _pairs(words: list[str], option: str) -> dict[str, Any]:

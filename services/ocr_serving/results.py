@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any, Literal
+
+from ocr_serving import tables
 
 Point = tuple[float, float]
 
@@ -61,6 +62,8 @@ def _read_entry(entry: Any, result: Result) -> None:
     elif "regions" in entry:
         for region in entry["regions"]:
             _read_region(region, result)
+        for item in entry.get("unassigned", []):
+            _read_item(item, result)
     elif "layout" in entry:
         for box in entry["layout"]:
             result.add(Mark(_rectangle(box["bbox"]), label=str(box["label"]), kind="region"))
@@ -80,6 +83,9 @@ def _read_item(item: Mapping[str, Any], result: Result) -> None:
     """A line of text, of `ocr_system` or KIE, or an item of `ocr_det` (no text), `ocr_rec` or `ocr_cls` (no place)."""
     if "text_region" in item or "points" in item:
         mark = _line(item)
+        if mark in result.marks:
+            # A line between two regions is told in both.
+            return
         result.marks.append(mark)
         text = mark.text if "text" in item or "transcription" in item else " ".join(_numbers(point) for point in mark.polygon)
         result.lines.append(f"{mark.label}: {text}" if mark.label else text)
@@ -108,6 +114,8 @@ def _read_region(region: Mapping[str, Any], result: Result) -> None:
         polygon = tuple((float(x) + left, float(y) + top) for x, y in zip(corners[::2], corners[1::2], strict=True))
         result.marks.append(Mark(polygon, text=text, kind="cell"))
     result.lines += _table_lines(content["html"])
+    for item in content.get("unmatched", []):
+        _read_item(item, result)
 
 
 def _line(item: Mapping[str, Any]) -> Mark:
@@ -130,32 +138,11 @@ def _numbers(values: Sequence[float]) -> str:
     return ",".join(f"{float(v):.0f}" for v in values)
 
 
-class _Table(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self._open = False
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002  the base class calls it so
-        if tag == "tr" or (tag in ("td", "th") and not self.rows):
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-            self._open = True
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = self._open and tag not in ("td", "th")
-
-    def handle_data(self, data: str) -> None:
-        if self._open:
-            self.rows[-1][-1] += data
-
-
 def _table_rows(html: str) -> list[list[str]]:
-    parser = _Table()
-    parser.feed(html)
-    parser.close()
-    return [[" ".join(cell.split()) for cell in row] for row in parser.rows]
+    rows: dict[int, list[str]] = {}
+    for cell in tables.read(html):
+        rows.setdefault(cell.row, []).append(cell.text)
+    return list(rows.values())
 
 
 def _table_lines(html: str) -> list[str]:

@@ -141,7 +141,7 @@ def test_the_request_is_the_contracts(elsewhere: Path) -> None:
     assert json.loads(body) == {"images": [base64.b64encode(b"\x00image\xff").decode()]}
     assert headers["Content-Type"] == "application/json"
     assert headers["Authorization"] == "Bearer secret"
-    assert reply.entry == GOOD["results"][0]
+    assert reply.entries == GOOD["results"]
     assert reply.seconds > 0
 
 
@@ -172,7 +172,7 @@ def test_a_server_that_stays_full_fails_the_image_with_its_reason(waits: list[fl
 
 def test_a_dropped_connection_is_tried_again_and_a_server_that_drops_all_is_unreachable(waits: list[float]) -> None:
     with scripted(None, answer()) as server, Client(server.url) as asking:
-        assert asking.predict(b"x").entry == GOOD["results"][0]
+        assert asking.predict(b"x").entries == GOOD["results"]
     with scripted(None) as server, Client(server.url) as asking, pytest.raises(UnreachableError, match="drops every connection"):
         asking.predict(b"x")
 

@@ -176,7 +176,7 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
 def test_base64_is_taken_as_clients_send_it() -> None:
     text = base64.encodebytes(saved(COLOURS, "PNG")).decode()
     for sent in (text, text.replace("\n", ""), f"data:image/png;base64,{text}", text.replace("\n", "\r\n ")):
-        found = images.from_base64(sent, where="it", limits=Limits())
+        found = images.from_bytes(images.bytes_from_base64(sent, where="it"), where="it", limits=Limits())
         assert not isinstance(found, Undecodable)
         assert np.array_equal(found[:, :, ::-1], np.asarray(COLOURS))
 
@@ -187,7 +187,7 @@ def test_base64_is_taken_as_clients_send_it() -> None:
 )
 def test_what_is_not_base64_is_the_callers_fault(text: str, says: str) -> None:
     with pytest.raises(InputError, match=f"^{says}"):
-        images.from_base64(text, where="it", limits=Limits())
+        images.bytes_from_base64(text, where="it")
 
 
 def test_any_depth_and_number_of_channels_goes_over_white() -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -15,7 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from ocr_serving import data
-from support import ECHO, Service, serve
+from support import ECHO, GOLDEN, Service, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.models]
 
@@ -223,3 +224,29 @@ return (async () => {
 def test_a_tables_html_is_rebuilt_and_nothing_in_it_runs(visitor: Visitor) -> None:
     shown = visitor.driver.execute_script(HOSTILE)
     assert shown == {"bad": None, "label": "<i>table</i>", "cells": ["ab", "c"], "foreign": 0, "boxes": 2}
+
+
+def test_a_page_is_shown_with_its_regions_its_table_and_every_line_and_a_pdf_with_all_pages(
+    driver: webdriver.Chrome, tmp_path: Path
+) -> None:
+    settings = {"params": {"model_set": "PP-OCRv6_tiny"}, "predict_args": {"layout_score_threshold": 0.96}}
+    with serve(tmp_path, {"structure_system": settings}, use_multiprocess=False) as service:
+        visitor = Visitor(driver)
+        visitor.open(f"{service.url}/")
+        visitor.choose(data.PAGE)
+        lines = visitor.results()
+        # At this threshold the layout network is sure of the table alone; all other lines belong to no region.
+        assert "1 region, " in visitor.text("status")
+        assert ", 1 table, " in visitor.text("status")
+        assert "INVOICE" in lines
+        cells = driver.find_elements(By.CSS_SELECTOR, "#text td")
+        assert "Hydraulic pump HP-200 21" in [cell.text for cell in cells]
+        assert len(driver.find_elements(By.CSS_SELECTOR, "#boxes .cell")) == len(cells)
+        pages = [PIL.Image.open(path).convert("RGB") for path in (GOLDEN / "pages" / "table_crop.jpg", data.WARMUP)]
+        pages[0].save(tmp_path / "two.pdf", save_all=True, append_images=pages[1:], resolution=200)
+        visitor.choose(tmp_path / "two.pdf")
+        visitor.until("the PDF's answer", lambda: visitor.text("status").startswith("two.pdf: "))
+        visitor.until("an answer", lambda: "table" in visitor.text("status"))
+        assert "Africa" in [cell.text for cell in driver.find_elements(By.CSS_SELECTOR, "#text td")]
+        assert "The boxes are those of the first of 2 pages." in visitor.text("problem")
+        assert visitor.results()[-1] != ""

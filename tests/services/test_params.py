@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError
-from ocr_serving.params import WITHOUT_MEANING, DetectionParams, OCRParams, RecognitionParams
+from ocr_serving.params import WITHOUT_MEANING, DetectionParams, LayoutParams, OCRParams, RecognitionParams, StructureParams
 
 
 class OldConfig:
@@ -136,3 +136,19 @@ def test_updates_make_a_copy() -> None:
         params.updated(rec_batch_num=0)
     with pytest.raises(ValidationError):
         params.rec_batch_num = 3  # type: ignore[misc]
+
+
+def test_structure_parameters_inherit_those_of_tables_and_layout_and_old_files_are_read() -> None:
+    old = {"table_max_len": 512, "layout_nms_threshold": 0.4, "det_db_thresh": 0.2, "show_log": False, "mode": "structure"}
+    params = StructureParams.read(old, {"layout": False})
+    assert (params.table_max_len, params.layout_nms_threshold, params.det_db_thresh, params.layout) == (512, 0.4, 0.2, False)
+    assert params.only(LayoutParams).keys() == LayoutParams.model_fields.keys()
+    assert LayoutParams.read({}, params.only(LayoutParams)).layout_nms_threshold == 0.4
+    with pytest.raises(ConfigError, match="'table_algorithm' = 'TableMaster' is not supported here"):
+        StructureParams.read({"table_algorithm": "TableMaster"}, {})
+
+
+def test_tables_are_read_once_unless_widths_are_the_old_ones_or_it_is_said() -> None:
+    assert StructureParams.read({}, {}).reads_tables_once
+    assert not StructureParams.read({"rec_width": "legacy"}, {}).reads_tables_once
+    assert StructureParams.read({"rec_width": "legacy", "table_text": "page"}, {}).reads_tables_once

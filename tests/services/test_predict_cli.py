@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import cv2
+import openpyxl
+import PIL.Image
 import pytest
 
 from ocr_serving import cli, data
-from support import ECHO
+from support import ECHO, GOLDEN
 
 pytestmark = pytest.mark.models
 
+PAGES = GOLDEN / "pages"
 TINY = ["--params", "model_set=PP-OCRv6_tiny"]
 
 
@@ -83,3 +87,47 @@ def test_mistakes_are_one_sentence(options: list[str], sentence: str, elsewhere:
     assert err.startswith("ocr-serving: ")
     assert sentence in err
     assert err.count("\n") == 1
+
+
+def pdf_of(*pictures: Path) -> bytes:
+    """A PDF with a picture on each page, at 150 pixels to the inch."""
+    first, *others = (PIL.Image.open(path).convert("RGB") for path in pictures)
+    file = io.BytesIO()
+    first.save(file, "PDF", save_all=True, append_images=others, resolution=150)
+    return file.getvalue()
+
+
+def test_a_pdf_becomes_a_document_with_its_tables_and_pictures(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("report.pdf").write_bytes(pdf_of(PAGES / "layout_cn.jpg", PAGES / "table_crop.jpg"))
+    options = ["--to", "markdown", "--visualize", "--json", "--pdf_dpi", "150"]
+    assert cli.main(["predict", "report.pdf", "-m", "structure_system", *options, *TINY]) == 0
+    out, err = capsys.readouterr()
+    printed = [json.loads(line) for line in out.splitlines()]
+    assert [item["page"] for item in printed] == [1, 2]
+    assert err == "Wrote ocr_result/report.md.\n"
+    written = {path.name for path in Path("ocr_result").iterdir()}
+    assert written == {
+        *("report.json", "report.md", "report.html", "report.xlsx", "report_figure1.png", "report_p1.png", "report_p2.png")
+    }
+    text = Path("ocr_result/report.md").read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert "深度学习的文档版面分析研究\n\n李华王芳陈明\n\n## 一、引言\n\n" in text
+    assert "| Africa | 2,162 | 8,347 | 8,770 | 3,638 | 22,917 |" in text
+    assert json.loads(Path("ocr_result/report.json").read_bytes())["results"] == [item["results"] for item in printed]
+    assert len(openpyxl.load_workbook("ocr_result/report.xlsx").worksheets) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["broken.pdf"], "broken.pdf is a PDF that cannot be opened: it is damaged or has no pages."),
+        ([str(data.WARMUP), "--to", "docx", *TINY], "A document needs the regions of a page: take the module structure_system."),
+    ],
+)
+def test_what_is_no_document_is_said(
+    options: list[str], sentence: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    assert cli.main(["predict", *options]) == 1
+    assert capsys.readouterr().err == f"{sentence}\n"
+    assert not list(Path().glob("ocr_result/*"))

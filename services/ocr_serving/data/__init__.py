@@ -1,4 +1,4 @@
-"""Pictures that ship with the package: a page to try a service with, and a small strip to warm one up."""
+"""What ships with the package: a page to try a service with, a small strip to warm one up, demo weights for key information."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from ocr_serving.images import Image, Limits, Undecodable, from_bytes
 
 PAGE = Path(__file__).parent / "page.jpg"
 WARMUP = Path(__file__).parent / "warmup.png"
+PACKAGED = Path(__file__).parent / "models"
+"""Folders of the models that come with the package."""
 
 
 def warmup_image() -> Image:

@@ -77,6 +77,10 @@ def _config(inference: Any, file: Path, options: EngineOptions) -> Any:
     config = inference.Config(str(file), str(file.with_suffix(".pdiparams")))
     config.disable_glog_info()
     config.enable_memory_optim()
+    if file.suffix == ".json":
+        # Without these paddle 3.2 cannot load the newer format once its memory is to be optimised.
+        config.enable_new_ir()
+        config.enable_new_executor()
     if options.use_gpu:
         import paddle
 

@@ -35,7 +35,7 @@ class Model(_Entry):
     """One entry of the catalogue.
 
     `kind` is free text that stages agree on ("det", "rec", "cls", "font"); `licence` is an SPDX identifier;
-    `size` is the bytes of all files together.
+    `size` is the bytes of all files together. A model without `sources` comes with this package, in `data/models/NAME`.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
@@ -44,7 +44,7 @@ class Model(_Entry):
     copyright: str
     summary: str
     files: tuple[ModelFile, ...] = Field(min_length=1)
-    sources: tuple[Source, ...] = Field(min_length=1)
+    sources: tuple[Source, ...] = ()
 
     @property
     def size(self) -> int:

@@ -126,6 +126,10 @@ def _already_here(model: Model, progress: Progress) -> bool:
     found = problems(model.name, thorough=True)
     if not found:
         progress.note(f"{model.name}: already here")
+    elif not model.sources:
+        raise ModelError(
+            f"model {model.name} comes with ocr-serving and is damaged ({'; '.join(found)}); install ocr-serving again."
+        )
     elif is_present(model.name):
         progress.note(f"{model.name}: damaged ({'; '.join(found)}), pulling it again")
     return not found

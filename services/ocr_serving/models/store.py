@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ocr_serving.data import PACKAGED
 from ocr_serving.errors import ModelError
 from ocr_serving.models.catalogue import ModelFile, catalogue, model_sets
 
@@ -71,9 +72,20 @@ def stored_names() -> list[str]:
     return [entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue()]
 
 
+def home(name: str) -> Path:
+    """The folder of a model: that of its name in the store, or in this package for one that comes with it."""
+    return PACKAGED / name if is_packaged(name) else store_root() / name
+
+
+def is_packaged(name: str) -> bool:
+    """Whether the model comes with this package."""
+    entry = catalogue().get(name)
+    return entry is not None and not entry.sources
+
+
 def is_present(name: str) -> bool:
-    """Whether the store has a folder for the model, whole or not."""
-    folder = store_root() / name
+    """Whether there is a folder for the model, whole or not."""
+    folder = home(name)
     with _as_model_error(folder):
         return folder.is_dir()
 
@@ -123,7 +135,7 @@ def problems(name: str, *, thorough: bool) -> list[str]:
     `thorough` hashes every file. Otherwise only those whose size or time differ from the manifest's, or that it does
     not know, and the manifest is brought up to date where the store may be written.
     """
-    folder = store_root() / name
+    folder = home(name)
     manifest = read_manifest(folder)
     known = dict(manifest.files) if manifest else {}
     expected = _expected(name, manifest)
@@ -152,7 +164,7 @@ def problems(name: str, *, thorough: bool) -> list[str]:
             continue
         renewed = renewed or known.get(file.name) != now
         known[file.name] = now
-    if renewed and not found:
+    if renewed and not found and not is_packaged(name):
         entry = catalogue().get(name)
         kind, source = (manifest.kind, manifest.source) if manifest else (entry.kind if entry else "own", "unknown")
         with contextlib.suppress(OSError):
@@ -214,12 +226,13 @@ def _own_names() -> list[str]:
 
 
 def _whole(name: str) -> Path:
-    folder = store_root() / name
+    folder = home(name)
     if not is_present(name):
         raise ModelError(f"model {name} is not on this machine; run `ocr-serving models pull {name}`.")
     found = problems(name, thorough=False)
     if found:
         remedy = f"run `ocr-serving models pull {name}`" if name in catalogue() else "pull it again"
+        remedy = "install ocr-serving again" if is_packaged(name) else remedy
         raise ModelError(f"model {name} in {folder} is damaged ({'; '.join(found)}); {remedy}.")
     return folder
 

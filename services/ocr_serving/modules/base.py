@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from ocr_serving import images, models
+from ocr_serving import images, models, pages
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
 from ocr_serving.images import Image
 
@@ -57,16 +57,21 @@ class Module:
         params: Mapping[str, Any] | None = None,
         limits: images.Limits | None = None,
         pull: bool = True,
+        parent: Module | None = None,
     ) -> None:
         """Load the module: `params` override params.py, `init_args` go to `_initialize`, `pull` fetches missing models.
 
+        A module with a `parent` is a part of that one: it keeps to its limits, finds models from its folder and notes its warnings
+        and seconds there.
+
         Raises ConfigError or ModelError with a sentence for the user.
         """
-        self.limits = limits or images.Limits()
-        self.pull = pull
+        self.limits: images.Limits = parent.limits if parent else limits or images.Limits()
+        self.pull: bool = parent.pull if parent else pull
+        self.root: Path = parent.root if parent else Path(inspect.getfile(type(self))).parent
         self.params_overrides = dict(params or {})
-        self.warnings: list[str] = []
-        self.stage_seconds: dict[str, float] = {}
+        self.warnings: list[str] = parent.warnings if parent else []
+        self.stage_seconds: dict[str, float] = parent.stage_seconds if parent else {}
         self._initialize(**(init_args or {}))
 
     def _initialize(self, use_gpu: bool = False, enable_mkldnn: bool = False) -> None:
@@ -87,15 +92,17 @@ class Module:
         """
         if self.pull and spec in models.catalogue() and not models.is_present(spec):
             models.pull(models.companions(spec), progress=models.Bar())
-        return models.resolve(spec, root=Path(inspect.getfile(type(self))).parent)
+        return models.resolve(spec, root=self.root)
 
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
-        """Base64 strings to BGR arrays; an image that cannot be decoded is None, and `warnings` says why.
+        """Base64 strings to BGR arrays; a PDF is one for each page. What cannot be decoded is None, and `warnings` says why.
 
         Raises InputError where an entry is not base64 and TooLargeError where one, or all together, have more pixels than
         the limits allow.
         """
-        return self._collect(images.from_base64(text, where=f"images[{n}]", limits=self.limits) for n, text in enumerate(encoded))
+        return self._collect(
+            page for n, text in enumerate(encoded) for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits)
+        )
 
     def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
         """The images of a `predict` call: `images` if given, else the files `paths`, decoded as `decode` does.
@@ -106,15 +113,18 @@ class Module:
             raise InputError("The input data is inconsistent with expectations: give one or more images.")
         if len(images):
             return list(images)
-        return self._collect(_open(path, self.limits) for path in paths)
+        return self._collect(page for path in paths for page in _open(path, self.limits))
 
-    def _collect(self, decoded: Iterator[Image | images.Undecodable]) -> list[Image | None]:
+    def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
         for item in decoded:
             if isinstance(item, images.Undecodable):
                 self.warnings.append(item.reason)
                 kept.append(None)
+                continue
+            if isinstance(item, pages.Remark):
+                self.warnings.append(item.text)
                 continue
             kept.append(item)
             pixels += item.shape[0] * item.shape[1]
@@ -136,8 +146,9 @@ class Module:
 
     def begin_request(self) -> None:
         """Forget what the last request left in `warnings` and `stage_seconds`."""
-        self.warnings = []
-        self.stage_seconds = {}
+        # In place, as the parts of a module share them.
+        self.warnings.clear()
+        self.stage_seconds.clear()
 
     @classmethod
     def main(cls) -> None:
@@ -147,12 +158,12 @@ class Module:
         main(cls)
 
 
-def _open(path: str, limits: images.Limits) -> Image | images.Undecodable:
+def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:
     try:
         data = Path(path).read_bytes()
     except OSError as exc:
         raise InputError(f"{path} cannot be read: {exc.strerror}.") from None
-    return images.from_bytes(data, where=path, limits=limits)
+    return pages.from_bytes(data, where=path, limits=limits, kept=True)
 
 
 def moduleinfo(**about: str) -> Callable[[C], C]:

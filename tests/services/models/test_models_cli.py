@@ -28,7 +28,7 @@ def test_list_shows_every_model_and_set(mine: Path, capsys: pytest.CaptureFixtur
     assert ocr_serving("list") == 0
     lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
     for name, model in models.catalogue().items():
-        assert lines[name][1:6] == [model.kind, f"{model.size / 1e6:.1f}", "MB", model.licence, "no"]
+        assert lines[name][1:6] == [model.kind, f"{model.size / 1e6:.1f}", "MB", model.licence, "no" if model.sources else "yes"]
     assert lines["mine"][-2:] == ["yes", str(mine)]
     assert set(models.model_sets()) <= set(lines)
     (mine / "inference.onnx").write_bytes(b"")
