@@ -30,11 +30,18 @@ DETECTION = {
     "det_db_box_thresh": "fraction",
     "det_db_unclip_ratio": "fraction",
 }
+LAYOUT = {"layout_score_threshold": "fraction", "layout_nms_threshold": "fraction"}
 ARGUMENTS = {
     "ocr_det": DETECTION,
     "ocr_system": DETECTION | {"use_angle_cls": "boolean", "drop_score": "fraction"},
     "ocr_cls": {},
     "ocr_rec": {},
+    "structure_layout": LAYOUT,
+    "structure_table": {},
+    "structure_system": LAYOUT
+    | {"layout": "boolean", "table": "boolean", "ocr": "boolean", "table_text": "choice", "drop_score": "fraction"},
+    "kie_ser": {},
+    "kie_ser_re": {},
 }
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-MODULES = ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec")
+LINES = ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec")
+DOCUMENTS = ("structure_layout", "structure_table", "structure_system", "kie_ser", "kie_ser_re")
+MODULES = LINES + DOCUMENTS
 
 
 class Picture(Enum):

@@ -16,7 +16,7 @@ from PIL.Image import Transpose
 from ocr_serving import data
 
 from . import files
-from .case import MODULES, Case, Expect, Picture, images_body, posted, refused, served
+from .case import DOCUMENTS, LINES, MODULES, Case, Expect, Picture, images_body, posted, refused, served
 
 MAX_PIXELS = 1_000_000
 """The limit of the service under test."""
@@ -247,7 +247,7 @@ def too_large() -> dict[str, bytes]:
 
 
 def cases() -> Iterator[Case]:
-    """Each file to each module, and mixtures of them."""
+    """Each file to each OCR module and, as all decode by the same door, to one of the others in turn; mixtures to every module."""
     bomb = too_large()["png-bomb"]
     named = (
         *((name, content, served()) for name, content in (plain() | unusual()).items()),
@@ -256,9 +256,9 @@ def cases() -> Iterator[Case]:
         *((name, content, Expect(pictures=(Picture.DAMAGED,), says=says)) for name, (content, says) in traps().items()),
         *((name, content, refused(413, "max_pixels")) for name, content in too_large().items()),
     )
-    for name, content, expect in named:
+    for n, (name, content, expect) in enumerate(named):
         body = images_body(content)
-        for module in MODULES:
+        for module in (*LINES, DOCUMENTS[n % len(DOCUMENTS)]):
             yield posted(name, module, body, expect)
     for n, (name, content) in enumerate(cut_short()):
         yield posted(name, MODULES[n % len(MODULES)], images_body(content), served(Picture.DAMAGED))
