@@ -19,3 +19,19 @@ class ConfigError(ServingError):
 
 class ModelError(ServingError):
     """A model that is not there, is damaged, or is not what the stage needs."""
+
+
+class UnavailableError(ServingError):
+    """Nothing is wrong with the request, but it cannot be answered now: HTTP 503, ask again."""
+
+
+class FullError(UnavailableError):
+    """As much waits already as may."""
+
+
+class LateError(UnavailableError):
+    """The deadline passed first."""
+
+
+class LostError(UnavailableError):
+    """Whatever was to answer died on the way."""
