@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ocr_serving.engines.buckets import Kind
 from ocr_serving.errors import ModelError
 from ocr_serving.validation import Frozen
 
@@ -47,6 +50,48 @@ class Engine(Protocol):
 
     def run(self, *inputs: Tensor) -> list[Tensor]:
         """Run once: arrays by position in, arrays by position out, batch first."""
+
+
+class Pixels(NamedTuple):
+    """A picture, uint8 of shape (h, w, 3), that a network is to see in the corner of an input of `height` x `width`."""
+
+    image: NDArray[np.uint8]
+    height: int
+    width: int
+
+
+Steps = tuple[tuple[Literal["Mul", "Div", "Sub"], tuple[float, ...]], ...]
+"""Operations on all pixels, in float32, each with one constant or one for each channel."""
+
+
+@dataclass(frozen=True)
+class PixelInput:
+    """How a stage's pictures become its network's input, for an engine that does it on the device: by `steps`.
+
+    `shape` is the network's own (height, width); 0 where it takes any.
+    """
+
+    kind: Kind
+    shape: tuple[int, int]
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network to open: `path` is absolute; `pixels` says how pictures become its input, None that whole tensors come."""
+
+    path: Path
+    options: EngineOptions
+    greedy_ctc: bool = False
+    pixels: PixelInput | None = None
+
+
+@runtime_checkable
+class PixelEngine(Engine, Protocol):
+    """A network that takes pixels as they are and normalises them itself; it batches them, with those of other processes too."""
+
+    def run_pixels(self, rows: Sequence[Pixels]) -> list[list[Tensor]]:
+        """Outputs by position for each row, without the batch axis. Raises UnavailableError or ModelError."""
 
 
 def refusal(file: Path, inputs: Sequence[Tensor], exc: Exception) -> ModelError:

@@ -24,25 +24,10 @@ class OnnxRuntimeEngine:
 
         Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.
         """
-        try:
-            import onnxruntime
-        except ImportError:
-            raise ConfigError("Engine 'onnxruntime' is not installed: pip install 'ocr-serving[cpu]'.") from None
-        onnxruntime.set_default_logger_severity(ERRORS_ONLY)
-        providers = _providers(onnxruntime, options)
         model = file.read_bytes()
         if greedy_ctc:
             model = with_greedy_ctc(model, str(file))
-        try:
-            self._session = onnxruntime.InferenceSession(model, _session_options(onnxruntime, options), providers=providers)
-        except Exception as exc:
-            raise ModelError(f"{file} cannot be loaded by onnxruntime: {first_line(exc)}.") from exc
-        if options.use_gpu and self._session.get_providers()[0] != providers[0][0]:
-            # onnxruntime falls back to the CPU in silence where CUDA's libraries do not load.
-            raise ConfigError(
-                f"use_gpu is true but onnxruntime could not start {providers[0][0]}: check that nvidia-smi lists the GPU, "
-                "and that CUDA and cuDNN are the versions this onnxruntime-gpu needs."
-            )
+        self._session = open_session(model, file, options)
         self._file = file
         self._inputs = [value.name for value in self._session.get_inputs()]
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
@@ -56,6 +41,33 @@ class OnnxRuntimeEngine:
         return answers
 
 
+def open_session(model: bytes, file: Path, options: EngineOptions, *, one_shape: bool = False) -> Any:
+    """An `InferenceSession` of `model`, the bytes of `file` or an edit of them; with `one_shape` its inputs never change shape.
+
+    Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where it cannot load the model.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigError("Engine 'onnxruntime' is not installed: pip install 'ocr-serving[cpu]'.") from None
+    onnxruntime.set_default_logger_severity(ERRORS_ONLY)
+    providers = _providers(onnxruntime, options)
+    chosen = _session_options(onnxruntime, options)
+    # A memory pattern is planned for each input shape and kept; where pages come as they are, nearly every one has a new shape.
+    chosen.enable_mem_pattern = one_shape
+    try:
+        session = onnxruntime.InferenceSession(model, chosen, providers=providers)
+    except Exception as exc:
+        raise ModelError(f"{file} cannot be loaded by onnxruntime: {first_line(exc)}.") from exc
+    if options.use_gpu and session.get_providers()[0] != providers[0][0]:
+        # onnxruntime falls back to the CPU in silence where CUDA's libraries do not load.
+        raise ConfigError(
+            f"use_gpu is true but onnxruntime could not start {providers[0][0]}: check that nvidia-smi lists the GPU, "
+            "and that CUDA and cuDNN are the versions this onnxruntime-gpu needs."
+        )
+    return session
+
+
 def _session_options(onnxruntime: Any, options: EngineOptions) -> Any:
     chosen = onnxruntime.SessionOptions()
     chosen.log_severity_level = ERRORS_ONLY
@@ -64,8 +76,6 @@ def _session_options(onnxruntime: Any, options: EngineOptions) -> Any:
     chosen.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Spinning threads take the cores of the other workers.
     chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A memory pattern is planned for each input shape and kept; here nearly every page has a new one.
-    chosen.enable_mem_pattern = False
     if not options.use_gpu:
         _share_arena(onnxruntime)
         chosen.add_session_config_entry("session.use_env_allocators", "1")

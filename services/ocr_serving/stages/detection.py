@@ -15,7 +15,8 @@ import pyclipper
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from ocr_serving.engines import EngineOptions, open_engine
+from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
 from ocr_serving.images import Image
 from ocr_serving.params import DetectionParams
@@ -44,10 +45,16 @@ def _normalised(mean: tuple[float, float, float], std: tuple[float, float, float
     return table
 
 
-NORMALISED = {
-    "DB": _normalised((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "DB++": _normalised((0.48109378172549, 0.45752457890196, 0.40787054090196), (1.0, 1.0, 1.0)),
+MEAN_AND_STD = {
+    "DB": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "DB++": ((0.48109378172549, 0.45752457890196, 0.40787054090196), (1.0, 1.0, 1.0)),
 }
+NORMALISED = {algorithm: _normalised(*numbers) for algorithm, numbers in MEAN_AND_STD.items()}
+
+
+def _steps(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Steps:
+    """What `_normalised` tells, for engines that do it themselves."""
+    return ("Mul", (1.0 / 255.0,)), ("Sub", mean), ("Div", std)
 
 
 class TextDetector:
@@ -56,9 +63,10 @@ class TextDetector:
     def __init__(self, params: DetectionParams, model: Path, options: EngineOptions) -> None:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
-        self.engine = open_engine(model, options)
-        answers = self.engine.run(np.zeros((1, 3, 2 * STRIDE, 2 * STRIDE), np.float32))
-        if answers[0].shape != (1, 1, 2 * STRIDE, 2 * STRIDE):
+        source = PixelInput("detection", (0, 0), _steps(*MEAN_AND_STD[params.det_algorithm]))
+        self.engine = open_engine(model, options, pixels=source)
+        side = 2 * STRIDE
+        if self._map(np.zeros((side, side, 3), np.uint8), (side, side), params).shape != (1, side, side):
             raise ModelError(
                 f"{model} is no DB text detector: it does not answer a map of the size of its input; correct det_model_dir."
             )
@@ -72,11 +80,17 @@ class TextDetector:
         padded = at_least(page, STRIDE) if sum(page.shape[:2]) < 2 * STRIDE else page
         height, width = padded.shape[:2]
         size = input_size(height, width, params.det_limit_side_len, params.det_limit_type)
-        tensor = network_input(padded, size, NORMALISED[params.det_algorithm])
-        probability = self.engine.run(tensor)[0][0, 0]
+        probability = self._map(padded, size, params)[0]
         quads = (clockwise(quad) for quad in quads_from_map(probability, height, width, params))
         on_page = (clipped(quad, *page.shape[:2]) for quad in quads)
         return [quad for quad in on_page if is_line(quad)]
+
+    def _map(self, page: Image, size: tuple[int, int], params: DetectionParams) -> ProbabilityMap:
+        """The network's first output for one page, without the batch axis: (1, height, width) of a detector."""
+        if isinstance(self.engine, PixelEngine):
+            return np.asarray(self.engine.run_pixels([Pixels(resized_to(page, size), *size)])[0][0])
+        answer = self.engine.run(network_input(page, size, NORMALISED[params.det_algorithm]))[0]
+        return np.asarray(answer[0] if answer.ndim else answer)
 
 
 def input_size(height: int, width: int, limit: int, limit_type: str) -> tuple[int, int]:
@@ -101,9 +115,14 @@ def at_least(page: Image, side: int) -> Image:
     return padded
 
 
+def resized_to(page: Image, size: tuple[int, int]) -> Image:
+    """`page` of that size (height, width)."""
+    return page if page.shape[:2] == size else np.asarray(cv2.resize(page, size[::-1]), np.uint8)
+
+
 def network_input(page: Image, size: tuple[int, int], table: NDArray[np.float32]) -> NDArray[np.float32]:
     """`page` resized to `size` (height, width) and normalised by `table`: float32 of shape (1, 3, height, width)."""
-    resized = page if page.shape[:2] == size else cv2.resize(page, size[::-1])
+    resized = resized_to(page, size)
     tensor = np.empty((1, 3, *size), np.float32)
     # A table look-up gives the very bits of (x / 255 - mean) / std in a sixth of its time, straight into channel order.
     for channel, plane in enumerate(cv2.split(resized)):

@@ -14,10 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_serving.engines import EngineOptions, open_engine
+from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
 from ocr_serving.images import Image
 from ocr_serving.params import ClassifierParams
+
+LINE_STEPS: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))
+"""What `line_input` does to a pixel, for engines that do it themselves."""
 
 
 class Angle(NamedTuple):
@@ -33,37 +37,50 @@ class TextClassifier:
     def __init__(self, params: ClassifierParams, model: Path, options: EngineOptions) -> None:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
-        self.engine = open_engine(model, options)
-        answers = self.engine.run(np.zeros((1, *params.cls_image_shape), np.float32))
-        if answers[0].shape != (1, len(params.label_list)):
+        height, width = params.cls_image_shape[1:]
+        self.engine = open_engine(model, options, pixels=PixelInput("classification", (height, width), LINE_STEPS))
+        answer = self._probabilities([np.zeros((height, width, 3), np.uint8)])[0]
+        if answer.shape != (len(params.label_list),):
             raise ModelError(
-                f"{model} answers shape {answers[0].shape} for a line, but label_list names {len(params.label_list)} angles; "
+                f"{model} answers shape {(1, *answer.shape)} for a line, but label_list names {len(params.label_list)} angles; "
                 "correct cls_model_dir or label_list."
             )
 
     def __call__(self, crops: Sequence[Image]) -> list[Angle]:
         """One angle for each crop, in their order."""
-        angles: list[Angle] = []
+        return [Angle(self.params.label_list[int(row.argmax())], float(row.max())) for row in self._probabilities(crops)]
+
+    def _probabilities(self, crops: Sequence[Image]) -> list[NDArray[np.float32]]:
+        """For each crop the probabilities of the labels."""
+        _, height, width = self.params.cls_image_shape
+        if isinstance(self.engine, PixelEngine):
+            rows = [Pixels(scaled_line(crop, height, width), height, width) for crop in crops]
+            return [outputs[0] for outputs in self.engine.run_pixels(rows)]
+        probabilities: list[NDArray[np.float32]] = []
         for start in range(0, len(crops), self.params.cls_batch_num):
             batch = crops[start : start + self.params.cls_batch_num]
             tensor = np.concatenate([network_input(crop, self.params.cls_image_shape) for crop in batch])
-            (probabilities,) = self.engine.run(tensor)
-            angles += [Angle(self.params.label_list[int(row.argmax())], float(row.max())) for row in probabilities]
-        return angles
+            probabilities += list(self.engine.run(tensor)[0])
+        return probabilities
 
 
 def network_input(crop: Image, shape: tuple[int, int, int]) -> NDArray[np.float32]:
     """`crop` scaled to the height of `shape` (3, H, W), squeezed where wider than W, in -1…1, grey beyond its end: (1, 3, H, W)."""
     _, height, width = shape
+    return line_input(crop, height, width)
+
+
+def scaled_line(crop: Image, height: int, width: int) -> Image:
+    """`crop` scaled to `height`, squeezed where wider than `width`."""
     own_width = min(width, math.ceil(height * crop.shape[1] / crop.shape[0]))
-    return line_input(crop, height, own_width, width)
+    return np.asarray(cv2.resize(crop, (own_width, height)), np.uint8)
 
 
-def line_input(crop: Image, height: int, own_width: int, width: int) -> NDArray[np.float32]:
-    """`crop` resized to `height` x `own_width`, in -1…1, with zeros up to `width`: float32 of shape (1, 3, height, width)."""
-    resized = cv2.resize(crop, (own_width, height))
+def line_input(crop: Image, height: int, width: int) -> NDArray[np.float32]:
+    """`crop` as `scaled_line` gives it, in -1…1, with zeros up to `width`: float32 of shape (1, 3, height, width)."""
+    resized = scaled_line(crop, height, width)
     tensor = np.zeros((1, 3, height, width), np.float32)
-    inside = tensor[0, :, :, :own_width]
+    inside = tensor[0, :, :, : resized.shape[1]]
     np.divide(resized.transpose(2, 0, 1), np.float32(255), out=inside)
     inside -= 0.5
     inside /= 0.5

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving import models
-from ocr_serving.engines import CTC_CLASSES, EngineOptions, open_engine
+from ocr_serving.engines import CTC_CLASSES, EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.images import Image
 from ocr_serving.params import RecognitionParams
-from ocr_serving.stages.orientation import line_input
+from ocr_serving.stages.orientation import LINE_STEPS, line_input, scaled_line
 
 WIDTH_STEP = 32
 """Tight widths are multiples of this, so that few different shapes reach the engine."""
@@ -50,9 +50,14 @@ class TextRecognizer:
     def __init__(self, params: RecognitionParams, model: Path, options: EngineOptions) -> None:
         """Load the network and its dictionary. Raises ConfigError, or ModelError where the two do not fit."""
         self.params = params
-        self.engine = open_engine(model, options, greedy_ctc=True)
+        height, width = params.rec_image_shape[1:]
+        source = PixelInput("recognition", (height, 0), LINE_STEPS)
+        self.engine = open_engine(model, options, greedy_ctc=True, pixels=source)
         # A blank line: a network that takes other shapes fails now and not in service, and Paddle tells its classes.
-        self.engine.run(np.zeros((1, *params.rec_image_shape), np.float32))
+        if isinstance(self.engine, PixelEngine):
+            self.engine.run_pixels([Pixels(np.zeros((height, width, 3), np.uint8), height, width)])
+        else:
+            self.engine.run(np.zeros((1, *params.rec_image_shape), np.float32))
         classes = self.engine.metadata.get(CTC_CLASSES)
         listed = dictionary(params, self.engine.metadata, model)
         self.characters = with_blank_and_space(listed, int(classes) if classes else None, params, str(model))
@@ -61,8 +66,13 @@ class TextRecognizer:
         """What each crop says, in their order."""
         texts = [Text("", 0.0)] * len(crops)
         sizes = [(crop.shape[0], crop.shape[1]) for crop in crops]
+        height = self.params.rec_image_shape[1]
+        if isinstance(self.engine, PixelEngine):
+            widths = {index: batch.width for batch in batches(sizes, self.params) for index in batch.indices}
+            rows = [Pixels(scaled_line(crop, height, widths[n]), height, widths[n]) for n, crop in enumerate(crops)]
+            return [decoded(ids, scores, self.characters) for ids, scores in self.engine.run_pixels(rows)]
         for batch in batches(sizes, self.params):
-            lines = [network_input(crops[index], self.params.rec_image_shape[1], batch.width) for index in batch.indices]
+            lines = [line_input(crops[index], height, batch.width) for index in batch.indices]
             ids, scores = self.engine.run(np.concatenate(lines))
             for index, line_ids, line_scores in zip(batch.indices, ids, scores, strict=True):
                 texts[index] = decoded(line_ids, line_scores, self.characters)
@@ -98,12 +108,6 @@ def batches(sizes: Sequence[tuple[int, int]], params: RecognitionParams) -> Iter
 def tight_width(ratio: float, height: int) -> int:
     """Pixels to pad a crop of that width / height ratio to."""
     return min(MAX_WIDTH, math.ceil(math.ceil(height * ratio) / WIDTH_STEP) * WIDTH_STEP)
-
-
-def network_input(crop: Image, height: int, width: int) -> NDArray[np.float32]:
-    """`crop` scaled to `height`, squeezed where wider than `width`, in -1…1 with zeros beyond its end: (1, 3, height, width)."""
-    own_width = min(width, math.ceil(height * crop.shape[1] / crop.shape[0]))
-    return line_input(crop, height, own_width, width)
 
 
 def decoded(ids: NDArray[Any], scores: NDArray[Any], characters: Sequence[str]) -> Text:

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 import networks
-from ocr_serving.engines import CTC_CLASSES, engine_options, graph, open_engine
+from ocr_serving.engines import CTC_CLASSES, Tensor, engine_options, graph, open_engine
+from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
+from ocr_serving.stages.detection import NORMALISED, network_input
+from ocr_serving.stages.orientation import line_input
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 21])
@@ -53,3 +57,43 @@ def test_a_network_that_is_no_recogniser_is_refused(tmp_path: Path, engine: str)
         ModelError, match=r"det\.onnx has an output of 4 dimensions, but a CTC recogniser's is of shape \(N, T, C\)"
     ):
         open_engine(file, engine_options(engine=engine), greedy_ctc=True)
+
+
+LINE: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))
+PAGE: Steps = (("Mul", (1 / 255,)), ("Sub", (0.485, 0.456, 0.406)), ("Div", (0.229, 0.224, 0.225)))
+
+
+def seen(path: Path, steps: Steps, pictures: list[NDArray[np.uint8]], size: tuple[int, int], opset: int, *, fixed: bool) -> Tensor:
+    """What a network behind `with_pixels` is given for pictures of several sizes in the corner of one of `size`."""
+    model = graph.with_pixels(networks.passing_through(path, ["N", 3, "H", "W"], opset=opset).read_bytes(), steps)
+    if fixed:
+        model = graph.with_shape(model, len(pictures), *size)
+    path.write_bytes(model)
+    pixels = np.full((len(pictures), *size, 3), 77, np.uint8)
+    for row, picture in zip(pixels, pictures, strict=True):
+        row[: picture.shape[0], : picture.shape[1]] = picture
+    sizes = np.array([picture.shape[:2] for picture in pictures], np.int64)
+    return open_engine(path, engine_options()).run(pixels, sizes)[0]
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("opset", [11, 13, 18])
+def test_a_front_of_pixels_gives_the_very_bits_of_the_stages(tmp_path: Path, opset: int, fixed: bool) -> None:
+    pictures = [np.random.default_rng(n).integers(0, 256, (48, width, 3), np.uint8) for n, width in enumerate((70, 96, 1))]
+    tensor = seen(tmp_path / "any.onnx", LINE, pictures, (48, 96), opset, fixed=fixed)
+    assert (tensor == np.concatenate([line_input(picture, 48, 96) for picture in pictures])).all()
+    page = seen(tmp_path / "any.onnx", PAGE, pictures, (64, 96), opset, fixed=fixed)
+    for row, picture in zip(page, pictures, strict=True):
+        width = picture.shape[1]
+        assert (row[:, :48, :width] == network_input(picture, (48, width), NORMALISED["DB"])[0]).all()
+        assert not row[:, 48:].any()
+        assert not row[:, :, width:].any()
+
+
+def test_a_front_of_pixels_is_refused_where_it_does_not_fit(tmp_path: Path) -> None:
+    old = networks.passing_through(tmp_path / "old.onnx", ["N", 3, "H", "W"], opset=10).read_bytes()
+    with pytest.raises(ModelError, match=r"old\.onnx is of opset 10, but pixels need 11"):
+        graph.with_pixels(old, LINE, "old.onnx")
+    flat = networks.passing_through(tmp_path / "flat.onnx", ["N", 2]).read_bytes()
+    with pytest.raises(ModelError, match=r"pixels fit a network with one, of shape \(N, 3, H, W\)"):
+        graph.with_pixels(flat, LINE)
