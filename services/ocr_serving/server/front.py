@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
 from ocr_serving.server import openapi, wire
+from ocr_serving.server.engines import Engines
 from ocr_serving.server.keys import ApiKeys
 from ocr_serving.server.messages import Task
 from ocr_serving.server.metrics import Metrics
@@ -42,14 +43,15 @@ class Front:
         self.metrics = Metrics()
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
         self.pool: Pool | None = None
+        self.engines: Engines | None = None
         self.modules: Mapping[str, Mapping[str, Any]] = {}
         self.arriving: dict[socket.socket, float] = {}
         """Connections whose body is being read, and when (monotonic clock) it must be there; the HTTP server ends overdue ones."""
 
     @property
     def ready(self) -> bool:
-        """Whether every worker's models have answered a warm-up and at least one is alive now."""
-        if self.pool is None:
+        """Whether every worker's models have answered a warm-up and at least one, and an engine if there are any, is alive now."""
+        if self.pool is None or (self.engines is not None and not self.engines.ready):
             return False
         state = self.pool.state()
         return state.loaded_once and state.ready > 0
@@ -94,6 +96,8 @@ def create_app(front: Front) -> flask.Flask:
     def readyz() -> tuple[flask.Response, int]:
         state = front.pool.state() if front.pool else None
         about = {"workers": state.workers, "workers_ready": state.ready} if state else {}
+        if front.engines is not None:
+            about |= {"engines": len(front.engines.pids), "engines_ready": front.engines.ready}
         return flask.jsonify(status="ready" if front.ready else "loading", **about), 200 if front.ready else 503
 
     @app.get("/metrics")
@@ -176,7 +180,8 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         "predict_s": round(done.seconds, 4),
     }
     code = 200 if front.config.http_status == "legacy" else done.code
-    return flask.Response(done.body, code, content_type="application/json")
+    retry = {"Retry-After": "5"} if done.code == 503 else {}
+    return flask.Response(done.body, code, headers=retry, content_type="application/json")
 
 
 def _count(front: Front, name: str, waited: float, images: int, stage_seconds: Mapping[str, float]) -> None:

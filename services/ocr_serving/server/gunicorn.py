@@ -21,8 +21,11 @@ from gunicorn.glogging import Logger
 from gunicorn.http.errors import ExpectationFailed, LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from ocr_serving import machine
 from ocr_serving.config import ServiceConfig
+from ocr_serving.engines.messages import EngineSettings
 from ocr_serving.server import logs, wire
+from ocr_serving.server.engines import Engines
 from ocr_serving.server.front import Front, create_app
 from ocr_serving.server.messages import WorkerSpec
 from ocr_serving.server.pool import Pool
@@ -132,13 +135,18 @@ class Service(BaseApplication):  # type: ignore[misc]
         self,
         config: ServiceConfig,
         environments: Sequence[Mapping[str, str]],
+        engines: Sequence[Mapping[str, str]] = (),
         *,
         pidfile: Path | None,
         on_ready: Callable[[Front], None],
     ) -> None:
-        """One worker process for each of `environments`; `on_ready` is called, in a thread, when all are warm."""
+        """One worker process for each of `environments`, one engine process for each of `engines`, the variables to set in it.
+
+        `on_ready` is called, in a thread, when all are warm.
+        """
         self.config = config
         self.environments = environments
+        self.engines = engines
         self.pidfile = pidfile
         self.on_ready = on_ready
         self.front = Front(config)
@@ -175,8 +183,15 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _start(self, _worker: Any) -> None:
         logs.configure(self.config.log_format)
+        if self.engines:
+            config = self.config
+            batching = EngineSettings(max_batch=config.max_batch, max_delay=config.max_delay_ms / 1000, threads=machine.cpu_count())
+            self.front.engines = Engines(self.engines, batching, on_cpu=config.engine_process is True, log_format=config.log_format)
+            self.front.engines.start()
+            self.front.metrics.watch_engines(self.front.engines)
+        engines = self.front.engines.address if self.front.engines else None
         self.front.pool = Pool(
-            WorkerSpec(self.config),
+            WorkerSpec(self.config, engines),
             environments=self.environments,
             max_queue=self.config.queue_size(len(self.environments)),
             timeout_s=self.config.timeout_s,
@@ -197,8 +212,12 @@ class Service(BaseApplication):  # type: ignore[misc]
             for pid in self.front.pool.state().pids:
                 if pid:
                     os.kill(pid, signal.SIGKILL)
+        if self.front.engines is not None:
+            self.front.engines.close()
         os._exit(Arbiter.APP_LOAD_ERROR)
 
     def _stop(self, _arbiter: Any, _worker: Any) -> None:
         if self.front.pool is not None:
             self.front.pool.close()
+        if self.front.engines is not None:
+            self.front.engines.close()

@@ -5,18 +5,21 @@ The front sends one `WorkerSpec`; the worker answers `Ready` or `Failed`; from t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_serving.config import ServiceConfig
+from ocr_serving.engines.remote import EngineAddress
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a worker loads."""
+    """What a worker loads, and where the engine processes are that run its networks, if there are any."""
 
     config: ServiceConfig
+    engines: EngineAddress | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Task:
-    """One request to `module`: the bytes of its JSON body."""
+    """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock."""
 
     module: str
     body: bytes
     request_id: str
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ocr_serving import machine
+from ocr_serving.engines.board import BATCH_ROWS, BATCHES, WAIT_SECONDS, WAITS
 
 if TYPE_CHECKING:
+    from ocr_serving.server.engines import Engines
     from ocr_serving.server.pool import Pool
 
 # A `_created` sample beside each series doubles the page and tells nothing here.
@@ -52,6 +55,59 @@ class Metrics:
     def watch(self, pool: Pool) -> None:
         """Export the state of `pool` too."""
         self.registry.register(PoolCollector(pool))
+
+    def watch_engines(self, engines: Engines) -> None:
+        """Export the figures of the engine processes too."""
+        self.registry.register(EngineCollector(engines))
+
+
+class EngineCollector(Collector):
+    """Read from the board of the engine processes at the moment of the scrape."""
+
+    def __init__(self, engines: Engines) -> None:
+        """Read from `engines`."""
+        self.engines = engines
+
+    def collect(self) -> Iterator[Metric]:
+        """Families for one scrape; the label is the engine's number."""
+        board, label = self.engines.board, ["engine"]
+        every = range(board.engines)
+        gauges = (
+            ("ready", "ready", "Whether the engine process has all its networks warm."),
+            ("rows_waiting", "waiting", "Rows that wait for a batch."),
+        )
+        for name, column, text in gauges:
+            gauge = GaugeMetricFamily(f"ocr_serving_engine_{name}", text, labels=label)
+            for n in every:
+                gauge.add_metric([str(n)], board.get(n, column))
+            yield gauge
+        counters = (
+            ("busy_seconds", "Seconds the device was at work."),
+            ("unwarmed", "Batches of a shape that was not warm before ready."),
+        )
+        for name, text in counters:
+            counter = CounterMetricFamily(f"ocr_serving_engine_{name}", text, labels=label)
+            for n in every:
+                counter.add_metric([str(n)], board.get(n, name))
+            yield counter
+        yield GaugeMetricFamily(
+            "ocr_serving_engine_restarts", "Engine processes that died since the start.", value=self.engines.restarts
+        )
+        histograms = (
+            ("batch_rows", "Rows of a batch.", BATCH_ROWS, BATCHES, "rows"),
+            ("queue_wait_seconds", "Seconds that a row waited for its batch.", WAIT_SECONDS, WAITS, "wait_seconds"),
+        )
+        for name, text, bounds, columns, total in histograms:
+            family = HistogramMetricFamily(f"ocr_serving_engine_{name}", text, labels=label)
+            for n in every:
+                counts = itertools.accumulate(board.get(n, column) for column in columns)
+                names = [*(str(float(bound)) for bound in bounds), "+Inf"]
+                family.add_metric([str(n)], list(zip(names, counts, strict=True)), board.get(n, total))
+            yield family
+        memory = GaugeMetricFamily("ocr_serving_engine_resident_memory_bytes", "Resident memory of each engine.", labels=label)
+        for n, pid in enumerate(self.engines.pids):
+            memory.add_metric([str(n)], machine.resident_bytes(pid) if pid else 0)
+        yield memory
 
 
 class PoolCollector(Collector):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> Servi
 
 
 def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int, memory: int | None) -> list[dict[str, str]]:
-    """The variables of each worker process to start: a worker a core as far as `memory` (bytes) goes, or a worker a GPU.
+    """The variables of each worker process to start: a worker a core as far as `memory` (bytes) goes.
+
+    Where `engine_process` is off there is a worker a GPU instead, as each then runs its networks itself.
 
     Raises ConfigError where a GPU is asked for and none is chosen.
     """
@@ -46,23 +48,48 @@ def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: 
     common = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OPENCV_IO_MAX_IMAGE_PIXELS": str(settings.max_pixels)}
     # As before, `workers` of a file counts only with use_multiprocess: the old files all carry "workers": 2.
     asked = settings.workers if settings.use_multiprocess else None
+    if not settings.use_gpu or settings.runs_engines:
+        # The GPUs are the engine processes'; a worker that saw one could take its memory.
+        hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.use_gpu else {}
+        return [common | hidden] * (asked or machine.worker_count(max(1, cores // threads), memory))
+    gpus = _gpus(settings, environ)
+    return [common | {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(asked or len(gpus))]
+
+
+def engine_environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int) -> list[dict[str, str]]:
+    """The variables of each engine process to start: one a GPU, or one with all cores where there is none; [] where they are off.
+
+    Raises ConfigError where a GPU is asked for and none is chosen.
+    """
+    if not settings.runs_engines:
+        return []
     if not settings.use_gpu:
-        return [common] * (asked or machine.worker_count(max(1, cores // threads), memory))
+        return [dict.fromkeys(THREAD_VARIABLES, str(cores))]
+    return [dict.fromkeys(THREAD_VARIABLES, "1") | {"CUDA_VISIBLE_DEVICES": gpu} for gpu in _gpus(settings, environ)]
+
+
+def _gpus(settings: ServiceConfig, environ: Mapping[str, str]) -> list[str]:
     gpus = machine.visible_gpus(environ if "CUDA_VISIBLE_DEVICES" in environ else {"CUDA_VISIBLE_DEVICES": settings.gpu or ""})
     if not gpus:
         raise ConfigError(
             "use_gpu is true but no GPU is chosen: set CUDA_VISIBLE_DEVICES (for example CUDA_VISIBLE_DEVICES=0) or 'gpu' in"
             " config.json, or set use_gpu to false."
         )
-    return [common | {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(asked or len(gpus))]
+    return gpus
 
 
-def summary(settings: ServiceConfig, variables: list[dict[str, str]], *, cores: int) -> str:
-    """What is started, in words."""
-    gpus = sorted({env["CUDA_VISIBLE_DEVICES"] for env in variables if "CUDA_VISIBLE_DEVICES" in env})
+def summary(
+    settings: ServiceConfig, variables: list[dict[str, str]], engines: Sequence[Mapping[str, str]] = (), *, cores: int
+) -> str:
+    """What is started, in words: workers and engine processes."""
+    text = f"{' and '.join(settings.modules_info)} on {url(settings)}: {_processes('worker', variables, cores)}"
+    return f"{text}, {_processes('engine', engines, cores)}" if engines else text
+
+
+def _processes(kind: str, variables: Sequence[Mapping[str, str]], cores: int) -> str:
+    gpus = sorted({env["CUDA_VISIBLE_DEVICES"] for env in variables if env.get("CUDA_VISIBLE_DEVICES")})
     where = f"GPU {', '.join(gpus)}" if gpus else f"{cores} core" + "s" * (cores != 1)
-    workers = f"{len(variables)} worker process" + "es" * (len(variables) != 1)
-    return f"{' and '.join(settings.modules_info)} on {url(settings)}: {workers} on {where}"
+    return f"{len(variables)} {kind} process" + "es" * (len(variables) != 1) + f" on {where}"
 
 
 def url(settings: ServiceConfig) -> str:

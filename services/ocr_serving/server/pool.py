@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -201,7 +201,7 @@ class Pool:
             # A new interpreter, not a fork: nothing of the front's threads, sockets or (later) CUDA state comes along.
             slot.process = subprocess.Popen(
                 [sys.executable, "-m", "ocr_serving.server.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *([self._spec.engines.board] if self._spec.engines else [])],
                 env={**os.environ, **slot.env},
                 stdin=subprocess.DEVNULL,
             )
@@ -233,7 +233,7 @@ class Pool:
         while (job := self._next(slot)) is not None:
             job.waited = time.monotonic() - job.queued
             try:
-                connection.send(job.task)
+                connection.send(replace(job.task, deadline=job.deadline))
             except OSError:
                 self._put_back(slot, job)
                 return

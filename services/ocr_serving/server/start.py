@@ -24,13 +24,14 @@ def start(args: argparse.Namespace) -> int:
     logs.configure(settings.log_format)
     cores = machine.cpu_count()
     variables = plan.environments(settings, os.environ, cores=cores, memory=machine.memory_bytes())
+    engines = plan.engine_environments(settings, os.environ, cores=cores)
     for spec in settings.modules_info:
         loader.find(spec)
     _check_port(settings)
     page = Path(args.try_page).resolve() if args.try_page else None
     if page is not None and not page.is_file():
         raise ConfigError(f"{page} does not exist: name an image file after --try, or leave it out for the page that ships.")
-    say(f"starting {plan.summary(settings, variables, cores=cores)}; loading models …")
+    say(f"starting {plan.summary(settings, variables, engines, cores=cores)}; loading models …")
     url = plan.url(settings)
 
     def on_ready(front: Front) -> None:
@@ -39,7 +40,7 @@ def start(args: argparse.Namespace) -> int:
             say(f"posting {page.name} …")
             print(demo.show(f"{url}/predict/{next(iter(front.modules))}", page, timeout_s=settings.timeout_s), flush=True)
 
-    Service(settings, variables, pidfile=_pidfile(settings.port), on_ready=on_ready).run()
+    Service(settings, variables, engines, pidfile=_pidfile(settings.port), on_ready=on_ready).run()
     return 0
 
 

@@ -14,7 +14,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ocr_serving import data
-from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError
+from ocr_serving.engines import remote
+from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
 from ocr_serving.server import logs, openapi, wire
@@ -29,6 +30,8 @@ class Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
+        self.engines = remote.Client(spec.engines) if spec.engines else None
+        remote.use(self.engines)
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
@@ -58,6 +61,8 @@ class Worker:
         start = time.perf_counter()
         module = self.modules[task.module]
         module.begin_request()
+        if self.engines is not None:
+            self.engines.deadline = task.deadline
         answer, images = self._predict(module, task)
         try:
             body = answer.body()
@@ -80,6 +85,8 @@ class Worker:
             return wire.failed(str(exc), 413), len(images)
         except InputError as exc:
             return wire.failed(str(exc), 400), len(images)
+        except UnavailableError as exc:
+            return wire.failed(str(exc), 503), len(images)
         except Exception:
             log.exception("predict of %s failed", task.module, extra={"request_id": task.request_id})
             return _ours(task), len(images)

@@ -38,8 +38,8 @@ def test_the_old_file_is_taken_as_it_is(tmp_path: Path) -> None:
     file.write_text(json.dumps(OLD_FILE))
     config = plan.configuration(parse("-c", str(file), "-m", "ignored", "-p", "1"), {})
     assert (config.port, list(config.modules_info), config.use_gpu) == (8868, ["ocr_system"], True)
-    workers = plan.environments(config, {}, cores=8, memory=None)
-    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["0"]
+    engines = plan.engine_environments(config, {}, cores=8)
+    assert [engine["CUDA_VISIBLE_DEVICES"] for engine in engines] == ["0"]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,44 @@ def test_workers_fit_the_machine_unless_told(values: dict[str, Any], cores: int,
 GPU = {"modules_info": {"ocr_system": {"init_args": {"use_gpu": True}}}}
 
 
-def test_one_worker_a_gpu() -> None:
-    workers = plan.environments(settings(**GPU, gpu="7"), {"CUDA_VISIBLE_DEVICES": "2,3"}, cores=8, memory=None)
+def test_an_engine_process_a_gpu_and_workers_that_see_none() -> None:
+    config = settings(**GPU, gpu="7")
+    environ = {"CUDA_VISIBLE_DEVICES": "2,3"}
+    engines = plan.engine_environments(config, environ, cores=8)
+    assert [engine["CUDA_VISIBLE_DEVICES"] for engine in engines] == ["2", "3"]
+    workers = plan.environments(config, environ, cores=8, memory=None)
+    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == [""] * 8
+    assert "8 worker processes on 8 cores, 2 engine processes on GPU 2, 3" in plan.summary(config, workers, engines, cores=8)
+
+
+def test_one_worker_a_gpu_without_engine_processes() -> None:
+    config = settings(**GPU, gpu="7", engine_process=False)
+    workers = plan.environments(config, {"CUDA_VISIBLE_DEVICES": "2,3"}, cores=8, memory=None)
     assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["2", "3"]
+    assert plan.engine_environments(config, {}, cores=8) == []
+
+
+def test_an_engine_process_on_the_cpu_only_if_asked_for() -> None:
+    assert plan.engine_environments(settings(), {}, cores=4) == []
+    config = settings(engine_process=True)
+    assert len(plan.engine_environments(config, {}, cores=4)) == 1
+    assert len(plan.environments(config, {}, cores=4, memory=None)) == 4
+
+
+def test_batching_is_configured_in_the_file_or_the_environment() -> None:
+    args = parse("-m", "ocr_system")
+    environ = {"OCR_SERVING_ENGINE_PROCESS": "true", "OCR_SERVING_MAX_BATCH": "16", "OCR_SERVING_MAX_DELAY_MS": "2.5"}
+    config = plan.configuration(args, environ)
+    assert (config.runs_engines, config.max_batch, config.max_delay_ms) == (True, 16, 2.5)
+    for key, value in (("MAX_BATCH", "0"), ("MAX_DELAY_MS", "-1"), ("ENGINE_PROCESS", "perhaps")):
+        with pytest.raises(ConfigError, match=key.lower()):
+            plan.configuration(args, {f"OCR_SERVING_{key}": value})
 
 
 @pytest.mark.parametrize("environ", [{}, {"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}])
 def test_a_gpu_asked_for_and_not_chosen_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES"):
-        plan.environments(settings(**GPU), environ, cores=8, memory=None)
+        plan.engine_environments(settings(**GPU), environ, cores=8)
 
 
 def test_the_summary_says_what_is_started() -> None:
