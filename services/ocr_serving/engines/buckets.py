@@ -74,11 +74,20 @@ class TableBuckets:
         return iter(self._table)
 
 
-WIDTHS = {128: 96, 192: 96, 256: 64, 320: 64, 448: 32, 640: 32, 1024: 16, 1600: 8, 3200: 4}
-"""Recognition: rows of a batch by width. Measured on an H100: 76 pages/s with PP-OCRv6 small, 209 with tiny."""
+WIDTHS = (
+    dict.fromkeys(range(32, 193, 32), 96)
+    | dict.fromkeys(range(224, 321, 32), 64)
+    | dict.fromkeys(range(352, 641, 32), 32)
+    | dict.fromkeys(range(704, 1025, 64), 16)
+    | {1280: 8, 1600: 8, 2400: 4, 3200: 4}
+)
+"""Recognition: rows of a batch by width. A line wants a multiple of 32 and up to 640 gets just that: padding changes what is read.
 
-PAGES = {(960, 768): 8, (768, 960): 8, (960, 960): 8}
-"""Detection at its default limit of 960 pixels: upright pages, pages on their side, and the rest."""
+Of nine widths, 128 to 3200, the word F1 was .009 lower on 14 forms (PP-OCRv6 small) and .004 on 30 receipts (tiny).
+"""
+
+PAGES = dict.fromkeys([(960, 672), (672, 960), (960, 736), (736, 960), (960, 768), (768, 960), (960, 960)], 8)
+"""Detection at its default limit of 960 pixels: A4, Letter, other pages upright or on their side, and the rest."""
 
 LINES = 64
 """Classification: rows of a batch; their size is the network's own."""

@@ -284,14 +284,16 @@ def test_results_that_do_not_fit_the_batch_fail_it() -> None:
 
 def test_a_row_goes_to_the_smallest_bucket_that_holds_it() -> None:
     lines = table("recognition", (48, 0))
-    assert lines.of(48, 32) == lines.of(48, 128) == Bucket(48, 128, 96)
-    assert lines.of(48, 160) == Bucket(48, 192, 96)
+    assert lines.of(48, 100) == lines.of(48, 128) == Bucket(48, 128, 96)
+    assert lines.of(48, 672) == Bucket(48, 704, 16)
     assert lines.of(48, 3200) == Bucket(48, 3200, 4)
-    assert table("recognition", (48, 0), max_batch=16).of(48, 160) == Bucket(48, 192, 16)
+    assert table("recognition", (48, 0), max_batch=16).of(48, 160) == Bucket(48, 160, 16)
+    # As wide as stages ask for, where most lines are.
+    assert all(lines.of(48, width).width == width for width in range(32, 641, 32))
     pages = table("detection", (0, 0))
-    assert [(b.height, b.width) for b in (pages.of(960, 736), pages.of(640, 960), pages.of(960, 960))] == [
+    assert [(b.height, b.width) for b in (pages.of(960, 750), pages.of(700, 960), pages.of(960, 960))] == [
         (960, 768),
-        (768, 960),
+        (736, 960),
         (960, 960),
     ]
     assert table("classification", (48, 192)).of(48, 192) == Bucket(48, 192, 64)
