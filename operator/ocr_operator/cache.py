@@ -32,6 +32,7 @@ class _Entry:
     version: int
     owner: Owner | None
     text: bytes
+    conditions: frozenset[str]
 
 
 def owner_of(body: Mapping[str, Any]) -> Owner | None:
@@ -83,7 +84,9 @@ class Cache:
             return False
         self.drop(ref)
         owner = owner_of(body)
-        self._entries[ref] = _Entry(version, owner, _text(body))
+        conditions = (body.get("status") or {}).get("conditions", ()) if ref.kind == KIND else ()
+        true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
+        self._entries[ref] = _Entry(version, owner, _text(body), true)
         if owner is not None:
             self._owned.setdefault(owner, set()).add(ref)
         return True
@@ -117,6 +120,10 @@ class Cache:
     def refs(self, kind: str) -> Iterator[Ref]:
         """All objects of `kind`."""
         return (ref for ref in list(self._entries) if ref.kind == kind)
+
+    def count(self, condition: str) -> int:
+        """How many OCRServices have `condition` with status True."""
+        return sum(condition in entry.conditions for entry in self._entries.values())
 
     def owner(self, ref: Ref) -> Owner | None:
         """Who owns what is at `ref`."""

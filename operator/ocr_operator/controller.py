@@ -13,7 +13,6 @@ from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
 from ocr_operator.reconcile import Reconciler, Result
 from ocr_operator.spec import Settings
-from ocr_operator.status import condition
 from ocr_operator.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -143,10 +142,5 @@ class Controller:
         """Sets the gauges that are cheap to tell only when asked."""
         self._metrics.depth.set(len(self.queue))
         self._metrics.oldest.set(self.queue.oldest_s())
-        states = dict.fromkeys(("ready", "progressing", "degraded"), 0)
-        for ref in self.cache.refs(KIND):
-            status = (self.cache.get(ref) or {}).get("status")
-            for state in states:
-                states[state] += condition(status, state.capitalize()).get("status") == "True"
-        for state, count in states.items():
-            self._metrics.services.labels(state).set(count)
+        for state in ("ready", "progressing", "degraded"):
+            self._metrics.services.labels(state).set(self.cache.count(state.capitalize()))

@@ -1,6 +1,6 @@
 """kopf's part: it watches, and hands each event on. No handler changes an object, so kopf leaves no mark on any."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import kopf
@@ -28,6 +28,7 @@ def settings_of(kinds: tuple[str, ...]) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.chunk_size = 250
     settings.batching.idle_timeout = 1.0
     settings.batching.batch_window = 0.05
@@ -38,8 +39,22 @@ def settings_of(kinds: tuple[str, ...]) -> kopf.OperatorSettings:
     return settings
 
 
-def _handler(kind: str, seen: Seen) -> Callable[..., None]:
-    def handler(event: kopf.RawEvent, **_: Any) -> None:
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Keeps kopf from working out what has changed in an object, which costs two copies of each and is not asked for here."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+def _handler(kind: str, seen: Seen) -> Callable[..., Coroutine[Any, Any, None]]:
+    # Not a plain function: kopf would call that in a thread, and the queue is for one event loop.
+    async def handler(event: kopf.RawEvent, **_: Any) -> None:
         seen(kind, event["type"], event["object"])
 
     return handler

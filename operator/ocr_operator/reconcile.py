@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
 PRUNED_KINDS = {kind for _, kind, _ in CHILD_KINDS}
-NOT_TRIED_FIRST = {"ConfigMap"}
-"""Of their content nothing can be refused that parse() has taken, so no dry run is spent on them."""
 
 
 class Result(StrEnum):
@@ -119,10 +117,7 @@ class Reconciler:
             path = None if live is None else differs(wanted, live)
             if live is None or (path is not None and not self._was_accepted(wanted, path)):
                 stale.append((wanted, path))
-        for manifest, _ in stale:
-            if manifest["kind"] not in NOT_TRIED_FIRST:
-                await self._kube.apply(manifest, dry_run=True)
-        for manifest, path in stale:
+        for manifest, path in await self._tried(stale):
             applied = await self._kube.apply(manifest)
             self._remember(manifest, applied)
             if path is None:
@@ -130,6 +125,19 @@ class Reconciler:
             else:
                 changes.updated.append((ref_of(manifest), path))
         await self._prune(service, {ref_of(manifest) for manifest in manifests}, changes)
+
+    async def _tried(self, stale: list[tuple[JSON, str | None]]) -> list[tuple[JSON, str | None]]:
+        """`stale` in the order in which to apply it, after a dry run of all that can be refused: so all is applied or nothing.
+
+        Where all is new and one thing only can be refused, that one goes first and needs no dry run. An update must not do
+        so: pods made between a new Deployment and its new ConfigMap would run with the old one.
+        """
+        refusable = [item for item in stale if _can_be_refused(item[0])]
+        if len(refusable) == 1 and all(path is None for _, path in stale):
+            return [*refusable, *(item for item in stale if item is not refusable[0])]
+        for manifest, _ in refusable:
+            await self._kube.apply(manifest, dry_run=True)
+        return stale
 
     def _remember(self, manifest: JSON, applied: JSON) -> None:
         self._cache.put(applied)
@@ -214,6 +222,13 @@ def _check_is_ours(live: Mapping[str, Any], service: OCRService) -> None:
     raise _TakenError(
         f"the {kind} {metadata['name']} exists and is not of this OCRService: rename the OCRService, or delete that {kind}"
     )
+
+
+def _can_be_refused(manifest: Mapping[str, Any]) -> bool:
+    """Whether `manifest` has parts of the user's that parse() does not know all rules of."""
+    if manifest["kind"] == "Service":
+        return len(manifest["metadata"]["annotations"]) > 1
+    return bool(manifest["kind"] != "ConfigMap")
 
 
 def _controller(live: Mapping[str, Any]) -> Mapping[str, Any]:
