@@ -11,12 +11,13 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from kubectl import Kubectl
 
 ROOT = Path(__file__).parent.parent
 CONTROLLERS = (
@@ -50,13 +51,13 @@ def binaries() -> Path:
     return folder
 
 
-class ControlPlane:
+class ControlPlane(Kubectl):
     """Processes in `folder`. `kubeconfig` is an administrator's, `operator_kubeconfig` that of the one whose writes are counted."""
 
     def __init__(self, folder: Path, bin_folder: Path) -> None:
+        super().__init__(bin_folder / "kubectl", folder / "admin.kubeconfig")
         self.folder = folder
         self.bin = bin_folder
-        self.kubeconfig = folder / "admin.kubeconfig"
         self.operator_kubeconfig = folder / "operator.kubeconfig"
         self._audit = folder / "audit.log"
         self._token = secrets.token_hex(16)
@@ -126,23 +127,6 @@ class ControlPlane:
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             self._stop(name)
 
-    def kubectl(self, *arguments: str | Path, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """kubectl as administrator. Raises AssertionError with what it said where it fails and `check` is set."""
-        answer = subprocess.run(
-            [self.bin / "kubectl", "--kubeconfig", self.kubeconfig, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert not check or answer.returncode == 0, f"kubectl {' '.join(map(str, arguments))}: {answer.stderr}"
-        return answer
-
-    def get(self, *arguments: str) -> Any:
-        """`kubectl get … -o json`, parsed; None where there is no such object."""
-        answer = self.kubectl("get", *arguments, "-o", "json", "--ignore-not-found")
-        return json.loads(answer.stdout) if answer.stdout else None
-
     def writes(self, user: str = OPERATOR) -> list[dict[str, Any]]:
         """The audit log's events of what `user` wrote, but for leases and dry runs."""
         lines = self._audit.read_text().splitlines() if self._audit.exists() else []
@@ -156,16 +140,16 @@ class ControlPlane:
             and "dryRun=" not in event["requestURI"]
         ]
 
-    def wait_for(self, condition: Callable[[], object], what: str, seconds: float = 30) -> None:
-        """Waits until `condition` holds; raises RuntimeError with the logs' ends where it does not in time."""
-        deadline = time.monotonic() + seconds
-        while not condition():
+    def wait_for(self, condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 30) -> None:
+        """Waits until `condition` holds. Raises RuntimeError with the end of a log where a process has ended, else as Kubectl's."""
+
+        def holds() -> bool:
             for name, process in self._processes.items():
                 if process.poll() is not None:
-                    raise RuntimeError(f"{name} ended while waiting for {what}:\n{self._log_end(name)}")
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"gave up after {seconds} s waiting for {what}")
-            time.sleep(0.1)
+                    raise RuntimeError(f"{name} has ended:\n{self._log_end(name)}")
+            return bool(condition())
+
+        super().wait_for(holds, what, seconds)
 
     def _answers(self) -> bool:
         request = urllib.request.Request(f"{self.url}/readyz", headers={"Authorization": f"Bearer {self._token}"})

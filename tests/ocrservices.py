@@ -8,6 +8,16 @@ from kubectl import Kubectl
 
 CHILDREN = ("configmap", "deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy")
 MANAGED = "app.kubernetes.io/managed-by=ocr-operator"
+EDITS: dict[str, dict[str, Any]] = {
+    "configmap": {"data": {"config.json": "{}"}},
+    "deployment": {"spec": {"template": {"spec": {"containers": [{"name": "server", "image": "evil:1"}]}}}},
+    "service": {"spec": {"selector": {"app.kubernetes.io/instance": "other"}}},
+    "horizontalpodautoscaler": {"spec": {"maxReplicas": 9}},
+    "poddisruptionbudget": {"spec": {"maxUnavailable": 5}},
+    "networkpolicy": {"spec": {"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "other"}}}},
+    "servicemonitor": {"spec": {"selector": {"matchLabels": {"app.kubernetes.io/instance": "other"}}}},
+}
+"""A patch for each kind, of a field that the operator sets."""
 
 
 def service(namespace: str, name: str = "invoices", *, modules: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from ocr_operator.status import Observed, Problem, condition, status_of
 log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-PRUNED_KINDS = {kind for _, kind, _ in CHILD_KINDS}
+KIND_ORDER = {kind: number for number, (_, kind, _) in enumerate(CHILD_KINDS)}
 
 
 class Result(StrEnum):
@@ -151,7 +151,7 @@ class Reconciler:
 
     async def _prune(self, service: OCRService, wanted: set[Ref], changes: _Changes) -> None:
         for ref in self._cache.owned(Owner(service.namespace, service.name)):
-            if ref.kind not in PRUNED_KINDS or ref in wanted:
+            if ref.kind not in KIND_ORDER or ref in wanted:
                 continue
             live = self._cache.get(ref)
             if live is None or _controller(live).get("uid") != service.uid or live["metadata"].get("deletionTimestamp"):
@@ -263,7 +263,7 @@ def _told(changes: _Changes) -> str:
 
 def _by_name(refs: Iterable[Ref]) -> dict[str, list[str]]:
     kinds: dict[str, list[str]] = {}
-    for ref in refs:
+    for ref in sorted(refs, key=lambda ref: KIND_ORDER[ref.kind]):
         kinds.setdefault(ref.name, []).append(ref.kind)
     return kinds
 

@@ -13,92 +13,26 @@ from typing import Any
 import pytest
 
 from control_plane import ControlPlane
+from ocrservices import CHILDREN, EDITS, MANAGED, children, condition, events, service, status, wait_for_condition
 from operator_process import OperatorProcess
-
-CHILDREN = ("configmap", "deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy")
-OURS = "app.kubernetes.io/managed-by=ocr-operator"
-
-
-def _service(namespace: str, name: str = "invoices", *, modules: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
-    modules = modules or [{"name": "ocr_system", "device": "cpu", "replicas": 0}]
-    return {
-        "apiVersion": "ocr-serving.dev/v1alpha1",
-        "kind": "OCRService",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"modules": modules, **spec},
-    }
-
-
-def _apply(plane: ControlPlane, body: dict[str, Any]) -> None:
-    plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
-
-
-def _status(plane: ControlPlane, namespace: str, name: str = "invoices") -> dict[str, Any]:
-    body = plane.get("ocr", name, "-n", namespace)
-    return {} if body is None else body.get("status", {})
-
-
-def _condition(plane: ControlPlane, namespace: str, type_: str, name: str = "invoices") -> dict[str, Any]:
-    body = plane.get("ocr", name, "-n", namespace)
-    generation = body["metadata"]["generation"]
-    conditions = body.get("status", {}).get("conditions", ())
-    return next((item for item in conditions if item["type"] == type_ and item["observedGeneration"] == generation), {})
-
-
-def _wait_for_condition(
-    plane: ControlPlane, namespace: str, type_: str, value: str = "True", name: str = "invoices"
-) -> dict[str, Any]:
-    plane.wait_for(
-        lambda: _condition(plane, namespace, type_, name).get("status") == value,
-        f"{type_}={value} of {name}: {_status(plane, namespace, name)}",
-    )
-    return _condition(plane, namespace, type_, name)
-
-
-def _children(plane: ControlPlane, namespace: str) -> dict[str, dict[str, Any]]:
-    """By "Kind/name", without what differs from one object to the next that is made the same way."""
-    children = {}
-    for item in _items(plane, ",".join(CHILDREN), namespace, "-l", OURS):
-        metadata = {key: item["metadata"].get(key) for key in ("labels", "annotations")}
-        metadata["annotations"] = {
-            key: value for key, value in metadata["annotations"].items() if not key.startswith("deployment.kubernetes.io/")
-        }
-        spec = {key: value for key, value in item.get("spec", {}).items() if key not in ("clusterIP", "clusterIPs")}
-        owners = [(owner["kind"], owner["name"], owner["controller"]) for owner in item["metadata"].get("ownerReferences", ())]
-        children[f"{item['kind']}/{item['metadata']['name']}"] = {
-            **metadata,
-            "owners": owners,
-            "spec": spec,
-            "data": item.get("data"),
-        }
-    return children
-
-
-def _events(plane: ControlPlane, namespace: str) -> list[str]:
-    return [f"{item['reason']}: {item['message']}" for item in _items(plane, "events", namespace)]
-
-
-def _items(plane: ControlPlane, kinds: str, namespace: str, *arguments: str) -> list[dict[str, Any]]:
-    found = plane.get(kinds, "-n", namespace, *arguments)
-    return [] if found is None else list(found["items"])
 
 
 def test_one_object_becomes_a_deployment_a_service_and_a_config(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace))
-    _wait_for_condition(api_server, namespace, "Ready")
-    assert set(_children(api_server, namespace)) == {
+    api_server.apply(service(namespace))
+    wait_for_condition(api_server, namespace, "Ready")
+    assert set(children(api_server, namespace)) == {
         "ConfigMap/invoices-ocr-system",
         "Deployment/invoices-ocr-system",
         "Service/invoices-ocr-system",
     }
-    module = _status(api_server, namespace)["modules"][0]
+    module = status(api_server, namespace)["modules"][0]
     assert module["url"] == f"http://invoices-ocr-system.{namespace}.svc:8868/predict/ocr_system"
     table = api_server.kubectl("get", "ocr", "-n", namespace).stdout
     assert table.split()[:3] == ["NAME", "READY", "MODULES"]
     assert "1/1" in table
-    assert "Applied: created ConfigMap, Deployment, Service invoices-ocr-system" in _events(api_server, namespace)
+    assert "Applied: created ConfigMap, Deployment, Service invoices-ocr-system" in events(api_server, namespace)
 
 
 def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
@@ -114,8 +48,8 @@ def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, oper
             "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
         },
     ]
-    _apply(api_server, _service(namespace, modules=modules))
-    _wait_for_condition(api_server, namespace, "Progressing")
+    api_server.apply(service(namespace, modules=modules))
+    wait_for_condition(api_server, namespace, "Progressing")
     operator.wait_until_settled()
     before = len(api_server.writes())
     operator.end()
@@ -128,12 +62,12 @@ def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, oper
 
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_a_child_that_is_deleted_comes_back(api_server: ControlPlane, operator: OperatorProcess, namespace: str, kind: str) -> None:
-    _apply(api_server, _service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 6, "all children")
+    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.wait_until_settled()
-    before = _children(api_server, namespace)
+    before = children(api_server, namespace)
     api_server.kubectl("delete", kind, "invoices-ocr-system", "-n", namespace)
-    api_server.wait_for(lambda: _children(api_server, namespace) == before, f"the {kind} to come back", 5)
+    api_server.wait_for(lambda: children(api_server, namespace) == before, f"the {kind} to come back", 5)
 
 
 _EVERYTHING: dict[str, Any] = {
@@ -143,25 +77,17 @@ _EVERYTHING: dict[str, Any] = {
     "podDisruptionBudget": {"maxUnavailable": 1},
     "networkPolicy": {},
 }
-EDITS: dict[str, dict[str, Any]] = {
-    "configmap": {"data": {"config.json": "{}"}},
-    "deployment": {"spec": {"template": {"spec": {"containers": [{"name": "server", "image": "evil:1"}]}}}},
-    "service": {"spec": {"selector": {"app.kubernetes.io/instance": "other"}}},
-    "horizontalpodautoscaler": {"spec": {"maxReplicas": 9}},
-    "poddisruptionbudget": {"spec": {"maxUnavailable": 5}},
-    "networkpolicy": {"spec": {"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "other"}}}},
-}
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_a_field_that_is_edited_is_put_back(api_server: ControlPlane, operator: OperatorProcess, namespace: str, kind: str) -> None:
-    _apply(api_server, _service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 6, "all children")
+    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.wait_until_settled()
-    before = _children(api_server, namespace)
+    before = children(api_server, namespace)
     way = "strategic" if kind == "deployment" else "merge"
     api_server.kubectl("patch", kind, "invoices-ocr-system", "-n", namespace, f"--type={way}", "-p", json.dumps(EDITS[kind]))
-    api_server.wait_for(lambda: _children(api_server, namespace) == before, f"the {kind} to be put back", 5)
+    api_server.wait_for(lambda: children(api_server, namespace) == before, f"the {kind} to be put back", 5)
 
 
 @pytest.mark.parametrize(
@@ -175,63 +101,62 @@ def test_a_field_that_is_edited_is_put_back(api_server: ControlPlane, operator: 
 def test_a_child_cannot_be_made_to_leave(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str, patch: list[dict[str, str]]
 ) -> None:
-    _apply(api_server, _service(namespace))
-    _wait_for_condition(api_server, namespace, "Ready")
-    before = _children(api_server, namespace)
+    api_server.apply(service(namespace))
+    wait_for_condition(api_server, namespace, "Ready")
+    before = children(api_server, namespace)
     api_server.kubectl("patch", "deployment", "invoices-ocr-system", "-n", namespace, "--type=json", "-p", json.dumps(patch))
-    api_server.wait_for(lambda: _children(api_server, namespace) == before, "the Deployment to be ours again", 5)
+    api_server.wait_for(lambda: children(api_server, namespace) == before, "the Deployment to be ours again", 5)
 
 
 def test_what_is_turned_off_or_renamed_away_is_removed(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
     both = [_EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
-    _apply(api_server, _service(namespace, modules=both))
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 9, "all children")
-    _apply(api_server, _service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 0}]))
+    api_server.apply(service(namespace, modules=both))
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 9, "all children")
+    api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 0}]))
     api_server.wait_for(
-        lambda: {key.split("/")[0] for key in _children(api_server, namespace)} == {"ConfigMap", "Deployment", "Service"},
+        lambda: {key.split("/")[0] for key in children(api_server, namespace)} == {"ConfigMap", "Deployment", "Service"},
         "the rest to be gone",
     )
-    assert all(key.endswith("/invoices-ocr-system") for key in _children(api_server, namespace))
-    _wait_for_condition(api_server, namespace, "Ready")
-    assert any("deleted HorizontalPodAutoscaler" in event for event in _events(api_server, namespace))
+    assert all(key.endswith("/invoices-ocr-system") for key in children(api_server, namespace))
+    wait_for_condition(api_server, namespace, "Ready")
+    assert any("deleted HorizontalPodAutoscaler" in event for event in events(api_server, namespace))
 
 
 def test_what_was_turned_off_while_the_operator_was_down_is_removed_when_it_is_back(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 6, "all children")
+    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.end()
-    _apply(api_server, _service(namespace))
+    api_server.apply(service(namespace))
     operator.start()
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 3, "the rest to be gone")
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 3, "the rest to be gone")
 
 
 def test_an_autoscaler_takes_over_without_a_moment_of_one_pod(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 5}]))
+    api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 5}]))
     replicas = _deployment_field(api_server, namespace, "{.spec.replicas}")
     api_server.wait_for(lambda: replicas() == "5", "five pods")
-    _apply(
-        api_server,
-        _service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}]),
+    api_server.apply(
+        service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}]),
     )
-    api_server.wait_for(lambda: "HorizontalPodAutoscaler/invoices-ocr-system" in _children(api_server, namespace), "the autoscaler")
+    api_server.wait_for(lambda: "HorizontalPodAutoscaler/invoices-ocr-system" in children(api_server, namespace), "the autoscaler")
     operator.wait_until_settled()
     assert replicas() == "5"
     api_server.kubectl("scale", "deployment/invoices-ocr-system", "--replicas=7", "-n", namespace)  # as the autoscaler does
     operator.wait_until_settled()
     assert replicas() == "7"
-    _apply(api_server, _service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 3}]))
+    api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 3}]))
     api_server.wait_for(lambda: replicas() == "3", "three pods again")
 
 
 def test_kubectl_scale_sets_the_pods_of_modules_that_follow_the_defaults(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace, modules=[{"name": "ocr_system", "device": "cpu"}], defaults={"replicas": 0}))
-    _wait_for_condition(api_server, namespace, "Ready")
+    api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu"}], defaults={"replicas": 0}))
+    wait_for_condition(api_server, namespace, "Ready")
     api_server.kubectl("scale", "ocr/invoices", "--replicas=4", "-n", namespace)
     api_server.wait_for(lambda: _deployment_field(api_server, namespace, "{.spec.replicas}")() == "4", "four pods")
 
@@ -252,64 +177,64 @@ def test_what_only_the_cluster_can_refuse_is_told_and_nothing_of_it_is_applied(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str, fields: dict[str, Any], reason: str, message: str
 ) -> None:
     good = {"name": "ocr_system", "device": "cpu", "replicas": 0}
-    _apply(api_server, _service(namespace, modules=[good]))
-    _wait_for_condition(api_server, namespace, "Ready")
-    before = _children(api_server, namespace)
+    api_server.apply(service(namespace, modules=[good]))
+    wait_for_condition(api_server, namespace, "Ready")
+    before = children(api_server, namespace)
     bad = {**good, "params": {"drop_score": 0.9}, **fields}
-    answer = api_server.kubectl("apply", "-f", "-", stdin=json.dumps(_service(namespace, modules=[bad])), check=False)
+    answer = api_server.kubectl("apply", "-f", "-", stdin=json.dumps(service(namespace, modules=[bad])), check=False)
     if reason:
         assert answer.returncode == 0, answer.stderr
-        degraded = _wait_for_condition(api_server, namespace, "Degraded")
+        degraded = wait_for_condition(api_server, namespace, "Degraded")
         assert degraded["reason"] == reason
         assert message in degraded["message"]
-        assert _condition(api_server, namespace, "Ready")["status"] == "False"
-        assert any(event.startswith(f"{reason}: ") for event in _events(api_server, namespace))
+        assert condition(api_server, namespace, "Ready")["status"] == "False"
+        assert any(event.startswith(f"{reason}: ") for event in events(api_server, namespace))
     else:
         assert answer.returncode != 0
         assert message in answer.stderr
-    assert _children(api_server, namespace) == before
-    _apply(api_server, _service(namespace, modules=[good]))
-    _wait_for_condition(api_server, namespace, "Ready")
+    assert children(api_server, namespace) == before
+    api_server.apply(service(namespace, modules=[good]))
+    wait_for_condition(api_server, namespace, "Ready")
 
 
 def test_the_name_of_somebody_elses_object_is_not_taken(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
     api_server.kubectl("create", "service", "clusterip", "invoices-ocr-system", "--tcp=80", "-n", namespace)
-    _apply(api_server, _service(namespace))
-    degraded = _wait_for_condition(api_server, namespace, "Degraded")
+    api_server.apply(service(namespace))
+    degraded = wait_for_condition(api_server, namespace, "Degraded")
     assert degraded["reason"] == "NameTaken"
     assert degraded["message"].startswith("the Service invoices-ocr-system exists and is not of this OCRService")
-    assert _children(api_server, namespace) == {}
+    assert children(api_server, namespace) == {}
     api_server.kubectl("delete", "service", "invoices-ocr-system", "-n", namespace)
-    _wait_for_condition(api_server, namespace, "Ready")
+    wait_for_condition(api_server, namespace, "Ready")
 
 
 def test_what_is_deleted_while_the_operator_is_down_leaves_nothing(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(_children(api_server, namespace)) == 6, "all children")
+    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.end(signal.SIGKILL)
     api_server.kubectl("delete", "ocr", "invoices", "-n", namespace)
-    api_server.wait_for(lambda: _children(api_server, namespace) == {}, "the garbage collector")
+    api_server.wait_for(lambda: children(api_server, namespace) == {}, "the garbage collector")
     operator.start()
     operator.wait_until_settled()
-    assert _children(api_server, namespace) == {}
+    assert children(api_server, namespace) == {}
 
 
 def test_one_that_is_made_anew_under_the_same_name_gets_children_of_its_own(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    _apply(api_server, _service(namespace))
-    _wait_for_condition(api_server, namespace, "Ready")
+    api_server.apply(service(namespace))
+    wait_for_condition(api_server, namespace, "Ready")
     api_server.kubectl("delete", "ocr", "invoices", "-n", namespace)
-    _apply(api_server, _service(namespace))
+    api_server.apply(service(namespace))
     uid = api_server.get("ocr", "invoices", "-n", namespace)["metadata"]["uid"]
-    _wait_for_condition(api_server, namespace, "Ready")
+    wait_for_condition(api_server, namespace, "Ready")
 
     def owners() -> set[str]:
-        items = _items(api_server, "configmap,deployment,service", namespace, "-l", OURS)
+        items = api_server.items("configmap,deployment,service", namespace, "-l", MANAGED)
         return {item["metadata"]["ownerReferences"][0]["uid"] for item in items} if len(items) == 3 else set()
 
     api_server.wait_for(lambda: owners() == {uid}, "children of the new one")
@@ -330,43 +255,43 @@ def test_killed_at_any_moment_it_ends_where_it_would_have(
             "podDisruptionBudget": {"minAvailable": 1},
         }
     ]
-    _apply(api_server, _service(namespace, "undisturbed", modules=first))
-    _apply(api_server, _service(namespace, "undisturbed", modules=second))
-    _wait_for_condition(api_server, namespace, "Ready", name="undisturbed")
+    api_server.apply(service(namespace, "undisturbed", modules=first))
+    api_server.apply(service(namespace, "undisturbed", modules=second))
+    wait_for_condition(api_server, namespace, "Ready", name="undisturbed")
     operator.wait_until_settled()
-    expected = {key.replace("undisturbed", "disturbed"): value for key, value in _children(api_server, namespace).items()}
+    expected = {key.replace("undisturbed", "disturbed"): value for key, value in children(api_server, namespace).items()}
     for kill in range(20):
         step = kill % 4
         if step == 3:
             api_server.kubectl("delete", "ocr", "disturbed", "-n", namespace)
         else:
-            _apply(api_server, _service(namespace, "disturbed", modules=second if step == 1 else first))
+            api_server.apply(service(namespace, "disturbed", modules=second if step == 1 else first))
         time.sleep(chance.uniform(0, 1.2))  # the moment of the kill: any is right
         operator.end(signal.SIGKILL)
         operator.start()
-    _apply(api_server, _service(namespace, "disturbed", modules=second))
-    _wait_for_condition(api_server, namespace, "Ready", name="disturbed")
+    api_server.apply(service(namespace, "disturbed", modules=second))
+    wait_for_condition(api_server, namespace, "Ready", name="disturbed")
     operator.wait_until_settled()
 
     def disturbed() -> dict[str, Any]:
-        return {key: value for key, value in _children(api_server, namespace).items() if "/disturbed-" in key}
+        return {key: value for key, value in children(api_server, namespace).items() if "/disturbed-" in key}
 
     assert set(disturbed()) == set(expected)
     for key, value in disturbed().items():
         assert value["spec"].keys() == expected[key]["spec"].keys(), key
         assert value["data"] == expected[key]["data"], key
-    assert _status(api_server, namespace, "disturbed")["ready"] == "1/1"
+    assert status(api_server, namespace, "disturbed")["ready"] == "1/1"
 
 
 def test_an_api_server_that_was_away_is_caught_up_with(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
-    _apply(api_server, _service(namespace))
-    _wait_for_condition(api_server, namespace, "Ready")
+    api_server.apply(service(namespace))
+    wait_for_condition(api_server, namespace, "Ready")
     api_server.stop_api_server()
     api_server.start_api_server()
-    _apply(api_server, _service(namespace, "later"))
+    api_server.apply(service(namespace, "later"))
     api_server.kubectl("delete", "service", "invoices-ocr-system", "-n", namespace)
-    _wait_for_condition(api_server, namespace, "Ready", name="later")
-    api_server.wait_for(lambda: "Service/invoices-ocr-system" in _children(api_server, namespace), "the Service to come back")
+    wait_for_condition(api_server, namespace, "Ready", name="later")
+    api_server.wait_for(lambda: "Service/invoices-ocr-system" in children(api_server, namespace), "the Service to come back")
     assert operator.is_running
     assert operator.ask("/healthz") == (200, "ok")
 
@@ -381,8 +306,8 @@ def test_of_two_operators_one_works_and_the_other_takes_over(
     assert operator.end() == 0
     try:
         second.wait_until_settled()
-        _apply(api_server, _service(namespace))
-        _wait_for_condition(api_server, namespace, "Ready")
+        api_server.apply(service(namespace))
+        wait_for_condition(api_server, namespace, "Ready")
     finally:
         operator.start()
         second.end()
