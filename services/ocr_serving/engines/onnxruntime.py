@@ -118,7 +118,10 @@ def _check_driver() -> None:
 
     onnxruntime would print a page about every library it misses before it says so.
     """
-    advice = "give it one (in Kubernetes a limit such as nvidia.com/gpu: 1, in docker --gpus all), or set use_gpu to false."
+    advice = (
+        "give it one (in Kubernetes a limit such as nvidia.com/gpu: 1, in docker --gpus all),"
+        " or set use_gpu to false (device: cpu in an OCRService)."
+    )
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
     except OSError:
