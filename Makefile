@@ -9,9 +9,9 @@ DATA   ?=
 RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
-DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format bench bench-accuracy bench-kie bench-memory train-kie clean help
+.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-kie bench-memory bench-operator train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,6 +24,19 @@ run: $(RUN_STAMP)  ## serve a module, read a page with it, go on serving: make r
 test: $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models
 	@$(BIN)/ocr-serving models pull --all
 	@$(BIN)/python -m pytest
+
+e2e: $(DEV_STAMP)  ## helm install, OCRService, answers over HTTP, on a real cluster: make e2e [KEEP=1] [ARGS="-k gpu"]
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+chart: $(DEV_STAMP)  ## what is generated is current; lint, templates and RBAC of the chart, on a real API server
+	@$(BIN)/python charts/generate.py --check
+	@$(BIN)/python -m pytest tests/chart
+
+manifests: $(DEV_STAMP)  ## write what is generated: the CRD, manifests/, the chart's schema and README
+	@$(BIN)/python charts/generate.py
+
+images:  ## build the nine images and the operator's: make images [REGISTRY=…] [TAG=…] [FLAVOR=gpu] [PUSH=1] [MODULES="ocr_det operator"]
+	@images/build.sh $(MODULES)
 
 lint: $(DEV_STAMP)  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
@@ -43,6 +56,9 @@ bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-
 
 bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
 	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
+
+bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: seconds, writes, memory
+	@PYTHONPATH=tests:operator $(BIN)/python -m benchmarks.reconciling
 
 bench-kie: $(RUN_STAMP)  ## F1 of labels and pairs on real forms: make bench-kie DATA=folder
 	@$(BIN)/python -m benchmarks.kie --data $(or $(DATA),$(error name the folder of pages: make bench-kie DATA=...))
@@ -66,7 +82,8 @@ $(RUN_STAMP): | $(BIN)/python
 
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
-	@$(BIN)/python -m pip install -r services/requirements-dev.txt
+	@$(BIN)/python -m pip install -r services/requirements-dev.txt -r operator/requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps -e operator
 	@touch $@
 
 $(TRAIN_STAMP):

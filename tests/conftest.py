@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from operator_fixtures import api_server, namespace, operator
 from support import ECHO, Service, serve
+
+__all__ = ["api_server", "namespace", "operator"]
 
 
 @pytest.fixture(scope="session")

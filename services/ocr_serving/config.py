@@ -30,7 +30,7 @@ class ServiceConfig(Frozen):
     `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine
     carries. Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a
     worker.
-    `engine_process` has the networks run in a process of their own, which batches across requests: None means on GPUs only. There
+    `engine_process` has the networks run in a process of their own, which batches across requests: off unless asked for. There
     `max_batch` is a cap on the rows of a batch, and a row waits for others no longer than `max_delay_ms` while the device is busy.
     A PDF is rendered at `pdf_dpi`, and of its pages `max_pdf_pages` at the most are read.
     """
@@ -53,7 +53,7 @@ class ServiceConfig(Frozen):
     api_keys_file: Path | None = None
     log_format: Literal["auto", "text", "json"] = "auto"
     offline: bool = False
-    engine_process: bool | None = None
+    engine_process: bool = False
     max_batch: int | None = Field(None, ge=1, le=1024)
     max_delay_ms: float = Field(5, ge=0, le=10_000)
 
@@ -66,11 +66,6 @@ class ServiceConfig(Frozen):
     def use_gpu(self) -> bool:
         """Whether any module asks for a GPU."""
         return any(module.init_args.get("use_gpu") is True for module in self.modules_info.values())
-
-    @property
-    def runs_engines(self) -> bool:
-        """Whether there are engine processes."""
-        return self.use_gpu if self.engine_process is None else self.engine_process
 
     def queue_size(self, workers: int) -> int:
         """Requests that may wait: 16 for each worker unless `max_queue` says otherwise."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ocr_serving import models
 from ocr_serving.errors import ModelError
+from ocr_serving.modules import loader
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -16,6 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     pull = actions.add_parser("pull", help="bring models into the store", description=_PULL, epilog=_EXAMPLES)
     pull.formatter_class = argparse.RawDescriptionHelpFormatter
     pull.add_argument("names", nargs="*", metavar="NAME", help="models or sets of `ocr-serving models list`")
+    pull.add_argument("--module", help="what the params.py of this module asks for; a name or a folder")
     pull.add_argument("--all", action="store_true", help="everything in the catalogue")
     pull.add_argument("--url", help="a model of your own: a file, or a .zip, .tar or .tar.gz of its folder")
     pull.add_argument("--sha256", help="the SHA-256 of what --url serves, or of the file given to --from")
@@ -27,8 +29,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 _PULL = f"""\
-Brings models into the store ($OCR_SERVING_MODELS, else the user's cache folder). Without a name: the default set,
-{models.DEFAULT_SET}, and the font for drawings. What is already there is left alone."""
+Brings models into the store (the first folder of $OCR_SERVING_MODELS, else the user's cache folder). Without a name: the default
+set, {models.DEFAULT_SET}, and the font for drawings. What is already there is left alone."""
 
 _EXAMPLES = """\
 examples:
@@ -46,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(_args: argparse.Namespace) -> int:
-    root = models.store_root()
     rows = [("NAME", "KIND", "SIZE", "LICENCE", "HERE", "WHERE")]
     for name, model in models.catalogue().items():
         folder, state = _state(name)
@@ -54,7 +55,7 @@ def _list(_args: argparse.Namespace) -> int:
     for name in models.stored_names():
         if name not in models.catalogue():
             folder, state = _state(name)
-            size = sum(path.stat().st_size for path in (root / name).rglob("*") if path.is_file())
+            size = sum(path.stat().st_size for path in models.home(name).rglob("*") if path.is_file())
             rows.append((name, "own", _megabytes(size), "-", state, folder))
     _print_table(rows)
     print()
@@ -80,8 +81,8 @@ def _pull(args: argparse.Namespace) -> int:
         raise ModelError("--url and --from exclude each other; give the one the model comes from.")
     if args.sha256 is not None and not own:
         raise ModelError("--sha256 belongs to a model of your own; give --url and --name, or --from and --name.")
-    if own and (args.names or args.all):
-        raise ModelError("a model of your own is pulled by itself; leave the names and --all out, or --url and --name.")
+    if own and (args.names or args.all or args.module):
+        raise ModelError("a model of your own is pulled by itself; leave the names, --all and --module out, or --url and --name.")
     if own and args.folder is not None:
         models.adopt(args.folder, args.name, sha256=args.sha256, progress=progress)
         return 0
@@ -90,6 +91,8 @@ def _pull(args: argparse.Namespace) -> int:
         specs = [",".join(f"{key}={value}" for key, value in fields.items() if value is not None)]
     elif args.all:
         specs = list(models.catalogue())
+    elif args.module is not None:
+        specs = [*args.names, *loader.weights(loader.find(args.module))]
     else:
         specs = args.names or [models.DEFAULT_SET, models.DEFAULT_FONT]
     models.pull(specs, progress=progress, folder=args.folder)

@@ -74,7 +74,7 @@ class Params(Frozen):
 
         Raises ConfigError with a sentence that names the key.
         """
-        given = _meaningful(_attributes(config), "params.py") | _meaningful(overrides, "params")
+        given = _meaningful(attributes(config), "params.py") | _meaningful(overrides, "params")
         known = models.model_sets()
         name = str(given.get("model_set", models.DEFAULT_SET))
         if name not in known:
@@ -219,7 +219,7 @@ class KieParams(OCRParams):
     ocr_order_method: Literal["tb-yx"] = "tb-yx"
 
 
-def _attributes(config: object) -> dict[str, Any]:
+def attributes(config: object) -> dict[str, Any]:
     """`config` as a dict: old files return a bare class with attributes, on itself or on an instance."""
     if isinstance(config, Mapping):
         return dict(config)

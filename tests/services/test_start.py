@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ocr_serving.cli", *words], capture_output=True, text=True, timeout=120, check=False, **options
     )
+
+
+def healthy(env: Mapping[str, str]) -> tuple[int, str]:
+    """Exit status and stderr of what a container's HEALTHCHECK runs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ocr_serving.healthy"], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    return done.returncode, done.stderr
 
 
 def module_with(tmp_path: Path, old: str, new: str) -> Path:
@@ -50,12 +59,18 @@ def test_start_try_and_stop(tmp_path: Path) -> None:
         assert "1 worker process on" in text
         assert f"ready: http://127.0.0.1:{port}/predict/echo" in text
         assert '"height": 1754' in text
+        assert healthy(env) == (0, "")
         call = next(line for line in text.splitlines() if "curl" in line)
         pasted = subprocess.run(["sh", "-c", call], capture_output=True, text=True, timeout=60, check=True)
         assert '"height":1754' in pasted.stdout
         stopped = command("stop", "-p", str(port), env=env)
         assert (stopped.returncode, stopped.stdout.splitlines()[-1]) == (0, "ocr-serving: stopped")
         assert process.wait(timeout=10) == 0
+        code, said = healthy(env)
+        assert (code, said.startswith("No service runs here")) == (1, True)
+        (tmp_path / f"ocr-serving/{port}.pid").write_text("1")  # as one that was killed leaves it
+        code, said = healthy(env)
+        assert (code, said.startswith(f"The service on port {port} is not ready: ")) == (1, True)
     finally:
         process.kill()
         process.wait()

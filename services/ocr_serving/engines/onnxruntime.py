@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,6 +48,8 @@ def open_session(model: bytes, file: Path, options: EngineOptions, *, one_shape:
 
     Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where it cannot load the model.
     """
+    # Builds from 1.32 on report their use to Microsoft by default, and read this when they are loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:
@@ -105,6 +109,7 @@ def _providers(onnxruntime: Any, options: EngineOptions) -> list[tuple[str, dict
             raise ConfigError(
                 f"This onnxruntime has no {provider}: pip install 'ocr-serving[gpu]' in its place, or set {option} to false."
             )
+    _check_driver()
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     cuda = {
@@ -116,3 +121,21 @@ def _providers(onnxruntime: Any, options: EngineOptions) -> list[tuple[str, dict
     }
     settings = {"CUDAExecutionProvider": cuda, "TensorrtExecutionProvider": {}}
     return [(provider, settings[provider]) for provider in wanted] + [("CPUExecutionProvider", {})]
+
+
+def _check_driver() -> None:
+    """Raise ConfigError where the driver, which the host lends to a container, offers no GPU.
+
+    onnxruntime would print a page about every library it misses before it says so.
+    """
+    advice = (
+        "give it one (in Kubernetes a limit such as nvidia.com/gpu: 1, in docker --gpus all),"
+        " or set use_gpu to false (device: cpu in an OCRService)."
+    )
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise ConfigError(f"use_gpu is true but this machine or container has no NVIDIA driver (libcuda.so.1): {advice}") from None
+    count = ctypes.c_int()
+    if cuda.cuInit(0) or cuda.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        raise ConfigError(f"use_gpu is true but the NVIDIA driver shows no GPU to this machine or container: {advice}")

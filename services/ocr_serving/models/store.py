@@ -1,8 +1,9 @@
 """Where models lie on this machine, and whether they are whole.
 
-A store is a folder with one folder per model. Beside a model's files lies `.model.json`, which says where they came from,
-their hashes, and the size and modification time they had when they were last hashed: while those fit, `resolve` does not
-read the files again. Everything here works on a store that cannot be written.
+A store is a folder with one folder per model. Several are searched in turn, and the first is where new models go. Beside a
+model's files lies `.model.json`, which says where they came from, their hashes, and the size and modification time they had
+when they were last hashed: while those fit, `resolve` does not read the files again. Everything here works on a store that
+cannot be written.
 """
 
 import contextlib
@@ -44,37 +45,55 @@ class Manifest(BaseModel):
 
 
 def store_root() -> Path:
-    """The store of this machine: $OCR_SERVING_MODELS, or `ocr-serving/models` in the user's cache folder.
+    """The store that models are pulled into: the first of `store_roots`. Raises ModelError as that does."""
+    return store_roots()[0]
+
+
+def store_roots() -> tuple[Path, ...]:
+    """The stores of this machine, at least one: the folders of $OCR_SERVING_MODELS, a path list as $PATH is, or
+    `ocr-serving/models` in the user's cache folder.
 
     Raises ModelError where neither variable nor a home directory is known.
     """
-    named = os.environ.get("OCR_SERVING_MODELS")
+    named = [part for part in os.environ.get("OCR_SERVING_MODELS", "").split(os.pathsep) if part]
     if named:
-        return Path(named).absolute()
+        return tuple(Path(part).absolute() for part in named)
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if not cache.is_absolute():
         try:
             cache = Path.home() / ".cache"
         except RuntimeError:
             raise ModelError("no folder for models is known, as this user has no home; set OCR_SERVING_MODELS to one.") from None
-    return cache / "ocr-serving" / "models"
+    return (cache / "ocr-serving" / "models",)
 
 
 def stored_names() -> list[str]:
-    """Every name that has a model's folder in the store, whole or not."""
-    root = store_root()
-    try:
-        entries = sorted(root.iterdir())
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise ModelError(f"cannot read the models in {root}: {error.strerror}.") from None
-    return [entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue()]
+    """Every name that has a model's folder in a store, whole or not."""
+    names: set[str] = set()
+    for root in store_roots():
+        try:
+            entries = list(root.iterdir())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ModelError(f"cannot read the models in {root}: {error.strerror}.") from None
+        names.update(entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue())
+    return sorted(names)
 
 
 def home(name: str) -> Path:
-    """The folder of a model: that of its name in the store, or in this package for one that comes with it."""
-    return PACKAGED / name if is_packaged(name) else store_root() / name
+    """The folder of a model: in this package for one that comes with it, else in the first store that has one of its name.
+
+    Where none has, it is the folder that a pull would make. Raises ModelError where a store cannot be looked at.
+    """
+    if is_packaged(name):
+        return PACKAGED / name
+    roots = store_roots()
+    for root in roots:
+        with _as_model_error(root / name):
+            if (root / name).is_dir():
+                return root / name
+    return roots[0] / name
 
 
 def is_packaged(name: str) -> bool:

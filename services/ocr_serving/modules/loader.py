@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ocr_serving import config, images
+from ocr_serving import config, images, models
 from ocr_serving.errors import ConfigError, ServingError
-from ocr_serving.modules.base import Module
+from ocr_serving.modules.base import Module, params_beside
+from ocr_serving.params import OCRParams, attributes
 from ocr_serving.validation import did_you_mean
 
 BUILTIN = Path(__file__).parent
@@ -94,6 +95,18 @@ def load_class(found: Found) -> type[Module]:
             f"Module {cls.info.name} has version {cls.info.version}, not {found.version}: leave the version out or correct it."
         )
     return cls
+
+
+def weights(found: Found) -> list[str]:
+    """Models of the catalogue that a module's params.py asks for, by name or by its model set; folders are not among them.
+
+    Raises ConfigError with a sentence.
+    """
+    asked = attributes(params_beside(str(found.folder / "params.py"))())
+    chosen = models.model_sets().get(asked.get("model_set", models.DEFAULT_SET))
+    fields = [field for field in asked if field.endswith("_model_dir")]
+    named = [str(asked[field] or getattr(chosen, OCRParams.FROM_SET.get(field, ""), "")) for field in fields]
+    return [name for name in named if name in models.catalogue()]
 
 
 def load_module(

@@ -186,7 +186,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         if self.engines:
             config = self.config
             batching = EngineSettings(max_batch=config.max_batch, max_delay=config.max_delay_ms / 1000, threads=machine.cpu_count())
-            self.front.engines = Engines(self.engines, batching, on_cpu=config.engine_process is True, log_format=config.log_format)
+            self.front.engines = Engines(self.engines, batching, on_cpu=not config.use_gpu, log_format=config.log_format)
             self.front.engines.start()
             self.front.metrics.watch_engines(self.front.engines)
         engines = self.front.engines.address if self.front.engines else None

@@ -48,7 +48,7 @@ def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: 
     common = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OPENCV_IO_MAX_IMAGE_PIXELS": str(settings.max_pixels)}
     # As before, `workers` of a file counts only with use_multiprocess: the old files all carry "workers": 2.
     asked = settings.workers if settings.use_multiprocess else None
-    if not settings.use_gpu or settings.runs_engines:
+    if not settings.use_gpu or settings.engine_process:
         # The GPUs are the engine processes'; a worker that saw one could take its memory.
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.use_gpu else {}
         return [common | hidden] * (asked or machine.worker_count(max(1, cores // threads), memory))
@@ -61,7 +61,7 @@ def engine_environments(settings: ServiceConfig, environ: Mapping[str, str], *, 
 
     Raises ConfigError where a GPU is asked for and none is chosen.
     """
-    if not settings.runs_engines:
+    if not settings.engine_process:
         return []
     if not settings.use_gpu:
         return [dict.fromkeys(THREAD_VARIABLES, str(cores))]

@@ -12,6 +12,7 @@ from pathlib import Path
 from ocr_serving import data, machine
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError
+from ocr_serving.healthy import run_dir
 from ocr_serving.modules import loader
 from ocr_serving.server import demo, logs, plan
 from ocr_serving.server.front import Front
@@ -47,7 +48,7 @@ def start(args: argparse.Namespace) -> int:
 def stop(args: argparse.Namespace) -> int:
     """End the service this machine runs on a port, gracefully. Raises ConfigError."""
     try:
-        pid = int((_run_dir() / f"{args.port}.pid").read_text())
+        pid = int((run_dir() / f"{args.port}.pid").read_text())
         is_ours = b"ocr" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         is_ours = False
@@ -115,14 +116,9 @@ def _check_port(settings: ServiceConfig) -> None:
             ) from None
 
 
-def _run_dir() -> Path:
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base) / "ocr-serving" if base else Path(f"/tmp/ocr-serving-{os.getuid()}")  # noqa: S108
-
-
 def _pidfile(port: int) -> Path | None:
     """Where `stop` will look; None where nothing can be written, as in a container with a read-only root."""
-    folder = _run_dir()
+    folder = run_dir()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.getuid() or not os.access(folder, os.W_OK):

@@ -100,6 +100,17 @@ def test_options_that_cannot_be_served_are_refused(
         open_engine(onnx_file, engine_options(**options))
 
 
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
+def test_onnxruntime_gpu_without_a_gpu_says_so_in_one_sentence(
+    onnx_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(ConfigError, match=r"^use_gpu is true but .* NVIDIA driver .* or set use_gpu to false"):
+        open_engine(onnx_file, engine_options(use_gpu=True))
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("devices", [None, "", "-1"])
 def test_a_gpu_must_be_chosen(onnx_file: Path, monkeypatch: pytest.MonkeyPatch, devices: str | None) -> None:
     if devices is None:

@@ -7,6 +7,7 @@ import pytest
 
 from ocr_serving import models, models_cli
 from ocr_serving.errors import ModelError
+from ocr_serving.modules import loader
 
 from .conftest import Answer, Site, sha256
 
@@ -81,3 +82,21 @@ def test_options_that_do_not_go_together(store: Path, arguments: list[str], comp
     with pytest.raises(ModelError, match=complaint):
         ocr_serving("pull", *arguments)
     assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "wanted"),
+    [
+        ("structure_layout", {"layout_cdla"}),
+        ("ocr_det", {"PP-OCRv6_small_det"}),
+        ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls"}),
+    ],
+)
+def test_pull_of_what_a_module_needs(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], module: str, wanted: set[str]
+) -> None:
+    # From an empty folder nothing can be copied: the first model asked for is named in the error.
+    named = [name for name in loader.weights(loader.find(module)) if models.catalogue()[name].sources]
+    assert set(named) == wanted
+    with pytest.raises(ModelError, match=f"{named[0]} is not in"):
+        ocr_serving("pull", "--module", module, "--from", str(tmp_path))

@@ -131,7 +131,7 @@ GPU = {"modules_info": {"ocr_system": {"init_args": {"use_gpu": True}}}}
 
 
 def test_an_engine_process_a_gpu_and_workers_that_see_none() -> None:
-    config = settings(**GPU, gpu="7")
+    config = settings(**GPU, gpu="7", engine_process=True)
     environ = {"CUDA_VISIBLE_DEVICES": "2,3"}
     engines = plan.engine_environments(config, environ, cores=8)
     assert [engine["CUDA_VISIBLE_DEVICES"] for engine in engines] == ["2", "3"]
@@ -141,7 +141,7 @@ def test_an_engine_process_a_gpu_and_workers_that_see_none() -> None:
 
 
 def test_one_worker_a_gpu_without_engine_processes() -> None:
-    config = settings(**GPU, gpu="7", engine_process=False)
+    config = settings(**GPU, gpu="7")
     workers = plan.environments(config, {"CUDA_VISIBLE_DEVICES": "2,3"}, cores=8, memory=None)
     assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["2", "3"]
     assert plan.engine_environments(config, {}, cores=8) == []
@@ -158,7 +158,7 @@ def test_batching_is_configured_in_the_file_or_the_environment() -> None:
     args = parse("-m", "ocr_system")
     environ = {"OCR_SERVING_ENGINE_PROCESS": "true", "OCR_SERVING_MAX_BATCH": "16", "OCR_SERVING_MAX_DELAY_MS": "2.5"}
     config = plan.configuration(args, environ)
-    assert (config.runs_engines, config.max_batch, config.max_delay_ms) == (True, 16, 2.5)
+    assert (config.engine_process, config.max_batch, config.max_delay_ms) == (True, 16, 2.5)
     for key, value in (("MAX_BATCH", "0"), ("MAX_DELAY_MS", "-1"), ("ENGINE_PROCESS", "perhaps")):
         with pytest.raises(ConfigError, match=key.lower()):
             plan.configuration(args, {f"OCR_SERVING_{key}": value})
@@ -167,7 +167,7 @@ def test_batching_is_configured_in_the_file_or_the_environment() -> None:
 @pytest.mark.parametrize("environ", [{}, {"CUDA_VISIBLE_DEVICES": ""}, {"CUDA_VISIBLE_DEVICES": "-1"}])
 def test_a_gpu_asked_for_and_not_chosen_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="CUDA_VISIBLE_DEVICES"):
-        plan.engine_environments(settings(**GPU), environ, cores=8)
+        plan.engine_environments(settings(**GPU, engine_process=True), environ, cores=8)
 
 
 def test_the_summary_says_what_is_started() -> None:

@@ -1,0 +1,116 @@
+"""How the operator bears a thousand OCRServices: `python -m benchmarks.reconciling [--services 1000]`.
+
+On a real API server with the controllers that need no node, each service has one module with no pods. Measured: seconds from the
+first `kubectl apply` to the last Ready, write requests a service (from the API server's audit log), the operator's memory; then
+the operator is restarted: seconds until it has looked at all and is settled, and its writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks import report
+from control_plane import ControlPlane, control_plane
+from operator_process import OperatorProcess
+
+MOST_SECONDS, MOST_WRITES, MOST_MIB, MOST_RESTART_S = 60, 6, 200, 20
+
+
+def services(count: int) -> str:
+    """A List of OCRServices as JSON, of one module and no pods each."""
+    items = [
+        {
+            "apiVersion": "ocr-serving.dev/v1alpha1",
+            "kind": "OCRService",
+            "metadata": {"name": f"s{number:04}", "namespace": "default"},
+            "spec": {"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 0}]},
+        }
+        for number in range(count)
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def wait_with_bar(what: str, count: int, done: Callable[[], int], seconds: float) -> None:
+    """Shows how many are done until all are. Raises RuntimeError where that takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    with tqdm(total=count, desc=what, unit="service") as bar:
+        while bar.n < count:
+            bar.update(done() - bar.n)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"gave up after {seconds:.0f} s: {bar.n} of {count} {what}")
+            time.sleep(0.2)
+
+
+def main() -> int:
+    """Prints the table; 1 where a figure is not reached."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--services", type=int, default=1000)
+    count = parser.parse_args().services
+    folder = Path(tempfile.mkdtemp(prefix="ocr-operator-bench-"))
+    with control_plane(folder / "plane") as plane:
+        rows = measure(plane, count, folder / "operator.log")
+    print(report.markdown_table(["figure", "measured", "at most", ""], rows))
+    return 0 if all(row[-1] == "reached" for row in rows) else 1
+
+
+def measure(plane: ControlPlane, count: int, log: Path) -> list[list[str]]:
+    """Rows of the table."""
+    from ocr_operator.crd import crd
+
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
+    plane.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    operator = OperatorProcess(plane, log, "--namespace", "default", "--no-leader-election")
+    operator.start()
+    operator.wait_until_settled()
+
+    def ready() -> int:
+        return int(operator.metric('ocr_operator_services{state="ready"}'))
+
+    manifests = services(count)
+    began = time.monotonic()
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=manifests)
+    applied = time.monotonic() - began
+    wait_with_bar("ready", count, ready, 300)
+    seconds = time.monotonic() - began
+    operator.wait_until_settled(60)
+    writes = plane.writes()
+    mib = operator.peak_mib()
+    per_kind = Counter(f"{event['verb']} {_resource(event)}" for event in writes)
+    operator.end()
+
+    before = len(writes)
+    began = time.monotonic()
+    operator.start()
+    wait_with_bar("looked at again", count, lambda: min(count, int(operator.metric("ocr_operator_reconcile_seconds_count"))), 120)
+    operator.wait_until_settled(60)
+    restart = time.monotonic() - began - 1  # the second of quiet by which it is told to be settled
+    again = len(plane.writes()) - before
+    mib = max(mib, operator.peak_mib())
+    operator.end()
+    print(f"\nkubectl apply itself took {applied:.1f} s. Writes: {dict(sorted(per_kind.items()))}\n", file=sys.stderr)
+    figures = [
+        (f"apply to {count} Ready, s", seconds, MOST_SECONDS),
+        ("writes a service", before / count, MOST_WRITES),
+        ("operator's memory at most, MiB", mib, MOST_MIB),
+        ("restart to settled, s", restart, MOST_RESTART_S),
+        ("writes after the restart", again, 0),
+    ]
+    return [[name, f"{value:.4g}", f"{most}", "reached" if value <= most else "not reached"] for name, value, most in figures]
+
+
+def _resource(event: dict[str, dict[str, str]]) -> str:
+    reference = event["objectRef"]
+    return "/".join(part for part in (reference["resource"], reference.get("subresource", "")) if part)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

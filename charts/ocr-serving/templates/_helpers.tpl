@@ -1,0 +1,118 @@
+{{/* The operator's objects. */}}
+{{- define "ocr.fullname" -}}
+{{- default (printf "%s-operator" .Release.Name) .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* What selects the operator's pods. Not `ocr-serving`: that is the name label of the services' own objects. */}}
+{{- define "ocr.selector" -}}
+app.kubernetes.io/name: ocr-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "ocr.commonLabels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: ocr-serving
+{{- end -}}
+
+{{- define "ocr.labels" -}}
+{{ include "ocr.selector" . }}
+{{ include "ocr.commonLabels" . }}
+{{- end -}}
+
+{{/* Of the pods of the Job and the test, which neither the operator's Service nor its policy may select. */}}
+{{- define "ocr.helperLabels" -}}
+app.kubernetes.io/name: ocr-serving-chart
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "ocr.commonLabels" . }}
+{{- end -}}
+
+{{- define "ocr.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "ocr.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: name the ServiceAccount to use, or set serviceAccount.create to true." .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ocr.tag" -}}
+{{- default .Chart.AppVersion .Values.images.tag -}}
+{{- end -}}
+
+{{- define "ocr.image" -}}
+{{- $parts := compact (list .Values.images.registry .Values.images.repository "operator") -}}
+{{- default (printf "%s:%s" (join "/" $parts) (include "ocr.tag" .)) .Values.operator.image.reference -}}
+{{- end -}}
+
+{{/* The namespaces to watch, as JSON: {"names": [...]}. */}}
+{{- define "ocr.watched" -}}
+{{- dict "names" (default (list .Release.Namespace) .Values.watchNamespaces) | toJson -}}
+{{- end -}}
+
+{{- define "ocr.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "ocr.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "ocr.pullSecrets" -}}
+{{- with .Values.operator.image.pullSecrets }}
+imagePullSecrets:
+{{- range . }}
+- name: {{ . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the operator's pods, and the small ones that use its image, may run. */}}
+{{- define "ocr.scheduling" -}}
+{{- with .Values.operator.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.operator.tolerations }}
+tolerations: {{- toYaml . | nindent 0 }}
+{{- end }}
+{{- with .Values.operator.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.operator.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* What the modules of `services` answer at, as JSON: {"modules": [{service, module, object, port, url}]}; none without replicas. */}}
+{{- define "ocr.modules" -}}
+{{- $ports := dict "ocr_det" 8865 "ocr_cls" 8866 "ocr_rec" 8867 "ocr_system" 8868 "structure_table" 8869 "structure_system" 8870
+    "structure_layout" 8870 "kie_ser" 8871 "kie_ser_re" 8872 -}}
+{{- $namespace := .Release.Namespace -}}
+{{- $modules := list -}}
+{{- range $service, $spec := .Values.services -}}
+{{- $defaults := default dict $spec.defaults -}}
+{{- range $spec.modules -}}
+{{- $port := int (coalesce .port $defaults.port (get $ports .name) 8866) -}}
+{{- $replicas := 1 -}}
+{{- if hasKey . "replicas" -}}
+{{- $replicas = int .replicas -}}
+{{- else if and (hasKey $defaults "replicas") (not (hasKey . "autoscaling")) -}}
+{{- $replicas = int $defaults.replicas -}}
+{{- end -}}
+{{- $object := printf "%s-%s" $service (replace "_" "-" .name) -}}
+{{- if gt $replicas 0 -}}
+{{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port .name -}}
+{{- $modules = append $modules (dict "service" $service "module" .name "object" $object "port" $port "url" $url) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "modules" $modules | toJson -}}
+{{- end -}}

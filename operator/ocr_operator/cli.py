@@ -1,0 +1,201 @@
+"""`ocr-operator run|render|crd`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ocr_operator import __version__
+from ocr_operator.crd import crd
+from ocr_operator.options import RunOptions
+from ocr_operator.render import Settings, render
+from ocr_operator.spec import SpecError, parse
+
+SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class UsageError(Exception):
+    """What the person at the command line can mend; the text is one sentence."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="ocr-operator", description="Turns OCRService objects into running OCR services.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    command = commands.add_parser("render", help="print what an OCRService becomes, without a cluster")
+    command.add_argument(
+        "-f", "--file", required=True, metavar="FILE", help="YAML or JSON with one or more OCRServices; - for stdin"
+    )
+    command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
+    _add_images(command)
+    command.set_defaults(command=_render)
+    command = commands.add_parser("crd", help="print the CustomResourceDefinition")
+    command.set_defaults(command=_crd)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 1 and one sentence on stderr where it cannot be done."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except (UsageError, SpecError) as exc:
+        print(f"ocr-operator: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # `… | head` has read enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def run_options(
+    args: argparse.Namespace, environ: Mapping[str, str], *, own_namespace: Path = SERVICE_ACCOUNT_NAMESPACE
+) -> RunOptions:
+    """The flags of `run`; the operator's own namespace, from POD_NAMESPACE or the file of its account, fills the gaps.
+
+    Raises UsageError where a namespace is needed and none is known.
+    """
+    own = environ.get("POD_NAMESPACE") or (own_namespace.read_text().strip() if own_namespace.is_file() else "")
+    if not own and not (args.namespace or args.all_namespaces):
+        raise UsageError("name the namespaces to watch with --namespace, or use --all-namespaces, since POD_NAMESPACE is not set.")
+    if not own and not args.lease_namespace and args.leader_election:
+        raise UsageError(
+            "name a namespace for the lease with --lease-namespace, or use --no-leader-election, since POD_NAMESPACE is not set."
+        )
+    return RunOptions(
+        namespaces=() if args.all_namespaces else tuple(dict.fromkeys(args.namespace or (own,))),
+        leader_election=args.leader_election,
+        lease_name=args.lease_name,
+        lease_namespace=args.lease_namespace or own,
+        http_port=args.http_port,
+        log_format=args.log_format,
+        workers=args.workers,
+        resync_seconds=args.resync_seconds,
+        images=_images(args),
+    )
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("run", help="watch OCRServices and keep what they ask for")
+    option = command.add_argument
+    watched = command.add_mutually_exclusive_group()
+    watched.add_argument("--namespace", action="extend", nargs="+", metavar="NS", help="namespaces to watch (default: its own)")
+    watched.add_argument("--all-namespaces", action="store_true", help="watch the whole cluster")
+    option("--no-leader-election", dest="leader_election", action="store_false", help="for a single replica, started by hand")
+    option("--lease-name", default="ocr-operator", metavar="NAME", help="lease of leader election (default: %(default)s)")
+    option("--lease-namespace", metavar="NS", help="where that lease is (default: the operator's namespace)")
+    option(
+        "--http-port",
+        type=_whole(0, 65535),
+        default=8080,
+        metavar="PORT",
+        help="/healthz, /readyz and /metrics (default: %(default)s)",
+    )
+    option("--log-format", choices=("json", "text"), default="json", help="default: %(default)s")
+    option("--workers", type=_whole(1, 256), default=8, metavar="N", help="OCRServices worked on at a time (default: %(default)s)")
+    option("--resync-seconds", type=_seconds, default=300.0, metavar="S", help="look again after this long (default: 300)")
+    _add_images(command)
+    command.set_defaults(command=_run)
+
+
+def _add_images(command: argparse.ArgumentParser) -> None:
+    defaults = Settings()
+    for key in ("registry", "repository", "tag"):
+        default = getattr(defaults, key)
+        command.add_argument(
+            f"--image-{key}",
+            default=default,
+            metavar=key.upper(),
+            help=f"{key} of images where an OCRService names none (default: {default})",
+        )
+
+
+def _images(args: argparse.Namespace) -> Settings:
+    return Settings(registry=args.image_registry, repository=args.image_repository, tag=args.image_tag)
+
+
+def _run(args: argparse.Namespace) -> int:
+    options = run_options(args, os.environ)
+    from ocr_operator.run import run  # the cluster's client takes a second to import, and `render` needs none of it
+
+    return run(options)
+
+
+def _render(args: argparse.Namespace) -> int:
+    manifests = []
+    for body in _bodies(args.file):
+        metadata = body.get("metadata")
+        if isinstance(metadata, dict):
+            body["metadata"] = {"namespace": args.namespace} | metadata
+        manifests += render(parse(body), _images(args))
+    if not manifests:
+        raise UsageError(f"{args.file} holds no OCRService.")
+    print(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True, width=140), end="")
+    return 0
+
+
+def _crd(_args: argparse.Namespace) -> int:
+    print(yaml.safe_dump(crd(), sort_keys=False, allow_unicode=True, width=140), end="")
+    return 0
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Kubernetes reads it: dates are text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _bodies(file: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file, those of a List one by one. Raises UsageError."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        # Through JSON, where every key is text, as on the way to an API server.
+        documents = json.loads(json.dumps(list(yaml.load_all(text, _Loader))))
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}.") from None
+    except (yaml.YAMLError, ValueError, TypeError) as exc:
+        raise UsageError(f"{file} is not YAML: {' '.join(str(exc).split())}.") from None
+    for document in documents:
+        if document is None:
+            continue
+        if not isinstance(document, dict):
+            raise UsageError(f"{file} must hold OCRService objects, not {document!r:.60}.")
+        items = document.get("items") if document.get("kind") == "List" else [document]
+        for item in items if isinstance(items, list) else []:
+            if not isinstance(item, dict):
+                raise UsageError(f"{file} must hold OCRService objects, not {item!r:.60}.")
+            yield item
+
+
+def _whole(least: int, most: int) -> Any:
+    def whole(text: str) -> int:
+        if not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most} is needed, got '{text}'")
+        return int(text)
+
+    return whole
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"seconds from 1 to 86400 are needed, got '{text}'")
+    return value

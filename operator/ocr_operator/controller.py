@@ -1,0 +1,146 @@
+"""The operator at work: watches bring names, workers reconcile them, a list now and then finds what a watch has missed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocr_operator.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
+from ocr_operator.health import Health
+from ocr_operator.kube import Kube, RefusedError, UnreachableError
+from ocr_operator.metrics import Metrics
+from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
+from ocr_operator.reconcile import Reconciler, Result
+from ocr_operator.spec import Settings
+from ocr_operator.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+WATCHED_KINDS = (KIND, *(kind for _, kind, _ in CHILD_KINDS), "Pod")
+STATUS_DELAY_S = 0.3
+WATCH_PATIENCE_S = 60.0
+
+
+class Controller:
+    """Owns the cache and the queue. `namespaces` empty means all."""
+
+    def __init__(
+        self, kube: Kube, settings: Settings, metrics: Metrics, health: Health, *, namespaces: Sequence[str], resync_s: float
+    ) -> None:
+        self.cache = Cache()
+        self.queue: WorkQueue[Owner] = WorkQueue()
+        self._kube = kube
+        self._reconciler = Reconciler(kube, self.cache, settings)
+        self._metrics = metrics
+        self._health = health
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._resync_s = resync_s
+        self._resync_now = asyncio.Event()
+        health.queue_age = self.queue.oldest_s
+
+    def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
+        """Takes what a watch tells: `event_type` is DELETED, or anything else for a state of an object."""
+        body = body if body.get("kind") else {**body, "kind": kind}
+        if event_type == "DELETED":
+            self.cache.drop(ref_of(body))
+        elif not self.cache.put(body):
+            return
+        owner = owner_of(body)
+        if owner is not None:
+            self.queue.add(owner)
+
+    async def work(self) -> None:
+        """Reconciles one name after the other, for ever. Several may run side by side."""
+        while True:
+            owner = await self.queue.get()
+            try:
+                await self._turn(owner)
+            finally:
+                self.queue.done(owner)
+
+    async def _turn(self, owner: Owner) -> None:
+        began = time.monotonic()
+        service = f"{owner.namespace}/{owner.name}"
+        try:
+            result = await self._reconciler.reconcile(owner)
+        except UnreachableError as error:
+            self._metrics.reconciles.labels("failed").inc()
+            after = self.queue.retry(owner)
+            log.warning("%s; trying again in %.1f s", error, after, extra={"service": service})
+            self._resync_now.set()
+            return
+        except RefusedError as error:  # of the status, or of a deletion: a matter of permissions
+            self._metrics.reconciles.labels("failed").inc()
+            after = self.queue.retry(owner)
+            log.warning("the API server refuses: %s; trying again in %.1f s", error, after, extra={"service": service})
+            return
+        except Exception:
+            # A fault of ours in one service must not end the work on all the others.
+            self._metrics.reconciles.labels("failed").inc()
+            self.queue.retry(owner)
+            log.exception("a fault of the operator", extra={"service": service})
+            return
+        self._metrics.reconciles.labels(result.value).inc()
+        self._metrics.seconds.observe(time.monotonic() - began)
+        if result in (Result.REFUSED, Result.WAITING):
+            self.queue.retry(owner)
+            return
+        self.queue.forget(owner)
+        if result is Result.CHANGED:
+            self.queue.add(owner, STATUS_DELAY_S)
+
+    async def resync(self) -> None:
+        """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""
+        while True:
+            await self._wait_for_resync()
+            try:
+                listed = await self._list_all()
+            except (UnreachableError, RefusedError) as error:
+                log.warning("cannot list: %s", error)
+                await asyncio.sleep(1)
+                self._resync_now.set()
+                continue
+            self._compare(listed)
+            await asyncio.sleep(min(WATCH_PATIENCE_S, self._resync_s / 2))
+            self._health.stuck_watch = self._lagging_watch(listed)
+
+    async def _wait_for_resync(self) -> None:
+        try:
+            await asyncio.wait_for(self._resync_now.wait(), self._resync_s / 2)
+        except TimeoutError:
+            return
+        self._resync_now.clear()
+        await asyncio.sleep(1)  # an API server that has just come back is busy enough
+
+    async def _list_all(self) -> dict[Ref, tuple[int, Owner | None]]:
+        listed: dict[Ref, tuple[int, Owner | None]] = {}
+        for namespace in self._namespaces:
+            for kind in WATCHED_KINDS:
+                async for page in self._kube.pages(kind, namespace, "" if kind == KIND else SELECTOR):
+                    listed.update((ref_of(body), (version_of(body), owner_of(body))) for body in page)
+        return listed
+
+    def _compare(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
+        """Forgets what is no longer there, and has a look at every service."""
+        for kind in WATCHED_KINDS:
+            for ref in self.cache.refs(kind):
+                if ref not in listed:
+                    owner = self.cache.owner(ref)
+                    self.cache.drop(ref)
+                    if owner is not None:
+                        self.queue.add(owner)
+        for owner in {owner for _, owner in listed.values() if owner is not None}:
+            self.queue.add(owner)
+
+    def _lagging_watch(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> str | None:
+        """A kind of which a list has shown what its watch has not told since then."""
+        return next((f"{ref.kind}s" for ref, (version, _) in listed.items() if 0 < self.cache.version(ref) < version), None)
+
+    def refresh_gauges(self) -> None:
+        """Sets the gauges that are cheap to tell only when asked."""
+        self._metrics.depth.set(len(self.queue))
+        self._metrics.oldest.set(self.queue.oldest_s())
+        for state in ("ready", "progressing", "degraded"):
+            self._metrics.services.labels(state).set(self.cache.count(state.capitalize()))

@@ -1,0 +1,45 @@
+"""Events, as `kubectl describe ocr` shows them: pure, an OCRService and a sentence in, an event out."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from ocr_operator.names import API_VERSION, FIELD_MANAGER, KIND
+
+LONGEST_NOTE = 1024
+
+
+def changes_event(body: Mapping[str, Any], note: str) -> dict[str, Any]:
+    """That children were created, updated or deleted."""
+    return _event(body, "Normal", "Applied", note)
+
+
+def problem_event(body: Mapping[str, Any], reason: str, note: str) -> dict[str, Any]:
+    """That something keeps the service from what was asked for."""
+    return _event(body, "Warning", reason, note)
+
+
+def _event(body: Mapping[str, Any], type_: str, reason: str, note: str) -> dict[str, Any]:
+    metadata = body["metadata"]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name'][:40]}.{uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "type": type_,
+        "reason": reason,
+        "action": "Reconcile",
+        "note": note if len(note) <= LONGEST_NOTE else note[: LONGEST_NOTE - 1] + "…",
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata.get("resourceVersion", ""),
+        },
+        "reportingController": f"ocr-serving.dev/{FIELD_MANAGER}",
+        "reportingInstance": os.environ.get("POD_NAME", FIELD_MANAGER),
+    }

@@ -1,0 +1,45 @@
+"""Logs to stderr: a JSON object a line for collectors, or plain text for people."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+"""What every record has; the rest was given as `extra`."""
+
+
+class JsonFormatter(logging.Formatter):
+    """time (RFC 3339, UTC), level, logger, message, then whatever was given as `extra` and is plain."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {
+            key: value for key, value in record.__dict__.items() if key not in STANDARD and isinstance(value, str | int | float)
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, service if any, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        words = [self.formatTime(record, "%H:%M:%S"), record.levelname.lower(), getattr(record, "service", ""), record.getMessage()]
+        text = " ".join(word for word in [*words, getattr(record, "changes", "")] if word)
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def set_up(form: Literal["json", "text"]) -> None:
+    """Sends everything from `info` upwards to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("kopf").setLevel(logging.WARNING)

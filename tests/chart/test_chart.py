@@ -1,0 +1,213 @@
+"""What the chart renders, refuses and says; no cluster is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import yaml
+from charts import generate
+from prometheus_client import generate_latest
+
+from ocr_operator.cli import parser
+from ocr_operator.crd import crd
+from ocr_operator.metrics import Metrics as OperatorMetrics
+from ocr_operator.names import CHILD_KINDS
+from ocr_operator.spec import parse
+from ocr_serving.server.metrics import Metrics
+
+Helm = Callable[..., subprocess.CompletedProcess[str]]
+Render = Callable[..., list[dict[str, Any]]]
+
+CI = sorted((generate.CHART / "ci").glob("*-values.yaml"))
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+ci = pytest.mark.parametrize("values", CI, ids=[path.name.removesuffix("-values.yaml") for path in CI])
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [item for item in objects if item["kind"] == kind]
+
+
+def services(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The OCRServices that the Job would apply."""
+    return [
+        yaml.safe_load(item["data"]["ocrservice.yaml"])
+        for item in of_kind(objects, "ConfigMap")
+        if "ocrservice.yaml" in item["data"]
+    ]
+
+
+@ci
+def test_lint_has_nothing_to_say(values: Path, helm: Helm) -> None:
+    said = helm("lint", "--strict", generate.CHART, "--values", values, "--kube-version", generate.KUBE_VERSION).stdout
+    assert [line for line in said.splitlines() if line.startswith("[") and "icon is recommended" not in line] == []
+
+
+@ci
+def test_renders_as_the_snapshot(values: Path, helm: Helm) -> None:
+    """UPDATE_SNAPSHOTS=1 writes them. What is in files of its own, the definition, scripts and dashboards, is left out."""
+    options = ("--namespace", "ocr", "--kube-version", generate.KUBE_VERSION, "--values", values)
+    rendered = helm("template", "ocr", generate.CHART, *options).stdout
+    rendered = re.sub(
+        r"(kind: CustomResourceDefinition\n.*?^spec:).*?(?=^---)", r"\1 …\n", rendered, flags=re.MULTILINE | re.DOTALL
+    )
+    rendered = re.sub(r"(?<=    - \|\n) +\"\"\".*?sys\.exit\(main\([^\n]*\n", "      …\n", rendered, flags=re.DOTALL)
+    rendered = re.sub(r"(?<=\.json: )\".*\"", "…", rendered)
+    snapshot = SNAPSHOTS / values.name.replace("-values", "")
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.parent.mkdir(exist_ok=True)
+        snapshot.write_text(rendered)
+    assert rendered == snapshot.read_text(), "UPDATE_SNAPSHOTS=1 writes them anew"
+
+
+def test_generated_files_are_current() -> None:
+    assert generate.stale() == [], "run `make manifests`"
+
+
+def test_the_definition_in_a_release_is_the_operators_own(render: Render) -> None:
+    (rendered,) = of_kind(render({}), "CustomResourceDefinition")
+    assert rendered["spec"] == crd()["spec"]
+    assert rendered["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+def test_every_value_is_described() -> None:
+    rows = list(generate.rows((generate.CHART / "values.yaml").read_text()))
+    assert [key for key, _, comment in rows if not comment] == []
+    assert len(rows) > 40
+
+
+BAD_VALUES: list[tuple[dict[str, Any], str]] = [
+    ({"replicas": 2}, "additional properties 'replicas' not allowed"),
+    ({"operator": {"replica": 2}}, "at '/operator': additional properties 'replica' not allowed"),
+    ({"operator": {"replicas": "two"}}, "at '/operator/replicas': got string, want integer"),
+    ({"operator": {"replicas": -1}}, "at '/operator/replicas': minimum: got -1, want 0"),
+    ({"operator": {"replicas": 2, "leaderElection": False}}, "operator.replicas is above 1 while operator.leaderElection is off"),
+    ({"operator": {"logFormat": "xml"}}, "at '/operator/logFormat': value must be one of 'json', 'text'"),
+    ({"operator": {"image": {"pullPolicy": "Sometimes"}}}, "value must be one of 'Always', 'IfNotPresent', 'Never'"),
+    ({"operator": {"image": {"tag": "1"}}}, "at '/operator/image': additional properties 'tag' not allowed"),
+    ({"operator": {"env": [{"value": "1"}]}}, "at '/operator/env/0': missing property 'name'"),
+    ({"operator": {"podAnnotations": {"a": True}}}, "at '/operator/podAnnotations/a': got boolean, want string"),
+    ({"operator": {"workers": 0}}, "at '/operator/workers': minimum: got 0, want 1"),
+    ({"operator": {"resyncSeconds": 0}}, "at '/operator/resyncSeconds'"),
+    ({"scope": "everywhere"}, "at '/scope': value must be one of 'namespaced', 'cluster'"),
+    ({"scope": "cluster", "watchNamespaces": ["a"]}, "watchNamespaces is set while scope is cluster"),
+    ({"watchNamespaces": ["Team_A"]}, "at '/watchNamespaces/0': 'Team_A' does not match pattern"),
+    ({"images": {"tag": "a b"}}, "at '/images/tag': 'a b' does not match pattern"),
+    ({"images": {"repository": "Ocr/"}}, "at '/images/repository': 'Ocr/' does not match pattern"),
+    ({"crds": {"keep": "yes"}}, "at '/crds/keep': got string, want boolean"),
+    ({"rbac": {"aggregate": "view"}}, "at '/rbac/aggregate': got string, want"),
+    ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the ServiceAccount to use"),
+    ({"serviceMonitor": {"interval": "often"}}, "at '/serviceMonitor/interval': 'often' does not match pattern"),
+    ({"networkPolicy": {"from": {}}}, "at '/networkPolicy/from': got object, want array"),
+    ({"podDisruptionBudget": {"maxUnavailable": "one"}}, "at '/podDisruptionBudget/maxUnavailable'"),
+    ({"tests": {"timeoutSeconds": 0}}, "at '/tests/timeoutSeconds': minimum: got 0, want 1"),
+    ({"dashboards": {"namespace": "A"}}, "at '/dashboards/namespace'"),
+    ({"services": {"Invoices": {"modules": [{"name": "ocr_det"}]}}}, "services.Invoices: the name becomes part of host names"),
+    ({"services": {"a" * 56: {"modules": [{"name": "ocr_det"}]}}}, "together longer than 62 characters: shorten its name"),
+    ({"services": {"a": {}}}, "at '/services/a': missing property 'modules'"),
+    ({"services": {"a": {"modules": []}}}, "at '/services/a/modules': minItems: got 0, want 1"),
+    ({"services": {"a": {"modules": [{"device": "cpu"}]}}}, "at '/services/a/modules/0': missing property 'name'"),
+    ({"services": {"a": {"modules": [{"name": "ocr-det"}]}}}, "at '/services/a/modules/0/name': 'ocr-det' does not match pattern"),
+    ({"services": {"a": {"modules": [{"name": "ocr_det", "replica": 2}]}}}, "additional properties 'replica' not allowed"),
+    (
+        {"services": {"a": {"modules": [{"name": "ocr_det", "port": 80}]}}},
+        "at '/services/a/modules/0/port': minimum: got 80, want 1,024",
+    ),
+    ({"services": {"a": {"modules": [{"name": "ocr_det", "device": "tpu"}]}}}, "value must be one of"),
+    (
+        {"watchNamespaces": ["b"], "services": {"a": {"modules": [{"name": "ocr_det"}]}}},
+        "services are created in namespace ocr, which watchNamespaces does not name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), BAD_VALUES, ids=[json.dumps(values) for values, _ in BAD_VALUES])
+def test_a_wrong_value_is_refused_with_where_and_why(values: dict[str, Any], message: str, helm: Helm) -> None:
+    options = ("--namespace", "ocr", "--kube-version", generate.KUBE_VERSION, "--values", "-")
+    done = helm("template", "ocr", generate.CHART, *options, stdin=json.dumps(values), check=False)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+@ci
+def test_the_operator_understands_its_flags(values: Path, render: Render) -> None:
+    (deployment,) = of_kind(render(values), "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    options = parser().parse_args(container["args"])
+    whole_cluster = values.name.startswith("cluster-scope")
+    assert (options.namespace, options.all_namespaces) == (None if whole_cluster else ["ocr"], whole_cluster)
+    assert options.image_tag == container["image"].rpartition(":")[2]
+
+
+def test_the_operator_watches_each_namespace_with_a_role_in_it(render: Render) -> None:
+    objects = render({"watchNamespaces": ["a", "b"]})
+    (deployment,) = of_kind(objects, "Deployment")
+    assert parser().parse_args(deployment["spec"]["template"]["spec"]["containers"][0]["args"]).namespace == ["a", "b"]
+    assert {(role["metadata"]["namespace"], role["metadata"]["name"]) for role in of_kind(objects, "RoleBinding")} == {
+        ("a", "ocr-operator"),
+        ("b", "ocr-operator"),
+        ("ocr", "ocr-operator-lease"),
+    }
+    assert of_kind(objects, "ClusterRole") == []
+
+
+@ci
+def test_no_role_reaches_further_than_it_says(values: Path, render: Render) -> None:
+    objects = render(values)
+    rules = [rule for kind in ("Role", "ClusterRole") for role in of_kind(objects, kind) for rule in role["rules"]]
+    assert all("*" not in rule[key] for rule in rules for key in ("apiGroups", "resources", "verbs"))
+    children = {plural for _, _, plural in CHILD_KINDS}
+    operators = [rule for rule in rules if children & set(rule["resources"]) and "resourceNames" not in rule]
+    assert {plural for rule in operators for plural in rule["resources"]} == children
+    assert all(set(rule["verbs"]) == {"get", "list", "watch", "create", "patch", "delete"} for rule in operators)
+    assert not any("secrets" in rule["resources"] for rule in rules)
+
+
+@ci
+def test_the_test_asks_each_module_where_the_operator_puts_it(values: Path, render: Render) -> None:
+    objects = render(values)
+    expected = sorted(module.url for body in services(objects) for module in parse(body).modules if module.replicas != 0)
+    pods = of_kind(objects, "Pod")
+    assert sorted(url for pod in pods for url in pod["spec"]["containers"][0]["args"]) == expected
+    assert bool(pods) == bool(expected)
+
+
+def test_dashboards_ask_for_metrics_that_exist() -> None:
+    state = SimpleNamespace(busy=0, waiting=0, max_queue=0, ready=0, workers=0, restarts=0, pids=[])
+    served, operated = Metrics(), OperatorMetrics()
+    served.watch(cast(Any, SimpleNamespace(state=lambda: state)))
+    text = generate_latest(served.registry).decode() + operated.text().decode()
+    families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    known = {
+        name + end for name, kind in families.items() for end in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))
+    }
+    for path in (generate.CHART / "files" / "dashboards").glob("*.json"):
+        board = json.loads(path.read_text())
+        asked = set(re.findall(r"\bocr_(?:serving|operator)_\w+", json.dumps([board["panels"], board["templating"]])))
+        assert asked
+        assert asked <= known, path.name
+
+
+@pytest.mark.models
+def test_helm_test_reads_its_picture(ocr_system_url: str, render: Render) -> None:
+    (pod,) = of_kind(render(generate.CHART / "ci" / "cpu-values.yaml"), "Pod")
+    container = pod["spec"]["containers"][0]
+    command = [sys.executable, *container["command"][1:]]
+    environment = {"PATH": os.environ["PATH"], **{item["name"]: item["value"] for item in container["env"]}, "TIMEOUT_S": "30"}
+    done = subprocess.run([*command, ocr_system_url], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "INVOICE 2026-001" in done.stdout
+
+    nowhere = ocr_system_url.replace("ocr_system", "ocr_systen")
+    done = subprocess.run([*command, nowhere, ocr_system_url], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.search(rf"^FAIL  {nowhere}  .*111", done.stdout, re.MULTILINE)
+    assert re.search(rf"^ok    {ocr_system_url}", done.stdout, re.MULTILINE)

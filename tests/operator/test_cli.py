@@ -1,0 +1,134 @@
+"""`ocr-operator render|crd|run` as a person uses it."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ocr_operator import __version__, cli
+from ocr_operator.crd import crd
+from ocr_operator.options import RunOptions
+
+SAMPLES = Path(__file__).parents[2] / "manifests/samples"
+GOOD = """
+apiVersion: ocr-serving.dev/v1alpha1
+kind: OCRService
+metadata: {name: %s}
+spec: {modules: [{name: ocr_det, device: cpu}]}
+"""
+
+
+def test_render_prints_what_kubectl_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        cli.main(
+            ["render", "-f", str(SAMPLES / "invoices.yaml"), "--namespace", "docs", "--image-registry", "r", "--image-tag", "9"]
+        )
+        == 0
+    )
+    manifests = list(yaml.safe_load_all(capsys.readouterr().out))
+    assert [item["kind"] for item in manifests] == ["ConfigMap", "Deployment", "Service"] * 2
+    assert {item["metadata"]["namespace"] for item in manifests} == {"docs"}
+    assert manifests[1]["spec"]["template"]["spec"]["containers"][0]["image"] == "r/ocr-serving/ocr-system:9-cpu"
+
+
+def test_render_reads_stdin_lists_and_several_documents(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = "".join("- " + "\n  ".join((GOOD % name).strip().splitlines()) + "\n" for name in ("b", "c"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD % 'a'}\n---\n---\napiVersion: v1\nkind: List\nitems:\n{items}"))
+    assert cli.main(["render", "-f", "-"]) == 0
+    names = [item["metadata"]["name"] for item in yaml.safe_load_all(capsys.readouterr().out)]
+    assert names == [f"{name}-ocr-det" for name in "abc" for _ in range(3)]
+
+
+def test_dates_and_numbers_as_keys_are_text_as_in_kubernetes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cr.yaml"
+    file.write_text((GOOD % "a").replace("device: cpu", "params: {since: 2026-01-02, labels: {1: one}}"))
+    assert cli.main(["render", "-f", str(file)]) == 0
+    assert '"since": "2026-01-02"' in capsys.readouterr().out.replace('\\"', '"')
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory."),
+        ("a: [", "is not YAML"),
+        ("", "holds no OCRService."),
+        ("- 1", "must hold OCRService objects"),
+        ("just text", "must hold OCRService objects, not 'just text'."),
+        ("kind: Pod", "this is no OCRService: it needs apiVersion: ocr-serving.dev/v1alpha1 and kind: OCRService."),
+        (GOOD % "1a", "metadata.name becomes part of host names"),
+        (
+            (GOOD % "a").replace("device: cpu", "devices: cpu"),
+            "spec.modules[0].devices: there is no such field: did you mean device?",
+        ),
+    ],
+)
+def test_render_refuses_in_one_sentence(
+    text: str | None, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "cr.yaml"
+    if text is not None:
+        file.write_text(text)
+    assert cli.main(["render", "-f", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+    assert err.startswith("ocr-operator: ")
+    assert err.count("\n") == 1
+
+
+def test_crd_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["crd"]) == 0
+    out = capsys.readouterr().out
+    assert yaml.safe_load(out) == crd()
+    assert "&id" not in out  # anchors, which people cannot read
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_sample_is_rendered(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["render", "-f", str(path)]) == 0
+    assert "kind: Deployment" in capsys.readouterr().out
+
+
+def test_the_command_itself() -> None:
+    done = subprocess.run([sys.executable, "-m", "ocr_operator", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ocr-operator ")
+
+
+def options(*flags: str, **environ: str) -> RunOptions:
+    return cli.run_options(cli.parser().parse_args(["run", *flags]), environ, own_namespace=Path("/nowhere"))
+
+
+def test_run_watches_its_own_namespace_by_default() -> None:
+    found = options(POD_NAMESPACE="ops")
+    assert (found.namespaces, found.all_namespaces, found.lease_namespace, found.leader_election) == (("ops",), False, "ops", True)
+    assert (found.http_port, found.workers, found.resync_seconds, found.log_format) == (8080, 8, 300, "json")
+    assert (found.images.registry, found.images.repository, found.images.tag) == ("docker.io", "ocr-serving", __version__)
+
+
+def test_run_watches_what_it_is_told() -> None:
+    assert options("--namespace", "a", "b", "--namespace", "a", POD_NAMESPACE="ops").namespaces == ("a", "b")
+    everywhere = options("--all-namespaces", POD_NAMESPACE="ops")
+    assert (everywhere.namespaces, everywhere.all_namespaces, everywhere.lease_namespace) == ((), True, "ops")
+    assert options("--namespace", "a", "--no-leader-election").leader_election is False
+
+
+@pytest.mark.parametrize(("flags", "sentence"), [((), "--all-namespaces"), (("--namespace", "a"), "--lease-namespace")])
+def test_run_outside_a_pod_needs_to_be_told(flags: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(cli.UsageError, match=sentence):
+        options(*flags)
+
+
+@pytest.mark.parametrize(
+    "flags", [("--workers", "0"), ("--http-port", "99999"), ("--resync-seconds", "0"), ("--namespace", "a", "--all-namespaces")]
+)
+def test_run_refuses_flags_that_make_no_sense(flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options(*flags)
+    assert flags[0] in capsys.readouterr().err
