@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,7 +129,8 @@ def test_an_engine_killed_under_load_costs_what_was_in_flight_and_no_worker(serv
         for caller in callers:
             caller.join()
     lost = [answer for answer in answers if answer.status_code != 200]
-    assert Counter(answer.status_code for answer in answers)[503] == len(lost) == 2
+    assert {answer.status_code for answer in lost} == {503}
+    assert len(lost) <= len(workers)
     for answer in lost:
         assert answer.json()["msg"] == (
             "The engine process died on this request and is started again: ask once more in a few seconds."

@@ -38,8 +38,8 @@ def test_the_old_file_is_taken_as_it_is(tmp_path: Path) -> None:
     file.write_text(json.dumps(OLD_FILE))
     config = plan.configuration(parse("-c", str(file), "-m", "ignored", "-p", "1"), {})
     assert (config.port, list(config.modules_info), config.use_gpu) == (8868, ["ocr_system"], True)
-    engines = plan.engine_environments(config, {}, cores=8)
-    assert [engine["CUDA_VISIBLE_DEVICES"] for engine in engines] == ["0"]
+    workers = plan.environments(config, {}, cores=8, memory=None)
+    assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == ["0"]
 
 
 @pytest.mark.parametrize(
