@@ -8,16 +8,16 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kubectl import Kubectl
+from support import free_ports
 
 ROOT = Path(__file__).parent.parent
 CONTROLLERS = (
@@ -202,11 +202,3 @@ def control_plane(folder: Path) -> Iterator[ControlPlane]:
     finally:
         plane.stop()
         shutil.rmtree(folder / "etcd", ignore_errors=True)
-
-
-def free_ports(count: int) -> Sequence[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    return ports

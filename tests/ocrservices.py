@@ -8,6 +8,15 @@ from kubectl import Kubectl
 
 CHILDREN = ("configmap", "deployment", "service", "horizontalpodautoscaler", "poddisruptionbudget", "networkpolicy")
 MANAGED = "app.kubernetes.io/managed-by=ocr-operator"
+EVERYTHING: dict[str, Any] = {
+    "name": "ocr_system",
+    "device": "cpu",
+    "autoscaling": {"maxReplicas": 2},
+    "podDisruptionBudget": {"maxUnavailable": 1},
+    "networkPolicy": {},
+}
+"""A module with a child of each of these kinds."""
+
 EDITS: dict[str, dict[str, Any]] = {
     "configmap": {"data": {"config.json": "{}"}},
     "deployment": {"spec": {"template": {"spec": {"containers": [{"name": "server", "image": "evil:1"}]}}}},

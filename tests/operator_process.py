@@ -10,7 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from control_plane import ControlPlane, free_ports
+from control_plane import ControlPlane
+from support import free_port
 
 
 class OperatorProcess:
@@ -22,7 +23,7 @@ class OperatorProcess:
         self.log = log
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_ports(1)[0]
+        self.port = free_port()
 
     def start(self) -> None:
         """Starts it; returns at once."""

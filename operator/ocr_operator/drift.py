@@ -59,7 +59,7 @@ def _first(paths: Any) -> str | None:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value is False or value == 0 or value in ("", [], {})
+    return value is None or value == 0 or value in ("", [], {})
 
 
 def _same_quantity(desired: Any, live: Any, path: str) -> bool:

@@ -1,6 +1,5 @@
 """Whether the operator still does its work, over HTTP: /healthz, /readyz and /metrics."""
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -56,9 +55,3 @@ async def serve(port: int, health: Health, metrics: Metrics, refresh: Callable[[
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - the kubelet asks from outside of the pod
     return runner
-
-
-async def watch_the_watches(lag: Callable[[], str | None], health: Health, patience_s: float) -> None:
-    """Gives the watches `patience_s` to tell what a list has shown, then complains or is content."""
-    await asyncio.sleep(patience_s)
-    health.stuck_watch = lag()

@@ -14,11 +14,7 @@ from e2e.lab import Lab, Report
 KINDS = (*ocrservices.CHILDREN, "servicemonitor")
 CHILD = "invoices-ocr-system"
 EVERYTHING: dict[str, Any] = {
-    "name": "ocr_system",
-    "device": "cpu",
-    "autoscaling": {"maxReplicas": 2},
-    "podDisruptionBudget": {"maxUnavailable": 1},
-    "networkPolicy": {},
+    **ocrservices.EVERYTHING,
     "serviceMonitor": {"interval": "30s"},
     "nodeSelector": {"there-is": "no-such-node"},  # nothing here needs a pod
 }

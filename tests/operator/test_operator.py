@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from control_plane import ControlPlane
-from ocrservices import CHILDREN, EDITS, MANAGED, children, condition, events, service, status, wait_for_condition
+from ocrservices import CHILDREN, EDITS, EVERYTHING, MANAGED, children, condition, events, service, status, wait_for_condition
 from operator_process import OperatorProcess
 
 
@@ -60,31 +60,24 @@ def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, oper
     assert new == []
 
 
+def _made_whole(plane: ControlPlane, operator: OperatorProcess, namespace: str) -> dict[str, dict[str, Any]]:
+    """The children of a service that has one of each kind."""
+    plane.apply(service(namespace, modules=[EVERYTHING]))
+    plane.wait_for(lambda: len(children(plane, namespace)) == 6, "all children")
+    operator.wait_until_settled()
+    return children(plane, namespace)
+
+
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_a_child_that_is_deleted_comes_back(api_server: ControlPlane, operator: OperatorProcess, namespace: str, kind: str) -> None:
-    api_server.apply(service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
-    operator.wait_until_settled()
-    before = children(api_server, namespace)
+    before = _made_whole(api_server, operator, namespace)
     api_server.kubectl("delete", kind, "invoices-ocr-system", "-n", namespace)
     api_server.wait_for(lambda: children(api_server, namespace) == before, f"the {kind} to come back", 5)
 
 
-_EVERYTHING: dict[str, Any] = {
-    "name": "ocr_system",
-    "device": "cpu",
-    "autoscaling": {"maxReplicas": 2},
-    "podDisruptionBudget": {"maxUnavailable": 1},
-    "networkPolicy": {},
-}
-
-
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_a_field_that_is_edited_is_put_back(api_server: ControlPlane, operator: OperatorProcess, namespace: str, kind: str) -> None:
-    api_server.apply(service(namespace, modules=[_EVERYTHING]))
-    api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
-    operator.wait_until_settled()
-    before = children(api_server, namespace)
+    before = _made_whole(api_server, operator, namespace)
     way = "strategic" if kind == "deployment" else "merge"
     api_server.kubectl("patch", kind, "invoices-ocr-system", "-n", namespace, f"--type={way}", "-p", json.dumps(EDITS[kind]))
     api_server.wait_for(lambda: children(api_server, namespace) == before, f"the {kind} to be put back", 5)
@@ -109,7 +102,7 @@ def test_a_child_cannot_be_made_to_leave(
 
 
 def test_what_is_turned_off_or_renamed_away_is_removed(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
-    both = [_EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
+    both = [EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
     api_server.apply(service(namespace, modules=both))
     api_server.wait_for(lambda: len(children(api_server, namespace)) == 9, "all children")
     api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 0}]))
@@ -125,7 +118,7 @@ def test_what_is_turned_off_or_renamed_away_is_removed(api_server: ControlPlane,
 def test_what_was_turned_off_while_the_operator_was_down_is_removed_when_it_is_back(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.apply(service(namespace, modules=[EVERYTHING]))
     api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.end()
     api_server.apply(service(namespace))
@@ -213,7 +206,7 @@ def test_the_name_of_somebody_elses_object_is_not_taken(
 def test_what_is_deleted_while_the_operator_is_down_leaves_nothing(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:
-    api_server.apply(service(namespace, modules=[_EVERYTHING]))
+    api_server.apply(service(namespace, modules=[EVERYTHING]))
     api_server.wait_for(lambda: len(children(api_server, namespace)) == 6, "all children")
     operator.end(signal.SIGKILL)
     api_server.kubectl("delete", "ocr", "invoices", "-n", namespace)
@@ -245,7 +238,7 @@ def test_killed_at_any_moment_it_ends_where_it_would_have(
 ) -> None:
     """Twenty kills during creation, update and deletion; the end is that of a run without any."""
     chance = random.Random(7)
-    first = [_EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
+    first = [EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
     second = [
         {
             "name": "ocr_det",
