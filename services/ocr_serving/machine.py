@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -29,6 +30,13 @@ def worker_count(cores: int, memory: int | None) -> int:
     """CPU workers to start: one per core as long as memory holds them, at least 1."""
     fits = cores if memory is None else memory // WORKER_BYTES
     return int(max(1, min(cores, fits)))
+
+
+@cache
+def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """Instruction sets of the CPU as Linux names them, such as avx2; none where it does not say."""
+    lines = (line.partition(":") for line in _read(cpuinfo).splitlines())
+    return frozenset(next((flags.split() for name, _, flags in lines if name.strip() in ("flags", "Features")), ()))
 
 
 def visible_gpus(environ: Mapping[str, str]) -> list[str]:

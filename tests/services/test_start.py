@@ -56,7 +56,7 @@ def test_start_try_and_stop(tmp_path: Path) -> None:
     try:
         wait_until(lambda: "To call it yourself" in output.read_text(), "the demonstration")
         text = output.read_text()
-        assert "1 worker process on" in text
+        assert "1 worker process of 1 thread on" in text
         assert f"ready: http://127.0.0.1:{port}/predict/echo" in text
         assert '"height": 1754' in text
         assert healthy(env) == (0, "")

@@ -15,6 +15,7 @@ from ocr_serving.engines.base import Engine, ModelSpec, PixelInput, Pixels, Tens
 from ocr_serving.engines.buckets import Bucket, Buckets, ExactBuckets, Kind, table
 from ocr_serving.engines.messages import EngineSettings
 from ocr_serving.engines.onnxruntime import open_session
+from ocr_serving.engines.prepared import prepared
 from ocr_serving.errors import ModelError
 
 CPU_BATCH: Mapping[Kind, int] = {"detection": 2, "recognition": 8, "classification": 8}
@@ -102,9 +103,7 @@ class PixelNetwork:
         """Load and warm up. Raises ConfigError or ModelError."""
         self._file = local.model_files(spec.path)["onnx"]
         self._maps = source.kind == "detection"
-        model = self._file.read_bytes()
-        if spec.greedy_ctc:
-            model = graph.with_greedy_ctc(model, str(self._file))
+        model = prepared(self._file, greedy_ctc=spec.greedy_ctc)
         self.metadata: Mapping[str, str] = graph.metadata(graph.parse(model, str(self._file)))
         model = graph.with_pixels(model, source.steps, str(self._file))
         self._buckets: Buckets = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from ocr_serving import machine
+from ocr_serving import machine, models
 from ocr_serving.engines.base import Engine, EngineOptions
 from ocr_serving.errors import ConfigError, ModelError
 
@@ -19,7 +20,8 @@ _READS: Mapping[str, Format] = {"onnxruntime": "onnx", "openvino": "onnx", "padd
 def open_local(model: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> Engine:
     """Load the network in `model`: a folder, or an .onnx file.
 
-    `*.onnx` goes to onnxruntime (openvino where the options ask for it), `*.pdmodel` or `*.json` with `*.pdiparams` to paddle.
+    `*.onnx` goes to onnxruntime (openvino where the options ask for it, or the catalogue says that it is faster on this CPU),
+    `*.pdmodel` or `*.json` with `*.pdiparams` to paddle.
     With `greedy_ctc` a recogniser answers ids, int32 of shape (N, T), and scores, float32 of shape (N, T), instead of
     probabilities (N, T, C).
 
@@ -89,7 +91,7 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
     name = str(options.engine)
     if name == "auto":
         # OpenVINO's CPU plugin is oneDNN, which is what enable_mkldnn asks for.
-        name = "paddle" if "onnx" not in found else "openvino" if options.enable_mkldnn else "onnxruntime"
+        name = "paddle" if "onnx" not in found else "openvino" if options.enable_mkldnn else _faster(model, options)
     if _READS[name] not in found:
         have, reads = ("a Paddle", "ONNX") if "paddle" in found else ("an ONNX", "Paddle")
         raise ConfigError(
@@ -102,6 +104,14 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
             "enable_mkldnn has no meaning for engine 'onnxruntime': set engine to 'auto', which then is openvino, or leave it out."
         )
     return name
+
+
+def _faster(model: Path, options: EngineOptions) -> str:
+    """onnxruntime, or what the catalogue says is faster for `model` on this CPU, where that is installed."""
+    entry = None if options.use_gpu else models.entry_of(model)
+    rules = {} if entry is None else entry.faster
+    engines = (engine for feature, engine in rules.items() if feature in machine.cpu_features())
+    return next((engine for engine in engines if find_spec(engine) is not None), "onnxruntime")
 
 
 def check(options: EngineOptions) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
-from ocr_serving.engines.graph import with_greedy_ctc
+from ocr_serving.engines.prepared import prepared
 from ocr_serving.errors import ConfigError, ModelError
 
 ERRORS_ONLY = 3
@@ -26,10 +26,7 @@ class OnnxRuntimeEngine:
 
         Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.
         """
-        model = file.read_bytes()
-        if greedy_ctc:
-            model = with_greedy_ctc(model, str(file))
-        self._session = open_session(model, file, options)
+        self._session = open_session(prepared(file, greedy_ctc=greedy_ctc), file, options)
         self._file = file
         self._inputs = [value.name for value in self._session.get_inputs()]
         self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map

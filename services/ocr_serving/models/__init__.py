@@ -14,7 +14,7 @@ from ocr_serving.models.catalogue import (
 from ocr_serving.models.characters import dictionary, read_dictionary
 from ocr_serving.models.fetch import adopt, pull
 from ocr_serving.models.progress import Bar, Progress
-from ocr_serving.models.store import home, is_present, problems, resolve, store_root, stored_names
+from ocr_serving.models.store import entry_of, home, is_present, problems, resolve, store_root, stored_names
 
 __all__ = [
     "DEFAULT_FONT",
@@ -29,6 +29,7 @@ __all__ = [
     "catalogue",
     "companions",
     "dictionary",
+    "entry_of",
     "home",
     "is_present",
     "model_sets",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -36,6 +37,7 @@ class Model(_Entry):
 
     `kind` is free text that stages agree on ("det", "rec", "cls", "font"); `licence` is an SPDX identifier;
     `size` is the bytes of all files together. A model without `sources` comes with this package, in `data/models/NAME`.
+    `faster` names, by a feature of CPUs, the engine that is faster there than onnxruntime.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
@@ -45,6 +47,7 @@ class Model(_Entry):
     summary: str
     files: tuple[ModelFile, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = ()
+    faster: Mapping[str, Literal["openvino"]] = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def size(self) -> int:

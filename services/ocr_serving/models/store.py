@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ocr_serving.data import PACKAGED
 from ocr_serving.errors import ModelError
-from ocr_serving.models.catalogue import ModelFile, catalogue, model_sets
+from ocr_serving.models.catalogue import Model, ModelFile, catalogue, model_sets
 
 MANIFEST = ".model.json"
 _LOOSE_FILES = {".onnx", ".otf", ".ttc", ".ttf"}
@@ -94,6 +94,12 @@ def home(name: str) -> Path:
             if (root / name).is_dir():
                 return root / name
     return roots[0] / name
+
+
+def entry_of(folder: Path) -> Model | None:
+    """What the catalogue says of the model in `folder`, where that is where the store has it; None of a user's own."""
+    entry = catalogue().get(folder.name)
+    return entry if entry is not None and home(folder.name) == folder else None
 
 
 def is_packaged(name: str) -> bool:

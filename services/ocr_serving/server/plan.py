@@ -81,7 +81,7 @@ def _gpus(settings: ServiceConfig, environ: Mapping[str, str]) -> list[str]:
 def summary(
     settings: ServiceConfig, variables: list[dict[str, str]], engines: Sequence[Mapping[str, str]] = (), *, cores: int
 ) -> str:
-    """What is started, in words: workers and engine processes."""
+    """What is started, in words: workers and engine processes, and the threads of each."""
     text = f"{' and '.join(settings.modules_info)} on {url(settings)}: {_processes('worker', variables, cores)}"
     return f"{text}, {_processes('engine', engines, cores)}" if engines else text
 
@@ -89,7 +89,9 @@ def summary(
 def _processes(kind: str, variables: Sequence[Mapping[str, str]], cores: int) -> str:
     gpus = sorted({env["CUDA_VISIBLE_DEVICES"] for env in variables if env.get("CUDA_VISIBLE_DEVICES")})
     where = f"GPU {', '.join(gpus)}" if gpus else f"{cores} core" + "s" * (cores != 1)
-    return f"{len(variables)} {kind} process" + "es" * (len(variables) != 1) + f" on {where}"
+    threads = int(variables[0][THREAD_VARIABLES[0]])
+    each = f"of {threads} thread" + "s" * (threads != 1) + " each" * (len(variables) != 1)
+    return f"{len(variables)} {kind} process" + "es" * (len(variables) != 1) + f" {each} on {where}"
 
 
 def url(settings: ServiceConfig) -> str:

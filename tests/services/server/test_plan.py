@@ -137,7 +137,9 @@ def test_an_engine_process_a_gpu_and_workers_that_see_none() -> None:
     assert [engine["CUDA_VISIBLE_DEVICES"] for engine in engines] == ["2", "3"]
     workers = plan.environments(config, environ, cores=8, memory=None)
     assert [worker["CUDA_VISIBLE_DEVICES"] for worker in workers] == [""] * 8
-    assert "8 worker processes on 8 cores, 2 engine processes on GPU 2, 3" in plan.summary(config, workers, engines, cores=8)
+    assert "8 worker processes of 1 thread each on 8 cores, 2 engine processes of 1 thread each on GPU 2, 3" in plan.summary(
+        config, workers, engines, cores=8
+    )
 
 
 def test_one_worker_a_gpu_without_engine_processes() -> None:
@@ -173,4 +175,7 @@ def test_a_gpu_asked_for_and_not_chosen_is_an_error(environ: dict[str, str]) -> 
 def test_the_summary_says_what_is_started() -> None:
     config = settings(host="127.0.0.1", port=8868)
     workers = plan.environments(config, {}, cores=1, memory=None)
-    assert plan.summary(config, workers, cores=1) == "ocr_system on http://127.0.0.1:8868: 1 worker process on 1 core"
+    assert plan.summary(config, workers, cores=1) == "ocr_system on http://127.0.0.1:8868: 1 worker process of 1 thread on 1 core"
+    config = settings(modules_info={"ocr_system": {"init_args": {"cpu_threads": 2}}})
+    workers = plan.environments(config, {}, cores=6, memory=None)
+    assert plan.summary(config, workers, cores=6).endswith(": 3 worker processes of 2 threads each on 6 cores")
