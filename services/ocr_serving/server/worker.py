@@ -6,9 +6,6 @@ Run as `python -m ocr_serving.server.worker FD`; what is said over the socket FD
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import sys
 import time
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,7 +15,7 @@ from ocr_serving.engines import remote
 from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import logs, openapi, wire
+from ocr_serving.server import child, logs, openapi, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Task, WorkerSpec
 
 log = logging.getLogger("ocr_serving.worker")
@@ -115,18 +112,5 @@ def serve(connection: Connection) -> int:
         connection.send(worker.answer(connection.recv()))
 
 
-def main() -> None:
-    """Entry point; signals of the terminal and of the supervisor are the front's to handle, which hangs up when done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        code = serve(Connection(int(sys.argv[1])))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        code = 0
-    sys.stderr.flush()
-    # Leaving through the interpreter's shutdown would run the engines' destructors, which may hang or crash.
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    main()
+    child.run(serve)
