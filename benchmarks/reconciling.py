@@ -22,9 +22,6 @@ from benchmarks import report
 from control_plane import ControlPlane, control_plane
 from operator_process import OperatorProcess
 
-WORKERS = 32
-"""What an operator of a thousand services is given: with the default of 8 it waits for the API server more than it works."""
-
 MOST_SECONDS, MOST_WRITES, MOST_MIB, MOST_RESTART_S = 60, 6, 200, 20
 
 
@@ -71,7 +68,7 @@ def measure(plane: ControlPlane, count: int, log: Path) -> list[list[str]]:
 
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
     plane.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
-    operator = OperatorProcess(plane, log, "--namespace", "default", "--no-leader-election", "--workers", str(WORKERS))
+    operator = OperatorProcess(plane, log, "--namespace", "default", "--no-leader-election")
     operator.start()
     operator.wait_until_settled()
 

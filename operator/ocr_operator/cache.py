@@ -27,12 +27,13 @@ class Owner(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     version: int
     owner: Owner | None
     text: bytes
     conditions: frozenset[str]
+    agrees_with: str = ""
 
 
 def owner_of(body: Mapping[str, Any]) -> Owner | None:
@@ -107,6 +108,17 @@ class Cache:
         """The state last seen, or None."""
         entry = self._entries.get(ref)
         return None if entry is None else json.loads(entry.text)
+
+    def agrees(self, ref: Ref, digest: str) -> bool:
+        """Whether the state last seen was found to say what the manifest of that digest says."""
+        entry = self._entries.get(ref)
+        return entry is not None and entry.agrees_with == digest
+
+    def set_agrees(self, ref: Ref, digest: str) -> None:
+        """Remembers that, until another state is seen."""
+        entry = self._entries.get(ref)
+        if entry is not None:
+            entry.agrees_with = digest
 
     def version(self, ref: Ref) -> int:
         """The resource version last seen, 0 where none was."""

@@ -93,6 +93,7 @@ class Controller:
 
     async def resync(self) -> None:
         """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""
+        patience = min(WATCH_PATIENCE_S, self._resync_s / 2)
         while True:
             await self._wait_for_resync()
             try:
@@ -103,12 +104,11 @@ class Controller:
                 self._resync_now.set()
                 continue
             self._compare(listed)
-            await asyncio.sleep(min(WATCH_PATIENCE_S, self._resync_s / 2))
-            self._health.stuck_watch = self._lagging_watch(listed)
+            asyncio.get_running_loop().call_later(patience, self._judge_watches, listed)
 
     async def _wait_for_resync(self) -> None:
         try:
-            await asyncio.wait_for(self._resync_now.wait(), self._resync_s / 2)
+            await asyncio.wait_for(self._resync_now.wait(), self._resync_s)
         except TimeoutError:
             return
         self._resync_now.clear()
@@ -134,9 +134,11 @@ class Controller:
         for owner in {owner for _, owner in listed.values() if owner is not None}:
             self.queue.add(owner)
 
-    def _lagging_watch(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> str | None:
-        """A kind of which a list has shown what its watch has not told since then."""
-        return next((f"{ref.kind}s" for ref, (version, _) in listed.items() if 0 < self.cache.version(ref) < version), None)
+    def _judge_watches(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
+        """Reports a kind of which a list has shown what its watch has not told since then."""
+        self._health.stuck_watch = next(
+            (f"{ref.kind}s" for ref, (version, _) in listed.items() if 0 < self.cache.version(ref) < version), None
+        )
 
     def refresh_gauges(self) -> None:
         """Sets the gauges that are cheap to tell only when asked."""

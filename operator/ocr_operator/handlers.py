@@ -30,8 +30,7 @@ def settings_of(kinds: tuple[str, ...]) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.chunk_size = 250
-    settings.batching.idle_timeout = 1.0
-    settings.batching.batch_window = 0.05
+    settings.queueing.idle_timeout = 1.0
     for kind in kinds:
         if kind != KIND:
             api_version, plural = KINDS[kind]

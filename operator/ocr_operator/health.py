@@ -9,6 +9,10 @@ from ocr_operator.metrics import Metrics
 STUCK_S = 120.0
 
 
+class ListenError(Exception):
+    """The HTTP server's port cannot be had; the text is one sentence."""
+
+
 class Health:
     """What the rest of the operator reports about itself.
 
@@ -36,7 +40,7 @@ class Health:
 
 
 async def serve(port: int, health: Health, metrics: Metrics, refresh: Callable[[], None]) -> web.AppRunner:
-    """Starts the HTTP server; `refresh` brings the gauges up to date. Raises OSError where the port is taken."""
+    """Starts the HTTP server; `refresh` brings the gauges up to date. Raises ListenError."""
 
     async def healthz(_: web.Request) -> web.Response:
         complaint = health.complaint()
@@ -53,5 +57,9 @@ async def serve(port: int, health: Health, metrics: Metrics, refresh: Callable[[
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics_text)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - the kubelet asks from outside of the pod
+    try:
+        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - the kubelet asks from outside of the pod
+    except OSError as error:
+        await runner.cleanup()
+        raise ListenError(f"cannot listen on port {port}: {error.strerror or error}") from None
     return runner

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ocr_operator.cache import Cache, Owner, Ref, owns_replicas, ref_of
+from ocr_operator.cache import Cache, Owner, Ref, owns_replicas, ref_of, version_of
 from ocr_operator.drift import differs
 from ocr_operator.events import changes_event, problem_event
-from ocr_operator.kube import Kube, RefusedError
+from ocr_operator.kube import ExistsError, Kube, RefusedError
 from ocr_operator.names import (
     API_VERSION,
     CHILD_KINDS,
@@ -88,15 +88,15 @@ class Reconciler:
         changes = _Changes()
         try:
             service = parse(body)
-            await self._bring_about(service, changes)
+            await self._bring_about(service, changes, is_new="status" not in body)
         except SpecError as error:
             problem = Problem("InvalidSpec", str(error))
         except _TakenError as error:
             problem = Problem("NameTaken", str(error))
+        except (ExistsError, _WaitError):
+            return Result.WAITING
         except RefusedError as error:
             problem = Problem("Refused", str(error))
-        except _WaitError:
-            return Result.WAITING
         if changes:
             log.info("changed", extra={"service": f"{owner.namespace}/{owner.name}", "changes": _told(changes)})
             await self._kube.create_event(changes_event(body, _told(changes)))
@@ -106,19 +106,25 @@ class Reconciler:
         await self._tell(body, service, problem)
         return Result.UNCHANGED if problem is None else Result.REFUSED
 
-    async def _bring_about(self, service: OCRService, changes: _Changes) -> None:
+    async def _bring_about(self, service: OCRService, changes: _Changes, *, is_new: bool) -> None:
         manifests = render(service, self._settings)
         stale: list[tuple[JSON, str | None]] = []
         for manifest in manifests:
-            live = await self._read(ref_of(manifest))
+            ref = ref_of(manifest)
+            if self._cache.agrees(ref, _hash(manifest)):
+                continue
+            live = await self._look_for(ref) if is_new else await self._read(ref)
             if live is not None:
                 _check_is_ours(live, service)
             wanted = _with_live_replicas(manifest, live)
             path = None if live is None else differs(wanted, live)
             if live is None or (path is not None and not self._was_accepted(wanted, path)):
                 stale.append((wanted, path))
+            elif path is None and self._cache.version(ref) == version_of(live):
+                self._cache.set_agrees(ref, _hash(manifest))
         for manifest, path in await self._tried(stale):
-            applied = await self._kube.apply(manifest)
+            # What was not there a moment ago may be somebody else's now.
+            applied = await self._kube.apply(manifest, is_new=path is None)
             self._remember(manifest, applied)
             if path is None:
                 changes.created.append(ref_of(manifest))
@@ -135,16 +141,18 @@ class Reconciler:
         refusable = [item for item in stale if _can_be_refused(item[0])]
         if len(refusable) == 1 and all(path is None for _, path in stale):
             return [*refusable, *(item for item in stale if item is not refusable[0])]
-        for manifest, _ in refusable:
-            await self._kube.apply(manifest, dry_run=True)
+        for manifest, path in refusable:
+            await self._kube.apply(manifest, dry_run=True, is_new=path is None)
         return stale
 
     def _remember(self, manifest: JSON, applied: JSON) -> None:
-        self._cache.put(applied)
+        is_newest = self._cache.put(applied)
         path = differs(manifest, applied)
         if path is not None:
             # The API server writes the value in its own way: applying it again and again would change nothing.
             self._accepted[ref_of(manifest)] = (_hash(manifest), path)
+        elif is_newest:
+            self._cache.set_agrees(ref_of(manifest), _hash(manifest))
 
     def _was_accepted(self, manifest: JSON, path: str) -> bool:
         return self._accepted.get(ref_of(manifest)) == (_hash(manifest), path)
@@ -159,6 +167,12 @@ class Reconciler:
             await self._kube.delete(*ref, uid=live["metadata"]["uid"])
             self._cache.drop(ref)
             changes.deleted.append(ref)
+
+    async def _look_for(self, ref: Ref) -> JSON | None:
+        """As `_read`, for what is most likely not there: an old answer that it is not will do, since it is applied as new."""
+        if not self._cache.version(ref) and await self._kube.get(*ref, at_any_age=True) is None:
+            return None
+        return await self._read(ref)
 
     async def _read(self, ref: Ref) -> JSON | None:
         """What the watches know, or where they know nothing, what the API server says."""

@@ -10,12 +10,13 @@ import sys
 import uuid
 
 import kopf
+import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ocr_operator import logs
 from ocr_operator.controller import WATCHED_KINDS, Controller
 from ocr_operator.handlers import registry_of, settings_of
-from ocr_operator.health import Health, serve
+from ocr_operator.health import Health, ListenError, serve
 from ocr_operator.kube import Kube, RefusedError, UnreachableError, connect
 from ocr_operator.leader import lead
 from ocr_operator.metrics import Metrics
@@ -29,11 +30,13 @@ def run(options: RunOptions) -> int:
     """Runs until SIGTERM or SIGINT; the exit status: 0 when told to stop, 1 when it had to give up, with a sentence on stderr."""
     logs.set_up(options.log_format)
     try:
-        return asyncio.run(_run(options))
+        return uvloop.run(_run(options))
     except ConfigException:
         print("ocr-operator: no cluster: set KUBECONFIG, or run it in a pod with a service account", file=sys.stderr)
+    except ListenError as error:
+        print(f"ocr-operator: {error}", file=sys.stderr)
     except OSError as error:
-        print(f"ocr-operator: cannot listen on port {options.http_port}: {error.strerror or error}", file=sys.stderr)
+        print(f"ocr-operator: cannot use the cluster that KUBECONFIG or the service account names: {error}", file=sys.stderr)
     return 1
 
 

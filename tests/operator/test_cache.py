@@ -30,6 +30,19 @@ def test_an_older_state_never_replaces_a_newer_one() -> None:
     assert cache.version(REF) == 12
 
 
+def test_that_a_state_agrees_with_a_manifest_is_known_until_another_state_is_seen() -> None:
+    cache = Cache()
+    cache.set_agrees(REF, "abc")
+    cache.put(_body(12))
+    assert not cache.agrees(REF, "abc")
+    cache.set_agrees(REF, "abc")
+    cache.put(_body(11))
+    assert cache.agrees(REF, "abc")
+    assert not cache.agrees(REF, "abd")
+    cache.put(_body(13))
+    assert not cache.agrees(REF, "abc")
+
+
 def test_what_is_dropped_is_unknown_and_nobodys() -> None:
     cache = Cache()
     cache.put(_body(12))

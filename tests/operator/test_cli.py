@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +134,31 @@ def test_run_refuses_flags_that_make_no_sense(flags: tuple[str, ...], capsys: py
     with pytest.raises(SystemExit):
         options(*flags)
     assert flags[0] in capsys.readouterr().err
+
+
+def _run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ocr_operator", "run", *arguments]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60)
+
+
+def test_run_says_that_its_port_is_taken(tmp_path: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    user = {"name": "u", "user": {"token": "t"}}
+    config.write_text(yaml.safe_dump({"current-context": "c", "clusters": [cluster], "contexts": [context], "users": [user]}))
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = _run(["--http-port", str(port)], KUBECONFIG=str(config), POD_NAMESPACE="default")
+    assert done.returncode == 1
+    assert f"ocr-operator: cannot listen on port {port}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_says_that_it_cannot_read_who_the_cluster_is_and_speaks_of_no_port(tmp_path: Path) -> None:
+    done = _run(["--http-port", "0"], KUBECONFIG=str(tmp_path), POD_NAMESPACE="default")
+    assert done.returncode == 1
+    assert "ocr-operator: cannot use the cluster that KUBECONFIG or the service account names: " in done.stderr
+    assert str(tmp_path) in done.stderr
+    assert "port" not in done.stderr.replace(str(tmp_path), "")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,48 @@
+"""The second look at everything comes when it was asked for."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from kubernetes.aio import client
+
+from ocr_operator.controller import WATCHED_KINDS, Controller
+from ocr_operator.health import Health
+from ocr_operator.kube import Kube
+from ocr_operator.metrics import Metrics
+from ocr_operator.spec import Settings
+
+PERIOD_S = 0.4
+
+
+class EmptyCluster(Kube):
+    """Has nothing, and knows when it was asked for all of it."""
+
+    def __init__(self) -> None:
+        super().__init__(client.ApiClient(), Metrics())
+        self.looks: list[float] = []
+
+    async def pages(self, kind: str, namespace: str | None, selector: str = "") -> AsyncIterator[list[dict[str, Any]]]:
+        if kind == WATCHED_KINDS[0]:
+            self.looks.append(time.monotonic())
+        yield []
+
+
+def test_it_looks_again_after_the_seconds_it_is_told_and_not_earlier() -> None:
+    async def scenario() -> None:
+        kube = EmptyCluster()
+        controller = Controller(kube, Settings(), Metrics(), Health(), namespaces=(), resync_s=PERIOD_S)
+        began = time.monotonic()
+        resync = asyncio.create_task(controller.resync())
+        async with asyncio.timeout(30):
+            while len(kube.looks) < 3:
+                await asyncio.sleep(0.01)
+        resync.cancel()
+        times = [began, *kube.looks]
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+        assert min(pauses) >= PERIOD_S - 0.01
+        assert min(pauses) < 2 * PERIOD_S, pauses
+
+    asyncio.run(scenario())
