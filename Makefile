@@ -5,13 +5,15 @@ BIN    := $(VENV)/bin
 MODULE ?= ocr_system
 PORT   ?=
 DATA   ?=
+COMMA  := ,
 
 RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproject.toml | cksum | cut -d' ' -f1)
+BENCH_STAMP := $(VENV)/.bench-$(shell cksum benchmarks/requirements.txt | cut -d' ' -f1)
 TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-kie bench-memory bench-operator train-kie clean help
+.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-kie bench-memory bench-operator bench-serving train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +59,9 @@ bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-
 bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
 	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
 
+bench-serving: $(BENCH_STAMP)  ## pages/s against clients, beside PaddleX, rapidocr, hubserving: make bench-serving [DATA=folder] [MODELS=set] [CLIENTS=1,4] [PEERS=rapidocr]
+	@$(BIN)/python -m benchmarks.serving $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PEERS),--servers ours$(COMMA)floor$(COMMA)$(PEERS)) $(ARGS)
+
 bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: seconds, writes, memory
 	@PYTHONPATH=tests:operator $(BIN)/python -m benchmarks.reconciling
 
@@ -84,6 +89,11 @@ $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
 	@$(BIN)/python -m pip install -r services/requirements-dev.txt -r operator/requirements.txt
 	@$(BIN)/python -m pip install --quiet --no-deps -e operator
+	@touch $@
+
+$(BENCH_STAMP): $(RUN_STAMP)
+	@echo "Installing what the plot needs into $(VENV) …"
+	@$(BIN)/python -m pip install -r benchmarks/requirements.txt
 	@touch $@
 
 $(TRAIN_STAMP):

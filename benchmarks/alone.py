@@ -1,9 +1,9 @@
-"""The processes `benchmarks.overhead` compares a service with. They take a page's number on stdin and answer in JSON on stdout.
+"""The processes that `benchmarks.overhead` and `benchmarks.serving` compare a service with; see benchmarks.answering.
 
 `python -m benchmarks.alone pipeline SET FOLDER PAGE…` puts requests through a service's own worker, without HTTP: at the start it
 writes what each run of a network is given to FOLDER; asked for a page, it answers with the CPU seconds of each step.
-`python -m benchmarks.alone networks SET FOLDER` knows nothing but those tensors: asked for a page, it runs the networks on them and
-answers with the CPU seconds that took.
+`python -m benchmarks.alone networks SET FOLDER` knows nothing but those tensors: when it is ready it names its engines; asked for a
+page, it runs the networks on them and answers with the CPU seconds that took.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import support
+from benchmarks.answering import Answering
 from benchmarks.clock import Clock
 from ocr_serving import config
 from ocr_serving.config import ServiceConfig
@@ -47,38 +47,11 @@ STAGES = {
 """Attributes of OCRSystem, and the steps they are."""
 
 
-class Helper:
-    """One of these processes, running. Its environment is that of a service's worker."""
-
-    def __init__(self, kind: str, model_set: str, folder: Path, *images: Path) -> None:
-        """Start it and wait until it can answer. Raises BenchmarkError."""
-        variables = plan.environments(worker_config(model_set), os.environ, cores=1, memory=None)[0]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.alone", kind, model_set, str(folder), *map(str, images)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**support.environment(), **variables},
-        )
-        self._answer()
-
-    def ask(self, page: int) -> Any:
-        """Put one page through. Raises BenchmarkError."""
-        assert self._process.stdin is not None
-        print(page, file=self._process.stdin, flush=True)
-        return self._answer()
-
-    def close(self) -> None:
-        """End it: it reads until its questions do."""
-        self._process.communicate()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self.close()
-            raise support.BenchmarkError("A process that measures ended early; what it printed says why.")
-        return json.loads(line)
+def helper(kind: str, model_set: str, folder: Path, *images: Path) -> Answering:
+    """One of these processes, running; its environment is that of a service's worker. Raises BenchmarkError."""
+    variables = plan.environments(worker_config(model_set), os.environ, cores=1, memory=None)[0]
+    command = [sys.executable, "-m", "benchmarks.alone", kind, model_set, str(folder), *map(str, images)]
+    return Answering(command, {**support.environment(), **variables})
 
 
 class Watched:
@@ -172,12 +145,12 @@ def networks(model_set: str, folder: Path) -> None:
 
     for page in runs:
         seconds(page)
-    converse(seconds, sys.stdin)
+    converse(seconds, sys.stdin, hello=", ".join(sorted({str(engine.name) for engine in engines.values()})))
 
 
-def converse(answer: Callable[[int], Any], questions: Iterable[str]) -> None:
+def converse(answer: Callable[[int], Any], questions: Iterable[str], *, hello: str = "ready") -> None:
     """Say that all is ready, then answer one line after the other."""
-    print(json.dumps("ready"), flush=True)
+    print(json.dumps(hello), flush=True)
     for line in questions:
         print(json.dumps(answer(int(line))), flush=True)
 

@@ -21,6 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks import alone, pages, processes, report, support
+from benchmarks.answering import Answering
 from ocr_serving import data, models
 
 MOST_OVERHEAD = 1.05
@@ -93,13 +94,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def helpers(model_set: str, images: Sequence[Path]) -> Iterator[tuple[alone.Helper, alone.Helper]]:
+def helpers(model_set: str, images: Sequence[Path]) -> Iterator[tuple[Answering, Answering]]:
     """The pipeline and the networks, each in a process of its own, until the block ends. Raises BenchmarkError, ModelError."""
     support.fetch(model_set)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as folder, contextlib.ExitStack() as stack:
-        pipeline = alone.Helper("pipeline", model_set, Path(folder), *images)
+        pipeline = alone.helper("pipeline", model_set, Path(folder), *images)
         stack.callback(pipeline.close)
-        networks = alone.Helper("networks", model_set, Path(folder))
+        networks = alone.helper("networks", model_set, Path(folder))
         stack.callback(networks.close)
         yield pipeline, networks
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import requests
 from tqdm import tqdm
@@ -83,39 +83,42 @@ def request_body(image: Path) -> bytes:
     return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
 
 
-def service_config(model_set: str, *, workers: int, module: str = "ocr_system") -> dict[str, Any]:
-    """A config.json for `module` with the weights of `model_set` and nothing else changed that costs time or memory."""
-    return {
-        "modules_info": {module: {"params": {"model_set": model_set}}},
-        "host": "127.0.0.1",
-        "use_multiprocess": True,
-        "workers": workers,
-        "timeout_s": ANSWER_S,
-        "log_format": "json",
-    }
+def service_config(model_set: str, *, workers: int | None, module: str = "ocr_system") -> dict[str, Any]:
+    """A config.json for `module` with the weights of `model_set` and nothing else changed that costs time or memory.
+
+    Without `workers` it is the service as it ships: as many as the machine carries, and its own time limits.
+    """
+    shipped = {"modules_info": {module: {"params": {"model_set": model_set}}}, "host": "127.0.0.1", "log_format": "json"}
+    return shipped if workers is None else shipped | {"use_multiprocess": True, "workers": workers, "timeout_s": ANSWER_S}
 
 
 @contextlib.contextmanager
-def serve(model_set: str, *, workers: int, module: str = "ocr_system") -> Iterator[Service]:
+def serve(model_set: str, *, workers: int | None, module: str = "ocr_system") -> Iterator[Service]:
     """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError, ModelError."""
     fetch(model_set)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
-        folder = Path(name)
         port = free_port()
-        settings = folder / "config.json"
+        settings = Path(name) / "config.json"
         settings.write_text(json.dumps(service_config(model_set, workers=workers, module=module) | {"port": port}))
-        output = folder / "output.txt"
-        with output.open("wb") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(settings)],
-                stdout=sink,
-                stderr=sink,
-                env={**environment(), "XDG_RUNTIME_DIR": name},
-            )
-        service = Service(f"http://127.0.0.1:{port}", process.pid, module)
+        command = [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(settings)]
+        url = f"http://127.0.0.1:{port}"
+        with server(command, {**environment(), "XDG_RUNTIME_DIR": name}, ready=f"{url}/readyz") as pid:
+            yield Service(url, pid, module)
+
+
+@contextlib.contextmanager
+def server(
+    command: Sequence[str], variables: Mapping[str, str], *, ready: str, called: str = "The service", folder: Path | None = None
+) -> Iterator[int]:
+    """Run a server in `folder` until the block ends; wait until the address `ready` answers 200. Its process id.
+
+    Raises BenchmarkError, with the last line it said.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=dict(variables), cwd=folder)
         try:
-            _wait_until_ready(service, process, output)
-            yield service
+            _wait_until_ready(ready, process, output, called)
+            yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -183,22 +186,25 @@ def verdict(reached: bool | None) -> str:
     return "not judged" if reached is None else "reached" if reached else "MISSED"
 
 
-def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], output: Path) -> None:
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes], output: IO[bytes], called: str) -> None:
     deadline = time.monotonic() + START_S
-    with tqdm(desc="starting the service", bar_format="{desc} {elapsed}", mininterval=1, leave=False) as progress:
-        while not _is_ready(service):
+    with tqdm(
+        desc=f"starting {called[0].lower()}{called[1:]}", bar_format="{desc} {elapsed}", mininterval=1, leave=False
+    ) as progress:
+        while not _is_ready(address):
             if process.poll() is not None:
-                said = output.read_text(errors="replace").strip().splitlines()
-                raise BenchmarkError(f"The service did not start: {said[-1] if said else f'exit code {process.returncode}'}")
+                output.seek(0)
+                said = output.read().decode(errors="replace").strip().splitlines()
+                raise BenchmarkError(f"{called} did not start: {said[-1] if said else f'exit code {process.returncode}'}")
             if time.monotonic() > deadline:
-                raise BenchmarkError(f"The service was not ready within {START_S} s.")
+                raise BenchmarkError(f"{called} was not ready within {START_S} s.")
             time.sleep(0.1)
             progress.update()
 
 
-def _is_ready(service: Service) -> bool:
+def _is_ready(address: str) -> bool:
     try:
-        return requests.get(f"{service.url}/readyz", timeout=5).ok
+        return requests.get(address, timeout=5).ok
     except requests.RequestException:
         return False
 
