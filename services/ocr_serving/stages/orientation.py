@@ -21,7 +21,11 @@ from ocr_serving.images import Image
 from ocr_serving.params import ClassifierParams
 
 LINE_STEPS: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))
-"""What `line_input` does to a pixel, for engines that do it themselves."""
+"""What `lines_input` does to a pixel, for engines that do it themselves."""
+
+
+NORMALISED: NDArray[np.float32] = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
+"""The network's input for each of the 256 values of a byte."""
 
 
 class Angle(NamedTuple):
@@ -59,15 +63,8 @@ class TextClassifier:
         probabilities: list[NDArray[np.float32]] = []
         for start in range(0, len(crops), self.params.cls_batch_num):
             batch = crops[start : start + self.params.cls_batch_num]
-            tensor = np.concatenate([network_input(crop, self.params.cls_image_shape) for crop in batch])
-            probabilities += list(self.engine.run(tensor)[0])
+            probabilities += list(self.engine.run(lines_input(batch, height, width))[0])
         return probabilities
-
-
-def network_input(crop: Image, shape: tuple[int, int, int]) -> NDArray[np.float32]:
-    """`crop` scaled to the height of `shape` (3, H, W), squeezed where wider than W, in -1…1, grey beyond its end: (1, 3, H, W)."""
-    _, height, width = shape
-    return line_input(crop, height, width)
 
 
 def scaled_line(crop: Image, height: int, width: int) -> Image:
@@ -76,14 +73,14 @@ def scaled_line(crop: Image, height: int, width: int) -> Image:
     return np.asarray(cv2.resize(crop, (own_width, height)), np.uint8)
 
 
-def line_input(crop: Image, height: int, width: int) -> NDArray[np.float32]:
-    """`crop` as `scaled_line` gives it, in -1…1, with zeros up to `width`: float32 of shape (1, 3, height, width)."""
-    resized = scaled_line(crop, height, width)
-    tensor = np.zeros((1, 3, height, width), np.float32)
-    inside = tensor[0, :, :, : resized.shape[1]]
-    np.divide(resized.transpose(2, 0, 1), np.float32(255), out=inside)
-    inside -= 0.5
-    inside /= 0.5
+def lines_input(crops: Sequence[Image], height: int, width: int) -> NDArray[np.float32]:
+    """`crops` as `scaled_line` gives them, in -1…1, with zeros up to `width`: float32 of shape (N, 3, height, width)."""
+    tensor = np.zeros((len(crops), 3, height, width), np.float32)
+    for n, crop in enumerate(crops):
+        resized = scaled_line(crop, height, width)
+        # As in detection, a table look-up gives the very bits of the arithmetic in a fraction of its time.
+        for channel, plane in enumerate(cv2.split(resized)):
+            cv2.LUT(plane, NORMALISED, tensor[n, channel, :, : plane.shape[1]])
     return tensor
 
 

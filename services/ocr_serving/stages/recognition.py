@@ -19,7 +19,7 @@ from ocr_serving.engines import CTC_CLASSES, EngineOptions, PixelEngine, PixelIn
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.images import Image
 from ocr_serving.params import RecognitionParams
-from ocr_serving.stages.orientation import LINE_STEPS, line_input, scaled_line
+from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
 
 WIDTH_STEP = 32
 """Tight widths are multiples of this, so that few different shapes reach the engine."""
@@ -72,8 +72,7 @@ class TextRecognizer:
             rows = [Pixels(scaled_line(crop, height, widths[n]), height, widths[n]) for n, crop in enumerate(crops)]
             return [decoded(ids, scores, self.characters) for ids, scores in self.engine.run_pixels(rows)]
         for batch in batches(sizes, self.params):
-            lines = [line_input(crops[index], height, batch.width) for index in batch.indices]
-            ids, scores = self.engine.run(np.concatenate(lines))
+            ids, scores = self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
             for index, line_ids, line_scores in zip(batch.indices, ids, scores, strict=True):
                 texts[index] = decoded(line_ids, line_scores, self.characters)
         return texts

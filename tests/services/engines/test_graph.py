@@ -14,7 +14,7 @@ from ocr_serving.engines import CTC_CLASSES, Tensor, engine_options, graph, open
 from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
 from ocr_serving.stages.detection import NORMALISED, network_input
-from ocr_serving.stages.orientation import line_input
+from ocr_serving.stages.orientation import lines_input
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 21])
@@ -81,7 +81,7 @@ def seen(path: Path, steps: Steps, pictures: list[NDArray[np.uint8]], size: tupl
 def test_a_front_of_pixels_gives_the_very_bits_of_the_stages(tmp_path: Path, opset: int, fixed: bool) -> None:
     pictures = [np.random.default_rng(n).integers(0, 256, (48, width, 3), np.uint8) for n, width in enumerate((70, 96, 1))]
     tensor = seen(tmp_path / "any.onnx", LINE, pictures, (48, 96), opset, fixed=fixed)
-    assert (tensor == np.concatenate([line_input(picture, 48, 96) for picture in pictures])).all()
+    assert (tensor == lines_input(pictures, 48, 96)).all()
     page = seen(tmp_path / "any.onnx", PAGE, pictures, (64, 96), opset, fixed=fixed)
     for row, picture in zip(page, pictures, strict=True):
         width = picture.shape[1]
