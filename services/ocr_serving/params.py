@@ -7,6 +7,7 @@ the overrides of config.json. None in params.py means "not set".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -69,10 +70,11 @@ class Params(Frozen):
     """Fields that the model set fills where nobody else does: field → attribute of the set."""
 
     @classmethod
-    def read(cls, config: object, overrides: Mapping[str, Any]) -> Self:
+    def read(cls, config: object, overrides: Mapping[str, Any], root: Path | None = None) -> Self:
         """Parameters from what `read_params()` returned (any object with attributes, or a dict) and `overrides` of it.
 
-        Raises ConfigError with a sentence that names the key.
+        The path of a dictionary (`*_dict_path`) is relative to the working folder, or where it is not there to `root`. Raises
+        ConfigError with a sentence that names the key.
         """
         given = _meaningful(attributes(config), "params.py") | _meaningful(overrides, "params")
         known = models.model_sets()
@@ -84,6 +86,7 @@ class Params(Frozen):
         chosen = known[name]
         from_set = {field: getattr(chosen, attribute) for field, attribute in cls.FROM_SET.items()}
         published = {name: value for name, value in chosen.params.items() if name in cls.model_fields}
+        given |= {key: _found(value, root) for key, value in given.items() if key.endswith("_dict_path") and isinstance(value, str)}
         return validated(cls, from_set | published | given, where="params.py", error=ConfigError)
 
     def updated(self, **changes: object) -> Self:
@@ -96,6 +99,12 @@ class Params(Frozen):
     def only(self, cls: type[Params]) -> dict[str, Any]:
         """The values of the fields that `cls` has: overrides for a module that is a part of another."""
         return {name: getattr(self, name) for name in cls.model_fields}
+
+
+def _found(spec: str, root: Path | None) -> str:
+    """`spec`, or the file of that name below `root` where the working folder has none."""
+    path = Path(spec).expanduser()
+    return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
 
 
 class DetectionParams(Params):

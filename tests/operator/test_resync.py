@@ -43,6 +43,5 @@ def test_it_looks_again_after_the_seconds_it_is_told_and_not_earlier() -> None:
         times = [began, *kube.looks]
         pauses = [after - before for before, after in itertools.pairwise(times)]
         assert min(pauses) >= PERIOD_S - 0.01
-        assert min(pauses) < 2 * PERIOD_S, pauses
 
     asyncio.run(scenario())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -152,3 +153,20 @@ def test_tables_are_read_once_unless_widths_are_the_old_ones_or_it_is_said() -> 
     assert StructureParams.read({}, {}).reads_tables_once
     assert not StructureParams.read({"rec_width": "legacy"}, {}).reads_tables_once
     assert StructureParams.read({"rec_width": "legacy", "table_text": "page"}, {}).reads_tables_once
+
+
+def test_a_dictionary_lies_in_the_working_folder_or_in_the_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, here = tmp_path / "my_module", tmp_path / "here"
+    for folder in (module, here):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    (module / "mine.txt").write_text("a\n")
+
+    def path(spec: str) -> str | None:
+        return OCRParams.read({"rec_char_dict_path": spec}, {}, module).rec_char_dict_path
+
+    assert path("./mine.txt") == str(module / "mine.txt")
+    assert path("nowhere.txt") == "nowhere.txt"
+    (here / "mine.txt").write_text("b\n")
+    assert path("./mine.txt") == "./mine.txt"
+    assert path(str(module / "mine.txt")) == str(module / "mine.txt")

@@ -64,7 +64,7 @@ class KieSer(Module):
 
     def merge_configs(self) -> KieParams:
         """params.py with the overrides of config.json."""
-        return KieParams.read(read_params(), self.params_overrides)
+        return KieParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""

@@ -47,7 +47,7 @@ class KieSerRe(Module):
 
     def merge_configs(self) -> KieParams:
         """params.py with the overrides of config.json."""
-        return KieParams.read(read_params(), self.params_overrides)
+        return KieParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""

@@ -46,7 +46,7 @@ class OCRCls(Module):
 
     def merge_configs(self) -> ClassifierParams:
         """params.py with the overrides of config.json."""
-        return ClassifierParams.read(read_params(), self.params_overrides)
+        return ClassifierParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[list[LineAngle]]:
         """One list for the whole request, with one item for each image; an image that is None has angle ""."""

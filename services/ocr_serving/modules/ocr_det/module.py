@@ -46,7 +46,7 @@ class OCRDet(Module):
 
     def merge_configs(self) -> DetectionParams:
         """params.py with the overrides of config.json."""
-        return DetectionParams.read(read_params(), self.params_overrides)
+        return DetectionParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
         self,

@@ -46,7 +46,7 @@ class OCRRec(Module):
 
     def merge_configs(self) -> RecognitionParams:
         """params.py with the overrides of config.json."""
-        return RecognitionParams.read(read_params(), self.params_overrides)
+        return RecognitionParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[list[LineText]]:
         """One list for the whole request, with one item for each image; an image that is None has text ""."""

@@ -56,7 +56,7 @@ class OCRSystem(Module):
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
-        return OCRParams.read(read_params(), self.params_overrides)
+        return OCRParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
         self,

@@ -53,7 +53,7 @@ class StructureLayout(Module):
 
     def merge_configs(self) -> LayoutParams:
         """params.py with the overrides of config.json."""
-        return LayoutParams.read(read_params(), self.params_overrides)
+        return LayoutParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
         self,

@@ -73,7 +73,7 @@ class StructureSystem(Module):
 
     def merge_configs(self) -> StructureParams:
         """params.py with the overrides of config.json."""
-        return StructureParams.read(read_params(), self.params_overrides)
+        return StructureParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
         self,

@@ -83,7 +83,7 @@ class StructureTable(Module):
 
     def merge_configs(self) -> TableParams:
         """params.py with the overrides of config.json."""
-        return TableParams.read(read_params(), self.params_overrides)
+        return TableParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
