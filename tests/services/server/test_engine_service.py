@@ -59,7 +59,7 @@ def child(service: Service, of: str) -> list[int]:
 
 def test_pages_are_read_as_without_it(service: Service) -> None:
     alone = load_module("ocr_system", params=MODELS)
-    assert "1 engine process on" in service.output.read_text()
+    assert "1 engine process of " in service.output.read_text()
     for page in PAGES:
         (here,) = alone.predict(paths=[str(page)])
         response = ask(service, b64(page.read_bytes()))
