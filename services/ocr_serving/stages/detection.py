@@ -137,7 +137,7 @@ def quads_from_map(probability: ProbabilityMap, height: int, width: int, params:
     if params.use_dilation:
         mask = np.asarray(cv2.dilate(mask, np.ones((2, 2), np.uint8)), np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    quads = []
+    boxes = []
     for contour in contours[:MAX_CANDIDATES]:
         points, short_side = smallest_box(contour)
         if short_side < MIN_SIDE:
@@ -151,8 +151,8 @@ def quads_from_map(probability: ProbabilityMap, height: int, width: int, params:
         box, short_side = smallest_box(grown)
         if short_side < MIN_SIDE + 2:
             continue
-        quads.append(_to_page(box, probability.shape, height, width))
-    return quads
+        boxes.append(box)
+    return list(_to_page(np.array(boxes, np.float32).reshape(-1, 4, 2), probability.shape, height, width))
 
 
 def smallest_box(contour: MatLike) -> tuple[Points, float]:
@@ -168,8 +168,9 @@ def smallest_box(contour: MatLike) -> tuple[Points, float]:
 def mean_inside(probability: ProbabilityMap, polygon: Points) -> float:
     """Mean of the map inside a polygon, float32 of shape (N, 2), whose corners are cut to whole pixels."""
     height, width = probability.shape
-    left, top = np.clip(np.floor(polygon.min(axis=0)).astype(np.int32), 0, (width - 1, height - 1))
-    right, bottom = np.clip(np.ceil(polygon.max(axis=0)).astype(np.int32), 0, (width - 1, height - 1))
+    ends = (width - 1, height - 1)
+    left, top = (min(max(math.floor(low), 0), end) for low, end in zip(polygon.min(axis=0).tolist(), ends, strict=True))
+    right, bottom = (min(max(math.ceil(high), 0), end) for high, end in zip(polygon.max(axis=0).tolist(), ends, strict=True))
     mask = np.zeros((bottom - top + 1, right - left + 1), np.uint8)
     corner = np.array([left, top], np.float32)
     cv2.fillPoly(mask, [(polygon - corner).astype(np.int32)], 1)
@@ -185,18 +186,20 @@ def unclipped(quad: Points, ratio: float) -> NDArray[np.int32] | None:
     if perimeter == 0:
         return None
     offset = pyclipper.PyclipperOffset()
-    offset.AddPath(quad, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+    offset.AddPath(corners, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
     grown = offset.Execute(area * ratio / perimeter)
     return np.array(grown[0], np.int32) if len(grown) == 1 else None
 
 
 def is_line(quad: Quad) -> bool:
     """Whether a quad on the page is more than noise: its top and its left side are longer than three pixels."""
-    return int(np.linalg.norm(quad[0] - quad[1])) > MIN_SIDE and int(np.linalg.norm(quad[0] - quad[3])) > MIN_SIDE
+    top_left, top_right, _, bottom_left = quad.tolist()
+    return int(math.dist(top_left, top_right)) > MIN_SIDE and int(math.dist(top_left, bottom_left)) > MIN_SIDE
 
 
-def _to_page(box: Points, map_size: tuple[int, ...], height: int, width: int) -> Quad:
+def _to_page(boxes: NDArray[np.float32], map_size: tuple[int, ...], height: int, width: int) -> NDArray[np.float32]:
+    """Boxes on a map of that size, shape (N, 4, 2), in pixels of a page of `height` x `width`."""
     from_size = np.array([map_size[1], map_size[0]], np.float32)
     to_size = np.array([width, height], np.float32)
-    on_page: Quad = np.clip(np.round(box / from_size * to_size), 0, to_size)
+    on_page: NDArray[np.float32] = np.clip(np.round(boxes / from_size * to_size), 0, to_size)
     return on_page

@@ -113,9 +113,10 @@ def decoded(ids: NDArray[Any], scores: NDArray[Any], characters: Sequence[str]) 
     """Greedy CTC: `ids`, the best class of each step, without repeats and blanks, and the mean of what is left of `scores`."""
     kept = ids != BLANK
     kept[1:] &= ids[1:] != ids[:-1]
-    if not kept.any():
+    classes: list[int] = ids[kept].tolist()
+    if not classes:
         return Text("", 0.0)
-    return Text("".join(characters[index] for index in ids[kept]), float(scores[kept].mean()))
+    return Text("".join([characters[index] for index in classes]), float(scores[kept].mean()))
 
 
 def dictionary(params: RecognitionParams, metadata: Mapping[str, str], model: Path) -> list[str]:

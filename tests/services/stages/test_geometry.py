@@ -56,6 +56,17 @@ def test_an_upright_crop_is_that_part_of_the_page() -> None:
     assert (crop(PAGE, quad(40, 30, 120, 60)) == PAGE[30:60, 40:120]).all()
 
 
+@given(st.integers(-3, 303), st.integers(-3, 203), st.integers(1, 60), st.integers(0, 40), st.sampled_from([0, 0.5]))
+def test_a_crop_is_what_warping_gives_also_where_it_leaves_the_page(x: int, y: int, width: int, height: int, off: float) -> None:
+    width = max(width, height)
+    box = quad(x + off, y, x + off + width, y + height)
+    target = quad(0, 0, width, max(1, height))
+    matrix = cv2.getPerspectiveTransform(box, target)
+    size = (width, max(1, height))
+    warped = cv2.warpPerspective(PAGE, matrix, size, borderMode=cv2.BORDER_REPLICATE, flags=cv2.INTER_CUBIC)
+    assert (crop(PAGE, box) == warped).all()
+
+
 def test_vertical_text_is_turned_counter_clockwise() -> None:
     assert (crop(PAGE, quad(40, 30, 60, 60)) == np.rot90(PAGE[30:60, 40:60])).all()
 
