@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from control_plane import ControlPlane
@@ -54,6 +56,16 @@ class OperatorProcess:
         status = self._process.wait(30)
         self._process = None
         return status
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stops it for the length of the block: nothing reaches it, and no timer of its own runs."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     @property
     def is_running(self) -> bool:

@@ -33,6 +33,7 @@ class _Entry:
     owner: Owner | None
     text: bytes
     conditions: frozenset[str]
+    was_told: bool
     agrees_with: str = ""
 
 
@@ -83,11 +84,12 @@ class Cache:
         known = self._entries.get(ref)
         if known is not None and known.version >= version:
             return False
+        was_told = self.was_told(ref)
         self.drop(ref)
         owner = owner_of(body)
         conditions = (body.get("status") or {}).get("conditions", ()) if ref.kind == KIND else ()
         true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
-        self._entries[ref] = _Entry(version, owner, _text(body), true)
+        self._entries[ref] = _Entry(version, owner, _text(body), true, was_told)
         if owner is not None:
             self._owned.setdefault(owner, set()).add(ref)
         return True
@@ -119,6 +121,17 @@ class Cache:
         entry = self._entries.get(ref)
         if entry is not None:
             entry.agrees_with = digest
+
+    def was_told(self, ref: Ref) -> bool:
+        """Whether a watch has told of what is at `ref`, rather than only a read or a write of our own."""
+        entry = self._entries.get(ref)
+        return entry is not None and entry.was_told
+
+    def set_told(self, ref: Ref) -> None:
+        """Remembers that, until the object is gone."""
+        entry = self._entries.get(ref)
+        if entry is not None:
+            entry.was_told = True
 
     def version(self, ref: Ref) -> int:
         """The resource version last seen, 0 where none was."""

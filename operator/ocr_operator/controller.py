@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_operator.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
@@ -21,6 +21,8 @@ SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED_KINDS = (KIND, *(kind for _, kind, _ in CHILD_KINDS), "Pod")
 STATUS_DELAY_S = 0.3
 WATCH_PATIENCE_S = 60.0
+LOOKS_AFTER_OUTAGE_S = (10.0, 60.0)
+"""Further looks: watches come back one after the other, up to half a minute apart, and one whose list is empty tells nothing."""
 
 
 class Controller:
@@ -41,12 +43,19 @@ class Controller:
         health.queue_age = self.queue.oldest_s
 
     def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
-        """Takes what a watch tells: `event_type` is DELETED, or anything else for a state of an object."""
+        """Takes what a watch tells: `event_type` is DELETED, None in the list that it begins with, or another for a new state."""
         body = body if body.get("kind") else {**body, "kind": kind}
+        ref = ref_of(body)
+        if event_type is None and self.cache.was_told(ref):
+            # The watch began anew, as after a restart of the API server; of what was deleted meanwhile its list says nothing.
+            self._resync_now.set()
         if event_type == "DELETED":
-            self.cache.drop(ref_of(body))
-        elif not self.cache.put(body):
-            return
+            self.cache.drop(ref)
+        else:
+            is_new = self.cache.put(body)
+            self.cache.set_told(ref)
+            if not is_new:
+                return
         owner = owner_of(body)
         if owner is not None:
             self.queue.add(owner)
@@ -94,8 +103,11 @@ class Controller:
     async def resync(self) -> None:
         """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""
         patience = min(WATCH_PATIENCE_S, self._resync_s / 2)
+        further: Iterator[float] = iter(())
         while True:
-            await self._wait_for_resync()
+            if await self._is_alarmed_within(min(next(further, self._resync_s), self._resync_s)):
+                further = iter(LOOKS_AFTER_OUTAGE_S)
+                await asyncio.sleep(1)  # an API server that has just come back is busy enough
             try:
                 listed = await self._list_all()
             except (UnreachableError, RefusedError) as error:
@@ -106,13 +118,13 @@ class Controller:
             self._compare(listed)
             asyncio.get_running_loop().call_later(patience, self._judge_watches, listed)
 
-    async def _wait_for_resync(self) -> None:
+    async def _is_alarmed_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._resync_now.wait(), self._resync_s)
+            await asyncio.wait_for(self._resync_now.wait(), seconds)
         except TimeoutError:
-            return
+            return False
         self._resync_now.clear()
-        await asyncio.sleep(1)  # an API server that has just come back is busy enough
+        return True
 
     async def _list_all(self) -> dict[Ref, tuple[int, Owner | None]]:
         listed: dict[Ref, tuple[int, Owner | None]] = {}

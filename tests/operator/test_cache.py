@@ -43,6 +43,19 @@ def test_that_a_state_agrees_with_a_manifest_is_known_until_another_state_is_see
     assert not cache.agrees(REF, "abc")
 
 
+def test_that_a_watch_has_told_of_an_object_is_known_until_it_is_gone() -> None:
+    cache = Cache()
+    cache.put(_body(12))
+    assert not cache.was_told(REF)
+    cache.set_told(REF)
+    cache.put(_body(13))
+    assert cache.was_told(REF)
+    cache.drop(REF)
+    cache.set_told(REF)
+    cache.put(_body(14))
+    assert not cache.was_told(REF)
+
+
 def test_what_is_dropped_is_unknown_and_nobodys() -> None:
     cache = Cache()
     cache.put(_body(12))

@@ -289,6 +289,19 @@ def test_an_api_server_that_was_away_is_caught_up_with(api_server: ControlPlane,
     assert operator.ask("/healthz") == (200, "ok")
 
 
+def test_what_is_deleted_before_the_watches_of_a_new_api_server_begin_comes_back(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str
+) -> None:
+    """A new API server does not know what an old one told: the watches begin with lists, and these tell of no deletion."""
+    before = _made_whole(api_server, operator, namespace)
+    with operator.stopped():
+        api_server.stop_api_server()
+        api_server.start_api_server()
+        for kind in CHILDREN:
+            api_server.kubectl("delete", kind, "invoices-ocr-system", "-n", namespace)
+    api_server.wait_for(lambda: children(api_server, namespace) == before, "the children to come back")
+
+
 def test_of_two_operators_one_works_and_the_other_takes_over(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str, tmp_path: Any
 ) -> None:

@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from kubernetes.aio import client
 
+from ocr_operator import controller as controllers
 from ocr_operator.controller import WATCHED_KINDS, Controller
 from ocr_operator.health import Health
 from ocr_operator.kube import Kube
@@ -43,5 +45,26 @@ def test_it_looks_again_after_the_seconds_it_is_told_and_not_earlier() -> None:
         times = [began, *kube.looks]
         pauses = [after - before for before, after in itertools.pairwise(times)]
         assert min(pauses) >= PERIOD_S - 0.01
+
+    asyncio.run(scenario())
+
+
+def test_after_a_watch_began_anew_it_looks_now_and_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controllers, "LOOKS_AFTER_OUTAGE_S", (0.1, 0.2))
+
+    async def scenario() -> None:
+        kube = EmptyCluster()
+        controller = Controller(kube, Settings(), Metrics(), Health(), namespaces=(), resync_s=3600)
+        resync = asyncio.create_task(controller.resync())
+        body = {"metadata": {"namespace": "ns", "name": "a", "resourceVersion": "7"}}
+        for kind in WATCHED_KINDS:
+            controller.seen(kind, None, body)
+        await asyncio.sleep(1.5)
+        assert kube.looks == []
+        controller.seen(WATCHED_KINDS[-1], None, body)
+        async with asyncio.timeout(30):
+            while len(kube.looks) < 3:
+                await asyncio.sleep(0.01)
+        resync.cancel()
 
     asyncio.run(scenario())
