@@ -5,15 +5,18 @@ BIN    := $(VENV)/bin
 MODULE ?= ocr_system
 PORT   ?=
 DATA   ?=
+DEVICE ?= gpu
 COMMA  := ,
 
 RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 BENCH_STAMP := $(VENV)/.bench-$(shell cksum benchmarks/requirements.txt | cut -d' ' -f1)
+GPU_VENV  := .venv-gpu
+GPU_STAMP := $(GPU_VENV)/.made-$(shell cat images/requirements/*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-kie bench-memory bench-operator bench-serving train-kie clean help
+.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-gpu bench-kie bench-memory bench-operator bench-serving train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +65,9 @@ bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: 
 bench-serving: $(BENCH_STAMP)  ## pages/s against clients, beside PaddleX, rapidocr, hubserving: make bench-serving [DATA=folder] [MODELS=set] [CLIENTS=1,4] [PEERS=rapidocr]
 	@$(BIN)/python -m benchmarks.serving $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PEERS),--servers ours$(COMMA)floor$(COMMA)$(PEERS)) $(ARGS)
 
+bench-gpu: $(if $(filter cpu,$(DEVICE)),$(RUN_STAMP),$(GPU_STAMP))  ## batching on a GPU: pages/s, busy share, F1, memory: make bench-gpu DATA=folder [DEVICE=cpu]
+	@$(if $(filter cpu,$(DEVICE)),$(VENV),$(GPU_VENV))/bin/python -m benchmarks.gpu --device $(DEVICE) --data $(or $(DATA),$(error name the folder of pages: make bench-gpu DATA=...)) $(ARGS)
+
 bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: seconds, writes, memory
 	@PYTHONPATH=tests:operator $(BIN)/python -m benchmarks.reconciling
 
@@ -71,8 +77,8 @@ bench-kie: $(RUN_STAMP)  ## F1 of labels and pairs on real forms: make bench-kie
 train-kie: $(TRAIN_STAMP)  ## train the demo models for key information into build/kie: make train-kie [ARGS="--finetune FOLDER"]
 	@PYTHONPATH=services:. $(TRAIN)/bin/python -m training.kie --out build/kie $(ARGS)
 
-clean:  ## remove .venv and what tools left behind; downloaded models stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean:  ## remove .venv, .venv-gpu and what tools left behind; downloaded models stay
+	rm -rf $(VENV) $(GPU_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "This needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
@@ -94,6 +100,13 @@ $(DEV_STAMP): $(RUN_STAMP)
 $(BENCH_STAMP): $(RUN_STAMP)
 	@echo "Installing what the plot needs into $(VENV) …"
 	@$(BIN)/python -m pip install -r benchmarks/requirements.txt
+	@touch $@
+
+$(GPU_STAMP):
+	@echo "Installing what services need on a GPU into $(GPU_VENV) …"
+	@PYTHON=$(PYTHON) VENV=$(GPU_VENV) sh services/make-venv.sh
+	@$(GPU_VENV)/bin/python -m pip install -r images/requirements/gpu.txt
+	@$(GPU_VENV)/bin/python -m pip install --quiet --no-deps -e services
 	@touch $@
 
 $(TRAIN_STAMP):

@@ -83,24 +83,42 @@ def request_body(image: Path) -> bytes:
     return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
 
 
-def service_config(model_set: str, *, workers: int | None, module: str = "ocr_system") -> dict[str, Any]:
+def service_config(
+    model_set: str,
+    *,
+    workers: int | None,
+    module: str = "ocr_system",
+    init_args: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """A config.json for `module` with the weights of `model_set` and nothing else changed that costs time or memory.
 
-    Without `workers` it is the service as it ships: as many as the machine carries, and its own time limits.
+    Without `workers` it is the service as it ships: as many as the machine carries, and its own time limits. `settings` go over
+    everything but `modules_info`.
     """
-    shipped = {"modules_info": {module: {"params": {"model_set": model_set}}}, "host": "127.0.0.1", "log_format": "json"}
-    return shipped if workers is None else shipped | {"use_multiprocess": True, "workers": workers, "timeout_s": ANSWER_S}
+    entry = {"params": {"model_set": model_set}, "init_args": dict(init_args or {})}
+    shipped = {"modules_info": {module: entry}, "host": "127.0.0.1", "log_format": "json"}
+    asked = {} if workers is None else {"use_multiprocess": True, "workers": workers, "timeout_s": ANSWER_S}
+    return shipped | asked | dict(settings or {})
 
 
 @contextlib.contextmanager
-def serve(model_set: str, *, workers: int | None, module: str = "ocr_system") -> Iterator[Service]:
+def serve(
+    model_set: str,
+    *,
+    workers: int | None,
+    module: str = "ocr_system",
+    init_args: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[Service]:
     """Run `ocr-serving start -c config.json` until the block ends; wait until it is ready. Raises BenchmarkError, ModelError."""
     fetch(model_set)
+    values = service_config(model_set, workers=workers, module=module, init_args=init_args, settings=settings)
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
         port = free_port()
-        settings = Path(name) / "config.json"
-        settings.write_text(json.dumps(service_config(model_set, workers=workers, module=module) | {"port": port}))
-        command = [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(settings)]
+        file = Path(name) / "config.json"
+        file.write_text(json.dumps(values | {"port": port}))
+        command = [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(file)]
         url = f"http://127.0.0.1:{port}"
         with server(command, {**environment(), "XDG_RUNTIME_DIR": name}, ready=f"{url}/readyz") as pid:
             yield Service(url, pid, module)

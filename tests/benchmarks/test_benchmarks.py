@@ -14,7 +14,7 @@ from benchmarks.memory import Sample
 from benchmarks.overhead import Round
 from benchmarks.support import BenchmarkError
 
-from benchmarks import accuracy, memory, overhead, support
+from benchmarks import accuracy, gpu, memory, overhead, support
 
 
 def test_each_step_is_charged_for_what_its_inner_steps_leave() -> None:
@@ -118,6 +118,30 @@ def test_overhead_tells_the_steps_apart(data: Path, tmp_path: Path) -> None:
     steps = figures["steps_cpu_s_per_page"]
     assert max(steps, key=steps.__getitem__) == "networks"
     assert {"reading order, crops", "recognition around its network", overhead.FRONT} < set(steps)
+
+
+@pytest.mark.models
+def test_batching_is_measured_the_same_way_without_a_gpu(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--models", "PP-OCRv6_tiny", "--clients", "2", "--seconds", "1", "--workers", "2"]
+    command = ["--data", str(data), "--device", "cpu", *few, "--json", str(tmp_path / "out.json")]
+    assert gpu.main(command) == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    (read,), (row,) = found["reads"], found["rows"]
+    assert read["f1"] == read["f1_cpu"] == 0.5
+    assert row["answered"] >= 1
+    assert (row["lost"], row["unwarmed"], row["memory_mib"]) == (0, 0, None)
+    assert 0 < row["busy"] <= 1
+    assert row["rows_per_batch"] >= 1
+    assert row["filled"] == 1
+    assert "| PP-OCRv6_tiny |" in capsys.readouterr().out
+
+
+def test_a_machine_without_a_gpu_is_told_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert gpu.main(["--data", str(data)]) == 2
+    assert "There is no nvidia-smi here" in capsys.readouterr().err
 
 
 def test_a_folder_without_pages_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

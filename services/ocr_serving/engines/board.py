@@ -16,7 +16,7 @@ WAIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 """Upper bounds of the histograms."""
 
 GAUGES = ("ready", "outstanding", "waiting")
-COUNTERS = ("busy_seconds", "unwarmed", "rows", "wait_seconds")
+COUNTERS = ("busy_seconds", "unwarmed", "row_pixels", "batch_pixels", "rows", "wait_seconds")
 BATCHES = tuple(f"batch_{n}" for n in range(len(BATCH_ROWS) + 1))
 WAITS = tuple(f"wait_{n}" for n in range(len(WAIT_SECONDS) + 1))
 COLUMNS: Mapping[str, int] = {name: n for n, name in enumerate((*GAUGES, *COUNTERS, *BATCHES, *WAITS))}

@@ -45,6 +45,9 @@ class Network(Protocol):
     def assemble(self, bucket: Bucket, payloads: Sequence[Any]) -> Any:
         """The batch as arrays on the host."""
 
+    def pixels(self, bucket: Bucket, batch: Any, payloads: Sequence[Any]) -> tuple[int, int]:
+        """Those that the rows asked for, and those that are run."""
+
     def run(self, bucket: Bucket, batch: Any, payloads: Sequence[Any]) -> list[list[Tensor]]:
         """Outputs for each row. Raises ModelError."""
 
@@ -88,6 +91,10 @@ class WholeNetwork:
     def assemble(self, _bucket: Bucket, payloads: Sequence[Any]) -> Any:
         """The inputs as they came."""
         return payloads[0]
+
+    def pixels(self, bucket: Bucket, _batch: Any, payloads: Sequence[Any]) -> tuple[int, int]:
+        """Nothing is filled up."""
+        return bucket.cost * len(payloads), bucket.cost * len(payloads)
 
     def run(self, _bucket: Bucket, batch: Any, _payloads: Sequence[Any]) -> list[list[Tensor]]:
         """The engine's outputs, batch axis and all."""
@@ -141,6 +148,10 @@ class PixelNetwork:
             pixels[n, :height, :width] = image
             sizes[n] = height, width
         return pixels, sizes
+
+    def pixels(self, bucket: Bucket, batch: tuple[Tensor, Tensor], payloads: Sequence[Pixels]) -> tuple[int, int]:
+        """A batch of a fixed shape has all its rows, whether they are filled or not."""
+        return sum(row.height * row.width for row in payloads), bucket.cost * len(batch[0])
 
     def run(self, bucket: Bucket, batch: tuple[Tensor, Tensor], payloads: Sequence[Pixels]) -> list[list[Tensor]]:
         """Outputs for each row; of a map as large as the pictures only the part the row asked for."""

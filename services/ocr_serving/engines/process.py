@@ -167,16 +167,20 @@ class EngineProcess:
             if not isinstance(work, _Ready):
                 work()
                 continue
+            payloads = [row.payload for row in work.batch.rows]
             started = time.monotonic()
             outcome: Any
             try:
-                outcome = work.network.run(work.batch.bucket, work.arrays, [row.payload for row in work.batch.rows])
+                outcome = work.network.run(work.batch.bucket, work.arrays, payloads)
             except Exception as exc:
                 if not isinstance(exc, ServingError):
                     log.exception("a batch failed")
                 outcome = exc
                 self._broken |= is_fatal(exc)
             self._board.add(self._spec.number, "busy_seconds", time.monotonic() - started)
+            asked, run = work.network.pixels(work.batch.bucket, work.arrays, payloads)
+            self._board.add(self._spec.number, "row_pixels", asked)
+            self._board.add(self._spec.number, "batch_pixels", run)
             if not work.network.is_warm(work.batch.bucket):
                 self._board.add(self._spec.number, "unwarmed")
             self._finish(work.batch, outcome)

@@ -84,6 +84,8 @@ class EngineCollector(Collector):
         counters = (
             ("busy_seconds", "Seconds the device was at work."),
             ("unwarmed", "Batches of a shape that was not warm before ready."),
+            ("row_pixels", "Pixels that rows asked for."),
+            ("batch_pixels", "Pixels of the batches run for them, those that only fill up a fixed shape included."),
         )
         for name, text in counters:
             counter = CounterMetricFamily(f"ocr_serving_engine_{name}", text, labels=label)

@@ -98,6 +98,8 @@ def test_answers_are_not_mixed_up_between_callers(service: Service) -> None:
 
     assert grown("batch_rows_sum") == grown("queue_wait_seconds_count") > grown("batch_rows_count") > 0
     assert grown("busy_seconds_total") > 0
+    # Nothing is filled up on a CPU.
+    assert grown("batch_pixels_total") == grown("row_pixels_total") > 0
     assert after['ocr_serving_engine_rows_waiting{engine="0"}'] == 0
     assert after['ocr_serving_engine_unwarmed_total{engine="0"}'] == 0
 
