@@ -64,8 +64,11 @@ class Client:
         return self._lab.execute(self._namespace, "client", *command, stdin=stdin)
 
     @contextmanager
-    def load(self, url: str, clients: int = 4) -> Iterator[Outcome]:
-        """Keeps `clients` asking while the block runs; what came of it is there after the block."""
+    def load(self, url: str, clients: int = 4, *, kept: int = 0) -> Iterator[Outcome]:
+        """Keeps `clients` asking while the block runs, `kept` of them on one connection each as long as the server lets them.
+
+        What came of it is there after the block.
+        """
         lab, outcome = self._lab, Outcome()
         script = (SCRIPTS / "load.py").read_text()
         command: list[str | Path] = [
@@ -79,7 +82,7 @@ class Client:
             self._namespace,
             "--",
         ]
-        command += ["python", "-c", script, url, str(clients)]
+        command += ["python", "-c", script, url, str(clients), str(kept)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin is not None
             assert process.stdout is not None

@@ -55,13 +55,13 @@ def wait_until_settled(lab: Lab) -> None:
 def test_an_edit_is_rolled_out_and_no_request_fails(lab: Lab, client: Client, report: Report) -> None:
     old = {pod["metadata"]["uid"] for pod in serving(lab)}
     began = time.monotonic()
-    with client.load(URL) as outcome:
+    with client.load(URL, kept=2) as outcome:
         lab.apply(two_pods(params={"drop_score": 1}))  # from now on no line is sure enough
         wait_until_settled(lab)
         lab.wait_for(lambda: len(lab.items("pods", NAMESPACE, *SELECTOR)) == 2, "the old pods to be gone", 120)
     report(
-        f"rolling update of 2 pods under 4 clients: {outcome.requests} requests in {time.monotonic() - began:.0f} s,"
-        f" {len(outcome.failures)} failed; read {outcome.texts}"
+        f"rolling update of 2 pods under 4 clients, 2 of which keep their connection: {outcome.requests} requests in"
+        f" {time.monotonic() - began:.0f} s, {len(outcome.failures)} failed; read {outcome.texts}"
     )
     assert outcome.failures == []
     assert {text != "" for text in outcome.texts} == {True, False}, "answers of both the old pods and the new"

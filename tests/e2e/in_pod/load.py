@@ -1,7 +1,7 @@
 """Posts a picture from several clients, each the next when it has its answer, with no retry: until standard input ends.
 
-Arguments: URL, number of clients. The first line of standard input is the picture, base64. Prints "going on" when every client has
-had an answer, and at the end what came back, as one line of JSON:
+Arguments: URL, number of clients, how many of these keep their connection. The first line of standard input is the picture,
+base64. Prints "going on" when every client has had an answer, and at the end what came back, as one line of JSON:
 
     {"requests": …, "texts": {text: count}, "failures": [{"at": seconds since 1970, "after": seconds, "sent": bool, "reason": …}]}
 
@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.parse
 
-url, clients = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2])
+url, clients, kept = urllib.parse.urlsplit(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 body = json.dumps({"images": [sys.stdin.readline().strip()]})
 stop, lock = threading.Event(), threading.Lock()
 warm = threading.Barrier(clients + 1)
@@ -24,12 +24,12 @@ texts: collections.Counter[str] = collections.Counter()
 failures: list[dict[str, object]] = []
 
 
-def ask() -> None:
-    """One request on a connection of its own."""
+def ask(connection: http.client.HTTPConnection) -> None:
+    """One request, on the connection as it is or a new one."""
     began, sent = time.time(), False
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
     try:
-        connection.connect()
+        if connection.sock is None:
+            connection.connect()
         sent = True
         connection.request("POST", url.path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -38,24 +38,27 @@ def ask() -> None:
             raise http.client.HTTPException(f"HTTP {answer.status}: {content[:200]}")
         text = " ".join(line["text"] for line in json.loads(content)["results"][0])
     except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+        connection.close()
         with lock:
             failures.append({"at": began, "after": time.time() - began, "sent": sent, "reason": f"{type(error).__name__}: {error}"})
         time.sleep(0.1)  # as anybody would who asks again
     else:
         with lock:
             texts[text] += 1
-    finally:
-        connection.close()
 
 
-def client() -> None:
-    ask()
+def client(number: int) -> None:
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+    ask(connection)
     warm.wait()
     while not stop.is_set():
-        ask()
+        if number >= kept:
+            connection.close()
+        ask(connection)
+    connection.close()
 
 
-threads = [threading.Thread(target=client) for _ in range(clients)]
+threads = [threading.Thread(target=client, args=[number]) for number in range(clients)]
 for thread in threads:
     thread.start()
 warm.wait()
