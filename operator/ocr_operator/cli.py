@@ -33,7 +33,13 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     command = commands.add_parser("render", help="print what an OCRService becomes, without a cluster")
     command.add_argument(
-        "-f", "--file", required=True, metavar="FILE", help="YAML or JSON with one or more OCRServices; - for stdin"
+        "-f",
+        "--file",
+        required=True,
+        action="extend",
+        nargs="+",
+        metavar="FILE",
+        help="YAML or JSON with OCRServices, several allowed; - for stdin",
     )
     command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
     _add_images(command)
@@ -134,13 +140,16 @@ def _run(args: argparse.Namespace) -> int:
 
 def _render(args: argparse.Namespace) -> int:
     manifests = []
-    for body in _bodies(args.file):
-        metadata = body.get("metadata")
-        if isinstance(metadata, dict):
-            body["metadata"] = {"namespace": args.namespace} | metadata
-        manifests += render(parse(body), _images(args))
-    if not manifests:
-        raise UsageError(f"{args.file} holds no OCRService.")
+    for file in args.file:
+        rendered = []
+        for body in _bodies(file):
+            metadata = body.get("metadata")
+            if isinstance(metadata, dict):
+                body["metadata"] = {"namespace": args.namespace} | metadata
+            rendered += render(parse(body), _images(args))
+        if not rendered:
+            raise UsageError(f"{file} holds no OCRService.")
+        manifests += rendered
     print(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True, width=140), end="")
     return 0
 

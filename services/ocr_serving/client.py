@@ -63,7 +63,9 @@ class Client:
     def __init__(self, url: str, *, api_key: str = "", timeout: float = 120.0, retries: int = 3, connections: int = 1) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise InputError(f"'{url}' is not a URL such as http://127.0.0.1:8868/predict/ocr_system.")
-        self.url = url
+        if not urlsplit(url).path.strip("/"):
+            raise InputError(f"'{url}' names no module: end it as in {url.rstrip('/')}/predict/ocr_system.")
+        self.url = url.rstrip("/")
         self.timeout = timeout
         self.retries = retries
         self._http = requests.Session()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, ValidationError
 
 from ocr_serving import images
 from ocr_serving.errors import ConfigError
-from ocr_serving.validation import Frozen, validated
+from ocr_serving.validation import Frozen, first_problem, validated
 
 ENV_PREFIX = "OCR_SERVING_"
 
@@ -88,14 +89,40 @@ def read_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def build(values: Mapping[str, Any], environ: Mapping[str, str], *, where: str) -> ServiceConfig:
+def build(
+    values: Mapping[str, Any], environ: Mapping[str, str], *, where: str, options: Mapping[str, str] | None = None
+) -> ServiceConfig:
     """Check `values` (the keys of config.json); OCR_SERVING_<KEY> in the environment beats each but `modules_info`.
 
+    `where` is the file that they come from; `options` names the command line's option for each key that came from there.
     Raises ConfigError with a sentence.
     """
-    merged = dict(values)
+    merged, sources = dict(values), dict(options or {})
     for name in SETTINGS:
-        text = environ.get(ENV_PREFIX + name.upper())
-        if text is not None:
-            merged[name] = text
-    return validated(ServiceConfig, merged, where=where, error=ConfigError)
+        variable = ENV_PREFIX + name.upper()
+        if variable in environ:
+            merged[name], sources[name] = environ[variable], variable
+    try:
+        return ServiceConfig.model_validate(merged)
+    except ValidationError as exc:
+        key = str(exc.errors(include_url=False)[0]["loc"][0])
+        raise ConfigError(first_problem(exc, where=sources.get(key, where), known=ServiceConfig.model_fields)) from None
+
+
+def is_offline(environ: Mapping[str, str]) -> bool:
+    """What OCR_SERVING_OFFLINE says where there is no config.json. Raises ConfigError."""
+
+    class Offline(Frozen):
+        offline: bool = False
+
+    variable = f"{ENV_PREFIX}OFFLINE"
+    given = {"offline": environ[variable]} if variable in environ else {}
+    return validated(Offline, given, where=variable, error=ConfigError).offline
+
+
+def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are nearly OCR_SERVING_<KEY>, and what was probably meant."""
+    known = [ENV_PREFIX + name.upper() for name in SETTINGS]
+    given = (name for name in environ if name.startswith(ENV_PREFIX) and name not in known)
+    meant = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.9) for name in given}
+    return {name: near[0] for name, near in meant.items() if near}

@@ -68,6 +68,8 @@ def bytes_from_base64(text: str, *, where: str) -> bytes:
     """
     if text.startswith("data:"):
         text = text.partition(",")[2]
+    elif text.startswith(("http://", "https://")):
+        raise InputError(f"{where} is a URL, and none is fetched: send the base64 of an image file.")
     try:
         data = base64.b64decode(text.encode("utf8"))
     except binascii.Error as exc:
@@ -75,7 +77,7 @@ def bytes_from_base64(text: str, *, where: str) -> bytes:
     except UnicodeEncodeError:
         raise InputError(f"{where} is not base64: it holds half of a surrogate pair.") from None
     if not data:
-        raise InputError(f"{where} is empty: send the base64 of an image file.")
+        raise InputError(f"{where} is empty or holds no base64: send the base64 of an image file.")
     return data
 
 

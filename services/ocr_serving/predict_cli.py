@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ocr_serving import documents, files, images, pages, results
+from ocr_serving import config, documents, files, images, pages, results
 from ocr_serving.config import ModuleConfig
 from ocr_serving.errors import ConfigError, InputError, ServingError
 from ocr_serving.modules.base import Module
@@ -32,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     option("--params", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override params.py, as in drop_score=0.3")
     option("--init", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="init_args, as in cpu_threads=2")
     option("--json", action="store_true", help="print one JSON object for each image instead of text")
+    option("--offline", action="store_true", help="never fetch models that are missing")
     option("--visualize", action="store_true", help="write a picture of each result")
     option("--to", choices=list(documents.SUFFIXES), help="write the document that structure_system sees, with its figures")
     option(
@@ -77,7 +79,8 @@ def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
     entry = validated(ModuleConfig, find(args.module).entry, where=f"config.json of {args.module}", error=ConfigError)
     init_args = dict(entry.init_args) | _pairs(args.init, "--init")
     params = dict(entry.params) | _pairs(args.params, "--params")
-    return load_module(args.module, init_args=init_args, params=params), entry.predict_args
+    pull = not (args.offline or config.is_offline(os.environ))
+    return load_module(args.module, init_args=init_args, params=params, pull=pull), entry.predict_args
 
 
 def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output | None:

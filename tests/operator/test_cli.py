@@ -48,6 +48,15 @@ def test_render_reads_stdin_lists_and_several_documents(
     assert names == [f"{name}-ocr-det" for name in "abc" for _ in range(3)]
 
 
+def test_render_takes_several_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / name for name in ("a", "b", "c")]
+    for file in files:
+        file.write_text(GOOD % file.name)
+    assert cli.main(["render", "-f", str(files[0]), str(files[1]), "-f", str(files[2])]) == 0
+    names = [body["metadata"]["name"] for body in yaml.safe_load_all(capsys.readouterr().out)]
+    assert list(dict.fromkeys(names)) == ["a-ocr-det", "b-ocr-det", "c-ocr-det"]
+
+
 def test_dates_and_numbers_as_keys_are_text_as_in_kubernetes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cr.yaml"
     file.write_text((GOOD % "a").replace("device: cpu", "params: {since: 2026-01-02, labels: {1: one}}"))

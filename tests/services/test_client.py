@@ -245,6 +245,10 @@ def test_images_of_one_name_do_not_share_a_file(elsewhere: Path) -> None:
         (["--image_dir", "empty"], "empty has no image files"),
         (["--image_dir", "in", "--output", "in/a.png"], "--output in/a.png cannot be made: File exists"),
         (["--image_dir", "in", "--server_url", "127.0.0.1:8868"], "'127.0.0.1:8868' is not a URL such as"),
+        (
+            ["--image_dir", "in", "--server_url", "http://h:1/"],
+            "'http://h:1/' names no module: end it as in http://h:1/predict/ocr_s",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(

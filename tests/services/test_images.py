@@ -183,7 +183,14 @@ def test_base64_is_taken_as_clients_send_it() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("", "it is empty"), ("data:image/png;base64,", "it is empty"), ("abcde", "it is not base64"), ("\ud800", "it is not base64")],
+    [
+        ("", "it is empty"),
+        ("data:image/png;base64,", "it is empty"),
+        ("!!!!", "it is empty or holds no base64"),
+        ("abcde", "it is not base64"),
+        ("\ud800", "it is not base64"),
+        ("http://127.0.0.1/page.png", "it is a URL, and none is fetched"),
+    ],
 )
 def test_what_is_not_base64_is_the_callers_fault(text: str, says: str) -> None:
     with pytest.raises(InputError, match=f"^{says}"):

@@ -89,6 +89,20 @@ def test_mistakes_are_one_sentence(options: list[str], sentence: str, elsewhere:
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(("options", "variable"), [(["--offline"], ""), ([], "true")])
+def test_offline_nothing_is_fetched(
+    options: list[str], variable: str, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OCR_SERVING_MODELS", str(elsewhere / "store"))
+    if variable:
+        monkeypatch.setenv("OCR_SERVING_OFFLINE", variable)
+    assert cli.main(["predict", str(data.WARMUP), "-m", "ocr_cls", *options]) == 1
+    err = capsys.readouterr().err
+    assert "is not on this machine; run `ocr-serving models pull" in err
+    assert "`ocr-serving models pull --module ocr_cls`" in err
+    assert not (elsewhere / "store").exists()
+
+
 def pdf_of(*pictures: Path) -> bytes:
     """A PDF with a picture on each page, at 150 pixels to the inch."""
     first, *others = (PIL.Image.open(path).convert("RGB") for path in pictures)

@@ -24,8 +24,9 @@ from ocr_serving.engines.channel import Channel
 from ocr_serving.engines.messages import Fault, Open, Opened, Results, Run, Unknown
 from ocr_serving.errors import LateError, LostError
 
-MARGIN_S = 1.0
-"""Seconds before a request's deadline at which waiting for an engine ends, so that the worker itself can still say so."""
+MARGIN_S, MARGIN_SHARE = 1.0, 0.1
+"""Waiting for an engine ends before the request's deadline, so that the worker itself can still say so: this many seconds, or where
+that is less, this share of the time that a request had left when it reached the worker."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,15 @@ class Client:
     def __init__(self, address: EngineAddress) -> None:
         """Nothing is connected yet."""
         self.address = address
-        self.deadline = math.inf
-        """When the request at hand must be answered, on the monotonic clock."""
+        self._deadline = self._patience = math.inf
         self._board = Board(address.board, len(address.paths))
         self._channels: dict[int, Channel] = {}
+
+    def begin(self, deadline: float) -> None:
+        """From now on a request is at hand that must be answered by `deadline`, on the monotonic clock."""
+        self._deadline = deadline
+        left = deadline - time.monotonic()
+        self._patience = deadline - min(MARGIN_S, MARGIN_SHARE * max(0.0, left))
 
     def open(self, model: ModelSpec) -> Opened:
         """Have a model loaded by every engine. Raises ConfigError, ModelError, LostError."""
@@ -58,10 +64,10 @@ class Client:
     def run(self, model: ModelSpec, rows: Sequence[Any]) -> list[list[Tensor]]:
         """Outputs by position for each row. Raises UnavailableError, ModelError."""
         engine = self._least_loaded()
-        said = self._ask(engine, Run(model, rows, self.deadline))
+        said = self._ask(engine, Run(model, rows, self._deadline))
         if isinstance(said, Unknown):
             self._ask(engine, Open(model))
-            said = self._ask(engine, Run(model, rows, self.deadline))
+            said = self._ask(engine, Run(model, rows, self._deadline))
         assert isinstance(said, Results)
         # What arrived lies in the engine's memory, which the next answer overwrites.
         return [[np.array(value) for value in row] for row in said.rows]
@@ -83,7 +89,7 @@ class Client:
         try:
             channel = self._channel(engine)
             channel.send(message)
-            patience = self.deadline - MARGIN_S - time.monotonic()
+            patience = self._patience - time.monotonic()
             if not select.select([channel], [], [], None if patience == math.inf else max(0.0, patience))[0]:
                 # Its answer must not be taken for that of the next request.
                 self._hang_up(engine)

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
 from ocr_serving import images, models, pages
-from ocr_serving.errors import ConfigError, InputError, TooLargeError
+from ocr_serving.errors import ConfigError, InputError, ModelError, TooLargeError
 from ocr_serving.images import Image
 
 Config = SimpleNamespace
@@ -92,6 +92,12 @@ class Module:
         """
         if self.pull and spec in models.catalogue() and not models.is_present(spec):
             models.pull(models.companions(spec), progress=models.Bar())
+        if spec in models.catalogue() and not models.is_present(spec):
+            name = self.root.name if self.root.parent == Path(__file__).parent else self.root
+            raise ModelError(
+                f"model {spec} is not on this machine; run `ocr-serving models pull {spec}`, or `ocr-serving models pull"
+                f" --module {name}` for all that the module's params.py names."
+            )
         return models.resolve(spec, root=self.root)
 
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:

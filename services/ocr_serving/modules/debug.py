@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from ocr_serving import config
 from ocr_serving.data import PAGE
 from ocr_serving.errors import ServingError
 
@@ -20,7 +22,7 @@ def main(cls: type[Module]) -> None:
     parser.add_argument("images", nargs="*", default=[str(PAGE)], help="image files (default: a sample page)")
     files = parser.parse_args().images
     try:
-        module = cls()
+        module = cls(pull=not config.is_offline(os.environ))
         results = module.predict(paths=files)
     except ServingError as exc:
         sys.exit(str(exc))

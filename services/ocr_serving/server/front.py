@@ -126,7 +126,7 @@ def create_app(front: Front) -> flask.Flask:
     def http_error(exc: HTTPException) -> flask.Response:
         answer = wire.failed(exc.description or exc.name, exc.code or 500)
         if exc.code == 404 and flask.request.path.startswith("/predict/"):
-            answer = wire.no_module(flask.request.path.removeprefix("/predict/").strip("/"))
+            answer = wire.no_module(flask.request.path.removeprefix("/predict/"), front.modules)
         response = _respond(answer)
         if exc.code == 405:
             response.headers["Allow"] = exc.get_response().headers.get("Allow", "")
@@ -146,7 +146,7 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
     if pool is None or not pool.state().loaded_once:
         return wire.failed("The models are still loading.", 503, **{"Retry-After": "2"})
     if name not in front.modules:
-        return wire.no_module(name)
+        return wire.no_module(name, front.modules)
     if front.keys is not None and not front.keys.allows(_presented_key()):
         return wire.failed(
             "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
@@ -155,6 +155,9 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         )
     if not wire.is_json(flask.request.headers.get("Content-Type", "")):
         return wire.outdated(flask.request.path)
+    coding = flask.request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        return wire.failed(f"A body with Content-Encoding {coding[:40]} is not taken: send the JSON as it is.", 415)
     body = _read_body(front)
     if isinstance(body, wire.Answer):
         return body
@@ -178,7 +181,7 @@ def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
         "images": done.images,
         "queue_s": round(job.waited, 4),
         "predict_s": round(done.seconds, 4),
-    }
+    } | ({"reason": done.reason} if done.reason else {})
     code = 200 if front.config.http_status == "legacy" else done.code
     retry = {"Retry-After": "5"} if done.code == 503 else {}
     return flask.Response(done.body, code, headers=retry, content_type="application/json")
@@ -198,7 +201,7 @@ def _respond(answer: wire.Answer, *, legacy: bool = False) -> flask.Response:
     response.headers.update(answer.headers)
     flask.g.log.setdefault("status", answer.status)
     if answer.msg:
-        flask.g.log.setdefault("reason", answer.msg[:300])
+        flask.g.log.setdefault("reason", answer.msg[: wire.REASON])
     return response
 
 

@@ -48,11 +48,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """The answer to a Task: HTTP code, wire status, bytes of the JSON body, and what to count (times in seconds)."""
+    """The answer to a Task: HTTP code, wire status, bytes of the JSON body, why for the log, what to count (times in seconds)."""
 
     code: int
     status: str
     body: bytes
+    reason: str = ""
     images: int = 0
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0

@@ -12,6 +12,7 @@ from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError
 from ocr_serving.modules import loader
 
+OPTIONS = {"port": "-p", "host": "--host", "workers": "--workers", "offline": "--offline"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -28,13 +29,28 @@ def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> Servi
         values["modules_info"][spec] = found.entry | {"init_args": found.entry.get("init_args", {}) | gpu}
         if n == 0:
             values |= found.settings
-    options = {"port": args.port, "host": args.host, "workers": args.workers, "offline": args.offline or None}
-    values |= {key: value for key, value in options.items() if value is not None}
+    options = {key: value for key, value in _options(args).items() if value is not None}
+    values |= options
     if args.use_multiprocess or args.workers is not None:
         values["use_multiprocess"] = True
         if args.workers is None:
             values["workers"] = None
-    return config.build(values, environ, where="config.json of " + " and ".join(args.modules))
+    where = "config.json of " + " and ".join(args.modules)
+    return config.build(values, environ, where=where, options={key: OPTIONS[key] for key in options})
+
+
+def ignored(args: argparse.Namespace) -> list[str]:
+    """Options that were given beside `-c`, which takes everything from its file."""
+    if not args.config:
+        return []
+    given = {OPTIONS[key]: value for key, value in _options(args).items()}
+    given |= {"-m": args.modules, "--use_gpu": args.use_gpu, "--use_multiprocess": args.use_multiprocess}
+    return [name for name, value in given.items() if value]
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """Keys of config.json that have an option, None where it was not given."""
+    return {"port": args.port, "host": args.host, "workers": args.workers, "offline": args.offline or None}
 
 
 def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int, memory: int | None) -> list[dict[str, str]]:

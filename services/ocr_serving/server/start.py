@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
-from ocr_serving import data, machine
+from ocr_serving import config, data, machine
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError
 from ocr_serving.healthy import run_dir
@@ -22,6 +24,10 @@ from ocr_serving.server.gunicorn import Service
 def start(args: argparse.Namespace) -> int:
     """Serve until told to stop. Raises ServingError."""
     settings = plan.configuration(args, os.environ)
+    if dropped := plan.ignored(args):
+        warn(f"{', '.join(dropped)}: ignored beside -c, whose file says it all; set OCR_SERVING_<KEY> to overrule a key of it.")
+    for name, meant in config.misspelt(os.environ).items():
+        warn(f"the environment's {name} is no setting (did you mean {meant}?); it is ignored.")
     logs.configure(settings.log_format)
     cores = machine.cpu_count()
     variables = plan.environments(settings, os.environ, cores=cores, memory=machine.memory_bytes())
@@ -79,6 +85,11 @@ def say(text: str) -> None:
     print(f"ocr-serving: {text}", flush=True)
 
 
+def warn(text: str) -> None:
+    """One line about what was asked for and is not done."""
+    print(f"ocr-serving: {text}", file=sys.stderr, flush=True)
+
+
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """`start` and `stop` with the old options, and `modules`."""
     parser = commands.add_parser("start", help="serve one or more modules over HTTP")
@@ -110,6 +121,8 @@ def _check_port(settings: ServiceConfig) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as exc:
+            if exc.errno == errno.EADDRNOTAVAIL:
+                raise ConfigError(f"{settings.host} is no address of this machine: choose another with --host.") from None
             raise ConfigError(
                 f"{settings.host}:{settings.port} cannot be listened on ({exc.strerror}): choose another port with -p, or end what"
                 f" runs there (ocr-serving stop -p {settings.port})."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -17,6 +17,9 @@ from ocr_serving.modules.base import Module
 from ocr_serving.validation import LONGEST_KEY, did_you_mean, first_problem
 
 OK, FAILED, NO_MODULE, OUTDATED = "000", "101", "111", "112"
+
+REASON = 300
+"""Characters of a message that the log repeats."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,13 @@ def failed(msg: str, code: int, **headers: str) -> Answer:
     return Answer(FAILED, msg, code=code, headers=headers)
 
 
-def no_module(name: str) -> Answer:
-    """Status "111", as PaddleHub worded it."""
+def no_module(name: str, served: Collection[str]) -> Answer:
+    """Status "111", as PaddleHub worded it; where one of `served` was nearly named, what its path is."""
+    bare = name.strip("/")
+    if bare in served:
+        return Answer(NO_MODULE, f"Module {bare} is not available at this path: post to /predict/{bare}.", code=404)
+    if not bare:
+        return Answer(NO_MODULE, f"No module is named: post to /predict/{' or /predict/'.join(served)}.", code=404)
     return Answer(NO_MODULE, f"Module {name} is not available.", code=404)
 
 

@@ -59,7 +59,7 @@ class Worker:
         module = self.modules[task.module]
         module.begin_request()
         if self.engines is not None:
-            self.engines.deadline = task.deadline
+            self.engines.begin(task.deadline)
         answer, images = self._predict(module, task)
         try:
             body = answer.body()
@@ -67,7 +67,8 @@ class Worker:
             log.exception("results of %s are not JSON", task.module, extra={"request_id": task.request_id})
             answer = _ours(task)
             body = answer.body()
-        return Done(answer.code, answer.status, body, images, module.stage_seconds, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return Done(answer.code, answer.status, body, answer.msg[: wire.REASON], images, module.stage_seconds, seconds)
 
     def _predict(self, module: Module, task: Task) -> tuple[wire.Answer, int]:
         images: list[str] = []

@@ -179,12 +179,18 @@ def test_what_is_late_is_not_run(client: remote.Client, engines: Engines, tmp_pa
     values = np.zeros((1, 2), np.float32)
     engine.run(values)
     rows = engines.board.get(0, "rows")
-    client.deadline = time.monotonic() - 1
+    client.begin(time.monotonic() - 1)
     with pytest.raises(LateError):
         engine.run(values)
-    client.deadline = time.monotonic() + 60
+    client.begin(time.monotonic() + 60)
     engine.run(values)
     assert engines.board.get(0, "rows") == rows + 1
+
+
+def test_a_short_time_to_answer_is_not_all_kept_for_saying_that_it_is_over(client: remote.Client, tmp_path: Path) -> None:
+    engine = open_engine(networks.passing_through(tmp_path / "short.onnx", ["N", 3]), engine_options())
+    client.begin(time.monotonic() + remote.MARGIN_S)
+    assert engine.run(np.full((1, 3), 5, np.float32))[0].tolist() == [[5, 5, 5]]
 
 
 def test_an_engine_that_does_not_answer_is_waited_for_until_just_before_the_deadline(
@@ -193,13 +199,14 @@ def test_an_engine_that_does_not_answer_is_waited_for_until_just_before_the_dead
     engine = open_engine(networks.passing_through(tmp_path / "stopped.onnx", ["N", 1]), engine_options())
     os.kill(engines.pids[0], signal.SIGSTOP)
     try:
-        client.deadline = time.monotonic() + remote.MARGIN_S + 0.2
+        deadline = time.monotonic() + 1.0
+        client.begin(deadline)
         with pytest.raises(LateError, match="did not answer in time"):
             engine.run(np.zeros((1, 1), np.float32))
-        assert time.monotonic() < client.deadline
+        assert deadline - remote.MARGIN_S < time.monotonic() < deadline
     finally:
         os.kill(engines.pids[0], signal.SIGCONT)
-    client.deadline = float("inf")
+    client.begin(float("inf"))
     # The answer that came too late is not taken for this one.
     assert engine.run(np.full((1, 1), 5, np.float32))[0] == 5
 

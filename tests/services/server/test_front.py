@@ -89,6 +89,32 @@ def test_errors_are_json_with_an_honest_code(
     assert body["msg"]
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/predict/echo/", "Module echo is not available at this path: post to /predict/echo."),
+        ("/predict/", "No module is named: post to /predict/echo."),
+        ("/predict/nosuch/", "Module nosuch/ is not available."),
+    ],
+)
+def test_a_path_that_is_nearly_right_is_told_the_right_one(echo: Service, path: str, says: str) -> None:
+    assert requests.post(echo.url + path, json={"images": [strip()]}, timeout=10).json()["msg"] == says
+
+
+def test_a_compressed_body_is_refused_by_name(echo: Service) -> None:
+    response = echo.post("echo", {"images": [strip()]}, headers={"Content-Encoding": "gzip"})
+    assert (response.status_code, response.json()["status"]) == (415, "101")
+    assert "Content-Encoding gzip" in response.json()["msg"]
+    assert echo.post("echo", {"images": [strip()]}, headers={"Content-Encoding": "identity"}).status_code == 200
+
+
+def test_the_log_says_why_a_request_failed(echo: Service) -> None:
+    said = echo.post("echo", {"images": [strip()], "sclae": 2}, headers={"X-Request-ID": "why-1"}).json()["msg"]
+    assert [line["reason"] for line in echo.lines() if line.get("request_id") == "why-1"] == [said]
+    echo.post("echo", {"images": [strip()]}, headers={"X-Request-ID": "why-2"})
+    assert not any("reason" in line for line in echo.lines() if line.get("request_id") == "why-2")
+
+
 def test_a_fault_of_the_module_tells_the_caller_no_detail_and_the_log_all(echo: Service) -> None:
     response = echo.post("echo", {"images": [strip()], "fault": "raise"}, headers={"X-Request-ID": "find-me-1"})
     assert response.status_code == 500

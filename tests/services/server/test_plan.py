@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ocr_serving import cli
-from ocr_serving.config import ServiceConfig
+from ocr_serving.config import ServiceConfig, misspelt
 from ocr_serving.errors import ConfigError
 from ocr_serving.server import plan
 from support import ECHO
@@ -70,8 +70,8 @@ def test_several_modules_in_one_service() -> None:
         (("-m", "ocr_sistem"), "did you mean 'ocr_system'?"),
         (("-m", "./nowhere"), "is not a module: it has no __init__.py"),
         (("-c", "nowhere.json"), "nowhere.json cannot be read: No such file"),
-        (("-m", "ocr_system", "-p", "0"), "'port'"),
-        (("-m", "ocr_system", "--workers", "0"), "'workers'"),
+        (("-m", "ocr_system", "-p", "0"), "-p: 'port'"),
+        (("-m", "ocr_system", "--workers", "0"), "--workers: 'workers'"),
     ],
 )
 def test_what_cannot_be_served_is_refused_in_a_sentence(elsewhere: Path, words: tuple[str, ...], says: str) -> None:
@@ -99,6 +99,18 @@ def test_a_bad_file_is_refused_with_the_key(tmp_path: Path, content: str, says: 
     with pytest.raises(ConfigError) as caught:
         plan.configuration(parse("-c", str(file)), {})
     assert says in str(caught.value)
+
+
+def test_a_bad_variable_is_named_and_one_that_is_nearly_a_setting_too() -> None:
+    with pytest.raises(ConfigError, match=r"^OCR_SERVING_TIMEOUT_S: 'timeout_s': .* got 'abc'"):
+        plan.configuration(parse("-m", "ocr_system"), {"OCR_SERVING_TIMEOUT_S": "abc"})
+    ours = {"OCR_SERVING_TIMEOUT": "5", "OCR_SERVING_PORT": "1", "OCR_SERVING_MODELS": "x", "OCR_SERVING_PORT_8868_TCP": "x"}
+    assert misspelt(ours) == {"OCR_SERVING_TIMEOUT": "OCR_SERVING_TIMEOUT_S"}
+
+
+def test_options_beside_a_file_are_told_to_be_ignored() -> None:
+    assert plan.ignored(parse("-c", "config.json", "-p", "9", "--use_gpu", "--try")) == ["-p", "--use_gpu"]
+    assert plan.ignored(parse("-m", "ocr_system", "-p", "9")) == []
 
 
 def test_a_copied_and_renamed_folder_keeps_its_settings(tmp_path: Path) -> None:
