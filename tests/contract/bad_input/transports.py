@@ -28,7 +28,8 @@ def methods_and_paths() -> Iterator[Case]:
     absent = ("nosuch", "", "echo/", "echo/x", "ECHO", "%ff", "echo%00", "..%2fecho", "../predict/echo", "a" * 3000, "%E6%96%87")
     for name in absent:
         line = f"POST /predict/{name} HTTP/1.1"
-        yield case(f"module-{name[:20]}", request(MODULE, GOOD, line=line), refused(404, "is not available", "111"))
+        says = "is not available" if name else "No module is named"
+        yield case(f"module-{name[:20]}", request(MODULE, GOOD, line=line), refused(404, says, "111"))
     for path in ("/nope", "/predict", "/metrics/", "/healthz/x", "/%"):
         yield case(f"path-{path}", request(MODULE, GOOD, line=f"POST {path} HTTP/1.1"), refused(404))
     for path in ("/healthz", "/metrics", "/modules", "/"):
