@@ -37,7 +37,7 @@ class Model(_Entry):
 
     `kind` is free text that stages agree on ("det", "rec", "cls", "font"); `licence` is an SPDX identifier;
     `size` is the bytes of all files together. A model without `sources` comes with this package, in `data/models/NAME`.
-    `faster` names, by a feature of CPUs, the engine that is faster there than onnxruntime.
+    `faster` names, by a feature of CPUs, the engine that is fastest there; the first feature that a CPU has decides.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
@@ -47,7 +47,7 @@ class Model(_Entry):
     summary: str
     files: tuple[ModelFile, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = ()
-    faster: Mapping[str, Literal["openvino"]] = Field(default_factory=lambda: MappingProxyType({}))
+    faster: Mapping[str, Literal["onnxruntime", "openvino"]] = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def size(self) -> int:
