@@ -56,8 +56,8 @@ format: $(DEV_STAMP)  ## put the code into ruff's format
 bench: $(RUN_STAMP)  ## CPU seconds a page over HTTP against the models alone: make bench [DATA=folder]
 	@$(BIN)/python -m benchmarks.overhead $(if $(DATA),--data $(DATA))
 
-bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-accuracy DATA=folder
-	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),$(error name the folder of pages: make bench-accuracy DATA=...))
+bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-accuracy DATA=folder [ARGS="--precision bf16"]
+	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),$(error name the folder of pages: make bench-accuracy DATA=...)) $(ARGS)
 
 bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
 	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))

@@ -13,13 +13,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
 from benchmarks import pages, report, support
 from benchmarks.pages import Page, WordCount
 from ocr_serving import machine, models
+from ocr_serving.engines import Precision
 
 TO_REACH: Mapping[str, Mapping[str, float]] = {
     "PP-OCRv6_small": {"forms": 0.91, "receipts": 0.94},
@@ -46,12 +47,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
     sets = {"forms": pages.forms(args.data), "receipts": pages.receipts(args.data)}
     workers = machine.cpu_count()
+    init_args = {"precision": args.precision}
     rows: list[Row] = []
     for model_set in models.model_sets() if "all" in args.models else args.models:
-        with support.serve(model_set, workers=workers) as service:
+        with support.serve(model_set, workers=workers, init_args=init_args) as service:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
-    print(f"\n{workers} workers, as many clients\n\n{table(rows)}")
-    return {"workers": workers, "rows": [asdict(row) for row in rows], "reached": all(row.reached is not False for row in rows)}
+    print(f"\n{workers} workers, as many clients, {args.precision}\n\n{table(rows)}")
+    return {
+        "workers": workers,
+        **init_args,
+        "rows": [asdict(row) for row in rows],
+        "reached": all(row.reached is not False for row in rows),
+    }
 
 
 def _row(service: support.Service, model_set: str, kind: str, chosen: Sequence[Page], workers: int, *, whole: bool) -> Row:
@@ -97,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SET",
         help=f"model sets, or all (default: {' '.join(TO_REACH)})",
     )
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="to compute in (default %(default)s)")
     parser.add_argument(
         "--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged"
     )

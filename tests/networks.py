@@ -60,6 +60,13 @@ def passing_through(path: Path, shape: list[int | str], opset: int = 17) -> Path
     return _save(path, [helper.make_node("Identity", ["x"], ["y"])], ("x", shape), ("y", shape), opset=opset)
 
 
+def summing_channels(path: Path, weight: float) -> Path:
+    """A convolution that gives each of 64 channels the sum of all 64, times `weight`."""
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [64, 64, 1, 1], [weight] * 64 * 64)
+    nodes = [helper.make_node("Constant", [], ["weights"], value=weights), helper.make_node("Conv", ["x", "weights"], ["y"])]
+    return _save(path, nodes, ("x", ["N", 64, "H", "W"]), ("y", ["N", 64, "H", "W"]))
+
+
 LAYOUTXLM: list[tuple[str, list[int | str]]] = [
     ("input_ids", [1, 512]),
     ("bbox", [1, 512, 4]),

@@ -14,6 +14,7 @@ from ocr_serving.engines.base import (
     PixelEngine,
     PixelInput,
     Pixels,
+    Precision,
     Tensor,
 )
 from ocr_serving.engines.local import model_files
@@ -28,6 +29,7 @@ __all__ = [
     "PixelEngine",
     "PixelInput",
     "Pixels",
+    "Precision",
     "Tensor",
     "engine_options",
     "model_files",

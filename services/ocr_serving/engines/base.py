@@ -22,11 +22,14 @@ CTC_CLASSES = "ctc_classes"
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "paddle"]
 
+Precision = Literal["fp32", "bf16"]
+
 
 class EngineOptions(Frozen):
     """What `init_args` of config.json may say about how a network is run.
 
-    `engine` auto lets the model folder decide; `cpu_threads` are the threads of one engine; `gpu_mem` is a cap in MiB.
+    `engine` auto lets the model folder decide; `cpu_threads` are the threads of one engine; `gpu_mem` caps the video memory of one
+    session, in MiB; `precision` bf16 computes in bfloat16, with eight bits of mantissa, on CPUs that have instructions for it.
     """
 
     engine: EngineName = "auto"
@@ -35,6 +38,7 @@ class EngineOptions(Frozen):
     use_tensorrt: bool = False
     cpu_threads: int = Field(1, ge=1, le=1024)
     gpu_mem: int = Field(8000, ge=1)
+    precision: Precision = "fp32"
 
 
 class Engine(Protocol):

@@ -14,6 +14,9 @@ from ocr_serving.errors import ConfigError, ModelError
 
 Format = Literal["onnx", "paddle"]
 
+BF16_FEATURES = ("amx_bf16", "avx512_bf16")
+"""CPU features, as Linux names them, either of which multiplies bfloat16 faster than float32."""
+
 _READS: Mapping[str, Format] = {"onnxruntime": "onnx", "openvino": "onnx", "paddle": "paddle"}
 
 
@@ -91,7 +94,8 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
     name = str(options.engine)
     if name == "auto":
         # OpenVINO's CPU plugin is oneDNN, which is what enable_mkldnn asks for.
-        name = "paddle" if "onnx" not in found else "openvino" if options.enable_mkldnn else _faster(model, options)
+        wants_openvino = options.enable_mkldnn or options.precision == "bf16"
+        name = "paddle" if "onnx" not in found else "openvino" if wants_openvino else _faster(model, options)
     if _READS[name] not in found:
         have, reads = ("a Paddle", "ONNX") if "paddle" in found else ("an ONNX", "Paddle")
         raise ConfigError(
@@ -99,6 +103,11 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
         )
     if name == "openvino" and options.use_gpu:
         raise ConfigError("Engine 'openvino' runs on CPUs only: set use_gpu to false, or engine to 'onnxruntime'.")
+    if name != "openvino" and options.precision == "bf16":
+        raise ConfigError(
+            f"precision 'bf16' needs an ONNX model on engine 'openvino', and {model} goes to '{name}': set precision to 'fp32', or"
+            " engine to 'auto' and give an ONNX model."
+        )
     if name == "onnxruntime" and options.enable_mkldnn:
         raise ConfigError(
             "enable_mkldnn has no meaning for engine 'onnxruntime': set engine to 'auto', which then is openvino, or leave it out."
@@ -107,7 +116,7 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
 
 
 def _faster(model: Path, options: EngineOptions) -> str:
-    """onnxruntime, or what the catalogue says is faster for `model` on this CPU, where that is installed."""
+    """What the catalogue says is faster for `model` on this CPU, where that is installed; else onnxruntime."""
     entry = None if options.use_gpu else models.entry_of(model)
     rules = {} if entry is None else entry.faster
     engines = (engine for feature, engine in rules.items() if feature in machine.cpu_features())
@@ -118,5 +127,11 @@ def check(options: EngineOptions) -> None:
     """Refuse what no engine can serve. Raises ConfigError."""
     if options.use_tensorrt and not options.use_gpu:
         raise ConfigError("use_tensorrt needs a GPU: set use_gpu to true as well, or use_tensorrt to false.")
+    if options.precision == "bf16" and options.use_gpu:
+        raise ConfigError("precision 'bf16' is for CPUs: set it to 'fp32', or use_gpu to false.")
+    if options.precision == "bf16" and machine.cpu_features().isdisjoint(BF16_FEATURES):
+        raise ConfigError(
+            f"precision is 'bf16' but this CPU has no instructions for it (none of {', '.join(BF16_FEATURES)}): set it to 'fp32'."
+        )
     if options.use_gpu and options.enable_mkldnn:
         raise ConfigError("enable_mkldnn speeds up CPUs and use_gpu does without them: set one of the two to false.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 import networks
+from ocr_serving import machine
 from ocr_serving.engines import engine_options, model_files, open_engine
+from ocr_serving.engines.local import BF16_FEATURES, engine_name
 from ocr_serving.errors import ConfigError, ModelError, ServingError
 
 
@@ -47,6 +50,20 @@ def test_an_onnx_model_is_run_by(onnx_file: Path, options: dict[str, Any], name:
     values = np.array([[1.5, -2.0]], np.float32)
     assert engine.name == name
     assert (engine.run(values)[0] == values).all()
+
+
+def test_bfloat16_is_for_openvino(onnx_file: Path) -> None:
+    assert engine_name({"onnx": onnx_file}, engine_options(precision="bf16"), onnx_file) == "openvino"
+
+
+@pytest.mark.skipif(machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16")
+def test_bfloat16_is_what_is_computed_in(tmp_path: Path) -> None:
+    file = networks.summing_channels(tmp_path / "inference.onnx", 1 + 2**-12)
+    values = np.ones((1, 64, 64, 64), np.float32)
+    engines = [open_engine(file, engine_options(**options)) for options in ({"engine": "openvino"}, {"precision": "bf16"})]
+    exact, rounded = (engine.run(values)[0] for engine in engines)
+    assert exact.flat[0] == pytest.approx(64 * (1 + 2**-12), rel=1e-6)
+    assert rounded.flat[0] == 64
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
@@ -90,14 +107,32 @@ def test_of_both_formats_onnx_is_taken(onnx_file: Path, paddle_folder: Path) -> 
         ({"use_gpu": True}, "This onnxruntime has no CUDAExecutionProvider"),
         ({"use_gpu": True, "use_tensorrt": True}, "This onnxruntime has no TensorrtExecutionProvider"),
         ({"use_gpu": True, "engine": "openvino"}, "Engine 'openvino' runs on CPUs only"),
+        ({"use_gpu": True, "precision": "bf16"}, "precision 'bf16' is for CPUs: set it to 'fp32', or use_gpu to false"),
+        (
+            {"engine": "onnxruntime", "precision": "bf16"},
+            "precision 'bf16' needs .* goes to 'onnxruntime': set precision to 'fp32', or",
+        ),
     ],
 )
 def test_options_that_cannot_be_served_are_refused(
-    onnx_file: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], sentence: str
+    onnx_file: Path, monkeypatch: pytest.MonkeyPatch, cpu: Callable[[str], None], options: dict[str, Any], sentence: str
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    cpu("avx512_bf16")
     with pytest.raises(ConfigError, match=sentence):
         open_engine(onnx_file, engine_options(**options))
+
+
+def test_bfloat16_is_refused_on_a_cpu_without_it(onnx_file: Path, cpu: Callable[[str], None]) -> None:
+    cpu("avx2 avx512f")
+    with pytest.raises(ConfigError, match=r"precision is 'bf16' but this CPU has no instructions for it .*: set it to 'fp32'"):
+        open_engine(onnx_file, engine_options(precision="bf16"))
+
+
+def test_bfloat16_is_refused_for_a_paddle_model(paddle_folder: Path, cpu: Callable[[str], None]) -> None:
+    cpu("amx_bf16")
+    with pytest.raises(ConfigError, match="precision 'bf16' needs an ONNX model"):
+        open_engine(paddle_folder, engine_options(precision="bf16"))
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
@@ -172,6 +207,7 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ({"cpu_threads": 0}, "'cpu_threads'.*got 0"),
         ({"engine": "tensorflow"}, "'engine'"),
+        ({"precision": "int8"}, "'precision'.*'fp32' or 'bf16'"),
         ({"use_cpu": True}, r"unknown key 'use_cpu' \(did you mean 'use_gpu'\?\)"),
     ],
 )

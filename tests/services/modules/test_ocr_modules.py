@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr_serving import models
+from ocr_serving import machine, models, results
+from ocr_serving.engines.local import BF16_FEATURES
 from ocr_serving.errors import ConfigError, InputError, ModelError
+from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import BUILTIN, load_module
 from ocr_serving.modules.ocr_system.module import OCRSystem
 
@@ -190,3 +192,26 @@ def test_python_module_py_answers_a_mistake_with_one_sentence(copied: Path, else
     run = subprocess.run([sys.executable, copied / "module.py", "missing.png"], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr == "missing.png cannot be read: No such file or directory.\n"
+
+
+@pytest.mark.skipif(machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16")
+@pytest.mark.parametrize("name", ["ocr_system", "structure_system", "kie_ser_re"])
+def test_bfloat16_reads_the_page_and_leaves_other_networks_alone(name: str) -> None:
+    exact, rounded = (load_module(name, params=TINY, init_args={"precision": precision}) for precision in ("fp32", "bf16"))
+    assert {engine: used for engine, used in engines_of(rounded).items() if used != engines_of(exact)[engine]} == {
+        "detector": "openvino",
+        "recognizer": "openvino",
+    }
+    lines, same = (results.read(module.predict(paths=[str(PAGE)])[0]).lines for module in (exact, rounded))
+    assert len(set(lines) & set(same)) > 0.8 * len(set(lines)) > 0
+
+
+def engines_of(module: Module) -> dict[str, str]:
+    """What each network of a module and of its parts runs on, by the name of its stage."""
+    found: dict[str, str] = {}
+    for name, part in vars(module).items():
+        if isinstance(part, Module):
+            found |= {f"layout.{key}" if name == "layout" else key: used for key, used in engines_of(part).items()}
+        elif hasattr(part, "engine"):
+            found[name] = part.engine.name
+    return found

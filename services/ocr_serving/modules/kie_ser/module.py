@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName, engine_options
+from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
@@ -49,6 +49,7 @@ class KieSer(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         init_args = {
@@ -60,7 +61,7 @@ class KieSer(Module):
         }
         options = engine_options(**init_args, use_tensorrt=self.params.use_tensorrt)
         self.labeller = EntityLabeller(self.params, self.model(self.params.ser_model_dir), options)
-        self.ocr = OCRSystem(init_args=init_args, params=self.params.only(OCRParams), parent=self)
+        self.ocr = OCRSystem(init_args=init_args | {"precision": precision}, params=self.params.only(OCRParams), parent=self)
 
     def merge_configs(self) -> KieParams:
         """params.py with the overrides of config.json."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName, engine_options
+from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.kie_ser.module import Item, KieSer
@@ -32,6 +32,7 @@ class KieSerRe(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         init_args = {
@@ -43,7 +44,7 @@ class KieSerRe(Module):
         }
         options = engine_options(**init_args, use_tensorrt=self.params.use_tensorrt)
         self.finder = RelationFinder(self.params, self.model(self.params.re_model_dir), options)
-        self.ser = KieSer(init_args=init_args, params=self.params.only(KieParams), parent=self)
+        self.ser = KieSer(init_args=init_args | {"precision": precision}, params=self.params.only(KieParams), parent=self)
 
     def merge_configs(self) -> KieParams:
         """params.py with the overrides of config.json."""

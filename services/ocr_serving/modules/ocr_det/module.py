@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName, engine_options
+from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.params import DetectionParams, LimitType, Score, SideLength, UnclipRatio
@@ -32,6 +32,7 @@ class OCRDet(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         options = engine_options(
@@ -41,6 +42,7 @@ class OCRDet(Module):
             cpu_threads=cpu_threads,
             engine=engine,
             gpu_mem=gpu_mem,
+            precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
 

@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName, engine_options
+from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -38,6 +38,7 @@ class OCRSystem(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         options = engine_options(
@@ -47,6 +48,7 @@ class OCRSystem(Module):
             cpu_threads=cpu_threads,
             engine=engine,
             gpu_mem=gpu_mem,
+            precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
         self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName
+from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -57,6 +57,7 @@ class StructureSystem(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         init_args = {
@@ -66,7 +67,9 @@ class StructureSystem(Module):
             "engine": engine,
             "gpu_mem": gpu_mem,
         }
-        self.tables = StructureTable(init_args=init_args, params=self.params.only(TableParams), parent=self)
+        self.tables = StructureTable(
+            init_args=init_args | {"precision": precision}, params=self.params.only(TableParams), parent=self
+        )
         self.layout: StructureLayout | None = None
         if self.params.layout:
             self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams), parent=self)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.engines import EngineName, engine_options
+from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
@@ -68,6 +68,7 @@ class StructureTable(Module):
         cpu_threads: int = 1,
         engine: EngineName = "auto",
         gpu_mem: int = 8000,
+        precision: Precision = "fp32",
     ) -> None:
         self.params = self.merge_configs()
         init_args = {
@@ -79,7 +80,7 @@ class StructureTable(Module):
         }
         options = engine_options(**init_args, use_tensorrt=self.params.use_tensorrt)
         self.structurer = TableStructurer(self.params, self.model(self.params.table_model_dir), options)
-        self.ocr = OCRSystem(init_args=init_args, params=self.params.only(OCRParams), parent=self)
+        self.ocr = OCRSystem(init_args=init_args | {"precision": precision}, params=self.params.only(OCRParams), parent=self)
 
     def merge_configs(self) -> TableParams:
         """params.py with the overrides of config.json."""
