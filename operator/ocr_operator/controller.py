@@ -23,6 +23,8 @@ STATUS_DELAY_S = 0.3
 WATCH_PATIENCE_S = 60.0
 LOOKS_AFTER_OUTAGE_S = (10.0, 60.0)
 """Further looks: watches come back one after the other, up to half a minute apart, and one whose list is empty tells nothing."""
+PODS_PATIENCE_S = 30.0
+PODS_PAUSE_S = 0.1
 
 
 class Controller:
@@ -40,6 +42,7 @@ class Controller:
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._resync_s = resync_s
         self._resync_now = asyncio.Event()
+        self._are_pods_known = asyncio.Event()
         health.queue_age = self.queue.oldest_s
 
     def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
@@ -61,7 +64,8 @@ class Controller:
             self.queue.add(owner)
 
     async def work(self) -> None:
-        """Reconciles one name after the other, for ever. Several may run side by side."""
+        """Reconciles one name after the other, for ever, once the pods are known. Several may run side by side."""
+        await self._are_pods_known.wait()
         while True:
             owner = await self.queue.get()
             try:
@@ -99,6 +103,32 @@ class Controller:
         self.queue.forget(owner)
         if result is Result.CHANGED:
             self.queue.add(owner, STATUS_DELAY_S)
+
+    async def learn_pods(self) -> None:
+        """Lets the work begin once the watches have told of every pod there is, or have had half a minute to.
+
+        A child that the cache lacks is asked for by its name; pods are found in the cache only. A status told before all are in it
+        would hide what keeps one from serving, for a moment, after each start.
+        """
+        deadline, pause = time.monotonic() + PODS_PATIENCE_S, PODS_PAUSE_S
+        while not self._are_pods_known.is_set():
+            try:
+                is_over = await self._are_pods_told() or time.monotonic() > deadline
+            except (UnreachableError, RefusedError) as error:
+                log.warning("cannot list pods: %s", error)
+                is_over, pause = False, 1.0
+            if is_over:
+                self._are_pods_known.set()
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 1.0)
+
+    async def _are_pods_told(self) -> bool:
+        for namespace in self._namespaces:
+            async for page in self._kube.pages("Pod", namespace, SELECTOR):
+                if any(self.cache.version(ref_of(body)) < version_of(body) for body in page):
+                    return False
+        return True
 
     async def resync(self) -> None:
         """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""

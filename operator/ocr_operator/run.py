@@ -86,7 +86,7 @@ async def _work(kube: Kube, controller: Controller, health: Health, options: Run
     health.is_listed = True
     log.info("watches %s", ", ".join(options.namespaces) or "all namespaces")
     tasks = [asyncio.create_task(controller.work()) for _ in range(options.workers)]
-    tasks.append(asyncio.create_task(controller.resync()))
+    tasks.append(asyncio.create_task(_look_around(controller)))
     tasks.append(
         asyncio.create_task(
             kopf.operator(
@@ -109,6 +109,11 @@ async def _work(kube: Kube, controller: Controller, health: Health, options: Run
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _look_around(controller: Controller) -> None:
+    await controller.learn_pods()
+    await controller.resync()
 
 
 async def _wait_for_crd(kube: Kube, namespace: str | None) -> None:

@@ -60,6 +60,25 @@ def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, oper
     assert new == []
 
 
+def test_an_operator_that_starts_anew_knows_all_pods_before_it_tells_a_status(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str
+) -> None:
+    api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 120}]))
+    api_server.wait_for(lambda: len(api_server.items("pods", namespace)) == 120, "the pods")
+    said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}
+    last = max(pod["metadata"]["name"] for pod in api_server.items("pods", namespace))  # which a new watch tells last
+    patch = json.dumps({"status": {"conditions": [said]}})
+    api_server.kubectl("patch", "pod", last, "-n", namespace, "--subresource=status", "-p", patch)  # as a scheduler does
+    wait_for_condition(api_server, namespace, "Degraded", reason="Unschedulable")
+    operator.wait_until_settled()
+    before = len(api_server.writes())
+    operator.end()
+    operator.start()
+    operator.wait_until_settled()
+    new = [f"{event['verb']} {event['requestURI']}" for event in api_server.writes()[before:]]
+    assert new == []
+
+
 def _made_whole(plane: ControlPlane, operator: OperatorProcess, namespace: str) -> dict[str, dict[str, Any]]:
     """The children of a service that has one of each kind."""
     plane.apply(service(namespace, modules=[EVERYTHING]))

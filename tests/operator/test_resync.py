@@ -1,4 +1,4 @@
-"""The second look at everything comes when it was asked for."""
+"""When the first look at a service comes, and the second look at everything."""
 
 import asyncio
 import itertools
@@ -10,10 +10,12 @@ import pytest
 from kubernetes.aio import client
 
 from ocr_operator import controller as controllers
+from ocr_operator.cache import Ref
 from ocr_operator.controller import WATCHED_KINDS, Controller
 from ocr_operator.health import Health
 from ocr_operator.kube import Kube
 from ocr_operator.metrics import Metrics
+from ocr_operator.names import KIND
 from ocr_operator.spec import Settings
 
 PERIOD_S = 0.4
@@ -66,5 +68,48 @@ def test_after_a_watch_began_anew_it_looks_now_and_again_later(monkeypatch: pyte
             while len(kube.looks) < 3:
                 await asyncio.sleep(0.01)
         resync.cancel()
+
+    asyncio.run(scenario())
+
+
+class SilentPod(EmptyCluster):
+    """Lists a pod of which no watch tells, and gives no OCRService."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads: list[str] = []
+
+    async def pages(self, kind: str, namespace: str | None, selector: str = "") -> AsyncIterator[list[dict[str, Any]]]:
+        yield [POD] if kind == "Pod" else []
+
+    async def get(self, kind: str, namespace: str, name: str, *, at_any_age: bool = False) -> dict[str, Any] | None:
+        self.reads.append(name)
+        return None
+
+
+POD: dict[str, Any] = {"kind": "Pod", "metadata": {"namespace": "ns", "name": "a-0", "resourceVersion": "7"}}
+
+
+@pytest.mark.parametrize(("is_told", "patience"), [(True, 3600.0), (False, 0.3)])
+def test_the_first_look_waits_for_the_watch_of_pods_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, is_told: bool, patience: float
+) -> None:
+    monkeypatch.setattr(controllers, "PODS_PATIENCE_S", patience)
+
+    async def scenario() -> None:
+        kube = SilentPod()
+        controller = Controller(kube, Settings(), Metrics(), Health(), namespaces=(), resync_s=3600)
+        tasks = [asyncio.create_task(controller.work()), asyncio.create_task(controller.learn_pods())]
+        controller.seen(KIND, None, {"metadata": {"namespace": "ns", "name": "a", "resourceVersion": "5"}, "spec": {}})
+        controller.cache.drop(Ref(KIND, "ns", "a"))  # so that a look at it is a read
+        await asyncio.sleep(0.2)
+        assert kube.reads == []
+        if is_told:
+            controller.seen("Pod", None, POD)
+        async with asyncio.timeout(30):
+            while kube.reads != ["a"]:
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
 
     asyncio.run(scenario())
