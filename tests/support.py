@@ -16,13 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
-from ocr_serving import data
+from ocr_serving import data, machine
+from ocr_serving.engines.local import BF16_FEATURES
 
 TESTS = Path(__file__).parent
 ECHO = TESTS / "echo"
 GOLDEN = TESTS / "golden"
+needs_bfloat16 = pytest.mark.skipif(
+    machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16"
+)
 
 
 @dataclass

@@ -79,20 +79,16 @@ class Controller:
         try:
             result = await self._reconciler.reconcile(owner)
         except UnreachableError as error:
-            self._metrics.reconciles.labels("failed").inc()
-            after = self.queue.retry(owner)
-            log.warning("%s; trying again in %.1f s", error, after, extra={"service": service})
+            log.warning("%s; trying again in %.1f s", error, self._put_off(owner), extra={"service": service})
             self._resync_now.set()
             return
         except RefusedError as error:  # of the status, or of a deletion: a matter of permissions
-            self._metrics.reconciles.labels("failed").inc()
-            after = self.queue.retry(owner)
-            log.warning("the API server refuses: %s; trying again in %.1f s", error, after, extra={"service": service})
+            told = "the API server refuses: %s; trying again in %.1f s"
+            log.warning(told, error, self._put_off(owner), extra={"service": service})
             return
         except Exception:
             # A fault of ours in one service must not end the work on all the others.
-            self._metrics.reconciles.labels("failed").inc()
-            self.queue.retry(owner)
+            self._put_off(owner)
             log.exception("a fault of the operator", extra={"service": service})
             return
         self._metrics.reconciles.labels(result.value).inc()
@@ -103,6 +99,11 @@ class Controller:
         self.queue.forget(owner)
         if result is Result.CHANGED:
             self.queue.add(owner, STATUS_DELAY_S)
+
+    def _put_off(self, owner: Owner) -> float:
+        """Counts a failure and has `owner` worked on later; in how many seconds."""
+        self._metrics.reconciles.labels("failed").inc()
+        return self.queue.retry(owner)
 
     async def learn_pods(self) -> None:
         """Lets the work begin once the watches have told of every pod there is, or have had half a minute to.

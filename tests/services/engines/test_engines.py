@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import networks
-from ocr_serving import machine
 from ocr_serving.engines import engine_options, model_files, open_engine
-from ocr_serving.engines.local import BF16_FEATURES, engine_name
+from ocr_serving.engines.local import engine_name
 from ocr_serving.errors import ConfigError, ModelError, ServingError
+from support import needs_bfloat16
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_bfloat16_is_for_openvino(onnx_file: Path) -> None:
     assert engine_name({"onnx": onnx_file}, engine_options(precision="bf16"), onnx_file) == "openvino"
 
 
-@pytest.mark.skipif(machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16")
+@needs_bfloat16
 def test_bfloat16_is_what_is_computed_in(tmp_path: Path) -> None:
     file = networks.summing_channels(tmp_path / "inference.onnx", 1 + 2**-12)
     values = np.ones((1, 64, 64, 64), np.float32)

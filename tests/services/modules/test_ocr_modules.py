@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr_serving import machine, models, results
-from ocr_serving.engines.local import BF16_FEATURES
+from ocr_serving import models, results
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import BUILTIN, load_module
 from ocr_serving.modules.ocr_system.module import OCRSystem
+from support import needs_bfloat16
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PAGE = GOLDEN / "pages" / "table_crop.jpg"
@@ -194,7 +194,7 @@ def test_python_module_py_answers_a_mistake_with_one_sentence(copied: Path, else
     assert run.stderr == "missing.png cannot be read: No such file or directory.\n"
 
 
-@pytest.mark.skipif(machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16")
+@needs_bfloat16
 @pytest.mark.parametrize("name", ["ocr_system", "structure_system", "kie_ser_re"])
 def test_bfloat16_reads_the_page_and_leaves_other_networks_alone(name: str) -> None:
     exact, rounded = (load_module(name, params=TINY, init_args={"precision": precision}) for precision in ("fp32", "bf16"))
