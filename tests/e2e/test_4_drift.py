@@ -35,6 +35,11 @@ def children(lab: Lab) -> dict[str, dict[str, Any]]:
     return ocrservices.children(lab, NAMESPACE, KINDS)
 
 
+def namespaces(lab: Lab) -> set[str]:
+    """Where there are OCRServices."""
+    return {item["metadata"]["namespace"] for item in lab.get("ocr", "--all-namespaces")["items"]}
+
+
 def seconds_until_whole(lab: Lab, kind: str, whole: dict[str, dict[str, Any]]) -> float:
     """How long the child of that kind takes to be as before; fails after five seconds."""
     began = time.monotonic()
@@ -64,6 +69,8 @@ def test_an_operator_that_starts_anew_writes_nothing(lab: Lab, whole: dict[str, 
     if lab.kind != "local":
         pytest.skip("the audit log of a local cluster only is read")
     assert children(lab) == whole
+    # What is told of a service while its namespace is being removed is no write of this test's.
+    lab.wait_for(lambda: namespaces(lab) == {NAMESPACE}, "the namespaces of other tests to be gone", 180)
     lab.wait_until_settled()
     before = len(lab.writes())
     lab.restart_operator()
