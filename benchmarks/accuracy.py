@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
     sets = {"forms": pages.forms(args.data), "receipts": pages.receipts(args.data)}
     workers = machine.cpu_count()
-    init_args = {"precision": args.precision} | ({} if args.engine is None else {"engine": args.engine})
+    init_args = {"precision": args.precision, "engine": args.engine}
     rows: list[Row] = []
     for model_set in models.model_sets() if "all" in args.models else args.models:
         with support.serve(model_set, workers=workers, init_args=init_args) as service:
@@ -105,7 +105,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"model sets, or all (default: {' '.join(TO_REACH)})",
     )
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="to compute in (default %(default)s)")
-    parser.add_argument("--engine", choices=("onnxruntime", "openvino"), help="to run them on (default: as the service chooses)")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "onnxruntime", "openvino"),
+        default="auto",
+        help="to run them on (default %(default)s: as the service chooses)",
+    )
     parser.add_argument(
         "--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged"
     )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_operator.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
@@ -125,10 +125,9 @@ class Controller:
                 pause = min(2 * pause, 1.0)
 
     async def _are_pods_told(self) -> bool:
-        for namespace in self._namespaces:
-            async for page in self._kube.pages("Pod", namespace, SELECTOR):
-                if any(self.cache.version(ref_of(body)) < version_of(body) for body in page):
-                    return False
+        async for body in self._listed("Pod"):
+            if self.cache.version(ref_of(body)) < version_of(body):
+                return False
         return True
 
     async def resync(self) -> None:
@@ -158,12 +157,15 @@ class Controller:
         return True
 
     async def _list_all(self) -> dict[Ref, tuple[int, Owner | None]]:
-        listed: dict[Ref, tuple[int, Owner | None]] = {}
+        return {ref_of(body): (version_of(body), owner_of(body)) async for body in self._listed(*WATCHED_KINDS)}
+
+    async def _listed(self, *kinds: str) -> AsyncIterator[dict[str, Any]]:
+        """The objects of `kinds` that there are, of those that are watched, as lists show them."""
         for namespace in self._namespaces:
-            for kind in WATCHED_KINDS:
+            for kind in kinds:
                 async for page in self._kube.pages(kind, namespace, "" if kind == KIND else SELECTOR):
-                    listed.update((ref_of(body), (version_of(body), owner_of(body))) for body in page)
-        return listed
+                    for body in page:
+                        yield body
 
     def _compare(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
         """Forgets what is no longer there, and has a look at every service."""

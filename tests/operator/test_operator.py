@@ -50,14 +50,8 @@ def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, oper
     ]
     api_server.apply(service(namespace, modules=modules))
     wait_for_condition(api_server, namespace, "Progressing")
-    operator.wait_until_settled()
-    before = len(api_server.writes())
-    operator.end()
-    operator.start()
-    operator.wait_until_settled()
+    assert _writes_of_a_restart(api_server, operator) == []
     assert operator.metric("ocr_operator_reconcile_seconds_count") >= 1
-    new = [f"{event['verb']} {event['requestURI']}" for event in api_server.writes()[before:]]
-    assert new == []
 
 
 def test_an_operator_that_starts_anew_knows_all_pods_before_it_tells_a_status(
@@ -70,13 +64,17 @@ def test_an_operator_that_starts_anew_knows_all_pods_before_it_tells_a_status(
     patch = json.dumps({"status": {"conditions": [said]}})
     api_server.kubectl("patch", "pod", last, "-n", namespace, "--subresource=status", "-p", patch)  # as a scheduler does
     wait_for_condition(api_server, namespace, "Degraded", reason="Unschedulable")
+    assert _writes_of_a_restart(api_server, operator) == []
+
+
+def _writes_of_a_restart(plane: ControlPlane, operator: OperatorProcess) -> list[str]:
+    """ "verb URI" of what an operator that had settled writes when it starts anew."""
     operator.wait_until_settled()
-    before = len(api_server.writes())
+    before = len(plane.writes())
     operator.end()
     operator.start()
     operator.wait_until_settled()
-    new = [f"{event['verb']} {event['requestURI']}" for event in api_server.writes()[before:]]
-    assert new == []
+    return [f"{event['verb']} {event['requestURI']}" for event in plane.writes()[before:]]
 
 
 def _made_whole(plane: ControlPlane, operator: OperatorProcess, namespace: str) -> dict[str, dict[str, Any]]:
