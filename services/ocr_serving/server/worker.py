@@ -29,14 +29,19 @@ class Worker:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
         self.engines = remote.Client(spec.engines) if spec.engines else None
-        remote.use(self.engines)
+        open_engine = remote.opener(self.engines) if self.engines else None
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.descriptions: dict[str, dict[str, Any]] = {}
         for key, settings in spec.config.modules_info.items():
             module = loader.load_module(
-                key, init_args=settings.init_args, params=settings.params, limits=self.limits, pull=not spec.config.offline
+                key,
+                init_args=settings.init_args,
+                params=settings.params,
+                limits=self.limits,
+                pull=not spec.config.offline,
+                open_engine=open_engine,
             )
             name = module.info.name
             if name in self.modules:
