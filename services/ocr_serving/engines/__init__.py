@@ -73,8 +73,8 @@ def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: bool = False
 def opening_with(opener: OpenEngine | None) -> Iterator[None]:
     """Have `open_engine` open networks with `opener` inside the block, in this thread; None is in this process.
 
-    A module's `_initialize` runs in such a block, so that copies of modules, whose code calls `open_engine` through stages alone,
-    need not hand the opener on.
+    A module loads and answers in such blocks, so that copies of modules, whose code opens networks through stages alone, need not
+    hand the opener on.
     """
     token = _opener.set(opener)
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ocr_serving import data
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines import opening_with
 from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
@@ -84,7 +85,8 @@ class Worker:
             if payload is None:
                 return wire.outdated(f"/predict/{task.module}"), 0
             images, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
-            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+            with opening_with(module.open_engine):
+                results = module.serving_method(images, **(self.defaults[task.module] | keywords))
             return wire.Answer(wire.OK, "; ".join(module.warnings), results), len(images)
         except TooLargeError as exc:
             return wire.failed(str(exc), 413), len(images)
