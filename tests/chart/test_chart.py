@@ -68,6 +68,7 @@ def test_renders_as_the_snapshot(values: Path, helm: Helm) -> None:
     assert rendered == snapshot.read_text(), "UPDATE_SNAPSHOTS=1 writes them anew"
 
 
+@pytest.mark.api_server
 def test_generated_files_are_current() -> None:
     assert generate.stale() == [], "run `make manifests`"
 
