@@ -3,7 +3,6 @@
 import argparse
 import re
 import shlex
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,8 @@ from ocr_serving.config import ENV_PREFIX, SETTINGS, ModuleConfig, ServiceConfig
 from ocr_serving.config.environment import VARIABLES
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    ROOT / name
-    for name in subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    if not name.startswith("tests/golden/")
-)
+FOLDERS = ("docs", "images", "charts", "operator", "services", "tests/e2e", "tests/cluster")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
