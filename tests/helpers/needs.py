@@ -88,6 +88,8 @@ def report() -> tuple[list[str], bool]:
     if cannot:
         lines.append(cannot)
     elif not Path(".venv").is_dir():
+        if not importlib.util.find_spec("ensurepip"):
+            lines.append("Installing Debian's package python3-venv, which its Python lacks.")
         lines.append("Making .venv with what tests need: some 300 MB from the package index, two minutes.")
     if not _cluster() and not os.environ.get("OCR_CLUSTER_BIN") and not (_cache() / "cluster" / "bin" / ".stamp").is_file():
         if packages := _not_installed(CLUSTER_PACKAGES):
