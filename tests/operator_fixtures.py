@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from control_plane import ControlPlane, control_plane
-from ocr_operator.crd import crd
+from ocr_operator.api.crd import crd
 from operator_process import OperatorProcess
 
 
