@@ -144,6 +144,10 @@ class Cache:
         """All objects of `kind`."""
         return (ref for ref in list(self._entries) if ref.kind == kind)
 
+    def all_refs(self) -> Iterator[Ref]:
+        """All objects."""
+        return iter(list(self._entries))
+
     def count(self, condition: str) -> int:
         """How many OCRServices have `condition` with status True."""
         return sum(condition in entry.conditions for entry in self._entries.values())
