@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ocr_operator.cache import Cache, Owner, Ref, owns_replicas, ref_of, version_of
-from ocr_operator.drift import differs
-from ocr_operator.events import changes_event, problem_event
+from ocr_operator.api.spec import OCRService, Settings, SpecError, parse
+from ocr_operator.desired.render import render
 from ocr_operator.kube import ExistsError, Kube, RefusedError
 from ocr_operator.names import (
     API_VERSION,
@@ -25,9 +24,11 @@ from ocr_operator.names import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
 )
-from ocr_operator.render import render
-from ocr_operator.spec import OCRService, Settings, SpecError, parse
-from ocr_operator.status import Observed, Problem, condition, status_of
+from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
+from ocr_operator.observed.drift import differs
+from ocr_operator.observed.events import changes_event, problem_event
+from ocr_operator.observed.live import Live, live_of
+from ocr_operator.observed.status import Observed, Problem, condition, status_of
 
 log = logging.getLogger(__name__)
 
@@ -77,9 +78,10 @@ class Reconciler:
         Raises UnreachableError where the API server could not be asked; what was done by then stays and is found done by the
         next call.
         """
-        body = await self._read(Ref(KIND, *owner))
-        if body is None:
+        found = await self._read(Ref(KIND, *owner))
+        if found is None:
             return Result.UNCHANGED
+        body = found.body
         self._cache.put(body)
         if body["metadata"].get("deletionTimestamp"):
             return Result.UNCHANGED
@@ -115,12 +117,12 @@ class Reconciler:
                 continue
             live = await self._look_for(ref) if is_new else await self._read(ref)
             if live is not None:
-                _check_is_ours(live, service)
+                _check_is_ours(live.body, service)
             wanted = _with_live_replicas(manifest, live)
-            path = None if live is None else differs(wanted, live)
+            path = None if live is None else differs(wanted, live.body)
             if live is None or (path is not None and not self._was_accepted(wanted, path)):
                 stale.append((wanted, path))
-            elif path is None and self._cache.version(ref) == version_of(live):
+            elif path is None and self._cache.version(ref) == version_of(live.body):
                 self._cache.set_agrees(ref, _hash(manifest))
         for manifest, path in await self._tried(stale):
             # What was not there a moment ago may be somebody else's now.
@@ -168,21 +170,19 @@ class Reconciler:
             self._cache.drop(ref)
             changes.deleted.append(ref)
 
-    async def _look_for(self, ref: Ref) -> JSON | None:
+    async def _look_for(self, ref: Ref) -> Live | None:
         """As `_read`, for what is most likely not there: an old answer that it is not will do, since it is applied as new."""
         if not self._cache.version(ref) and await self._kube.get(*ref, at_any_age=True) is None:
             return None
         return await self._read(ref)
 
-    async def _read(self, ref: Ref) -> JSON | None:
+    async def _read(self, ref: Ref) -> Live | None:
         """What the watches know, or where they know nothing, what the API server says."""
-        known = self._cache.get(ref)
+        known = self._cache.live(ref)
         if known is not None:
             return known
         body = await self._kube.get(*ref)
-        if body is None:
-            return None
-        return {**body, "ownsReplicas": owns_replicas(body)}
+        return None if body is None else live_of(body)
 
     async def _tell(self, body: JSON, service: OCRService | None, problem: Problem | None) -> None:
         old = body.get("status") or {}
@@ -211,7 +211,7 @@ class Reconciler:
         for module in service.modules:
             deployment = await self._read(Ref("Deployment", service.namespace, module.child_name))
             own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == module.component]
-            observed[module.name] = Observed(deployment, own)
+            observed[module.name] = Observed(deployment.body if deployment else None, own)
         return observed
 
 
@@ -249,15 +249,15 @@ def _controller(live: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((ref for ref in live["metadata"].get("ownerReferences", ()) if ref.get("controller")), {})
 
 
-def _with_live_replicas(manifest: JSON, live: Mapping[str, Any] | None) -> JSON:
+def _with_live_replicas(manifest: JSON, live: Live | None) -> JSON:
     """Keeps the number of pods through the moment in which an autoscaler takes it over.
 
     Leaving out a field that was applied before would set it back to its default of one pod; so it stays in, at its present
     value, until the autoscaler has written it and thereby owns it.
     """
-    if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or not live or not live.get("ownsReplicas"):
+    if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or live is None or not live.owns_replicas:
         return manifest
-    return {**manifest, "spec": {**manifest["spec"], "replicas": live["spec"].get("replicas", 1)}}
+    return {**manifest, "spec": {**manifest["spec"], "replicas": live.body["spec"].get("replicas", 1)}}
 
 
 def _hash(manifest: Mapping[str, Any]) -> str:

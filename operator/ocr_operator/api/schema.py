@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from ocr_operator import parts
-from ocr_operator.blocks import Block, Free, KeyedBy, Quantity, Rule
+from ocr_operator.api import parts
+from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
+from ocr_operator.api.parts import Labels, Name, among
 from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL
-from ocr_operator.parts import Labels, Name, among
 
 OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL)
 

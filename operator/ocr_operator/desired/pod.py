@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from ocr_operator import names
-from ocr_operator.parts import EnvVar, Resources, Volume, VolumeMount
-from ocr_operator.spec import ModuleSpec, Settings
+from ocr_operator.api.parts import EnvVar, Resources, Volume, VolumeMount
+from ocr_operator.api.spec import ModuleSpec, Settings
 
 USER = 10001
 """uid and gid of the images."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
-from ocr_operator.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
+from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
 
 OWN_VOLUMES = ("config", "tmp", "models", "shm")
 OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm")  # noqa: S108  paths of the container

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ocr_operator.spec import Settings, parse
-from ocr_operator.status import Observed, Problem, condition, status_of
+from ocr_operator.api.spec import Settings, parse
+from ocr_operator.observed.status import Observed, Problem, condition, status_of
 
 SETTINGS = Settings("reg.example", "team", "1.2")
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"

@@ -5,8 +5,8 @@ from typing import Any
 
 import kopf
 
-from ocr_operator.controller import SELECTOR
 from ocr_operator.kube import KINDS, SERVICE_ACCOUNT
+from ocr_operator.loop.controller import SELECTOR
 from ocr_operator.names import KIND
 
 Seen = Callable[[str, str | None, Mapping[str, Any]], None]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_operator.failures import Failure, failure_of
-from ocr_operator.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.observed.failures import Failure, failure_of
 
 JSON = dict[str, Any]
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-from ocr_operator import controller as controllers
-from ocr_operator.cache import Ref
-from ocr_operator.controller import WATCHED_KINDS, Controller
-from ocr_operator.health import Health
+from ocr_operator.api.spec import Settings
 from ocr_operator.kube import Kube
+from ocr_operator.loop import controller as controllers
+from ocr_operator.loop.controller import WATCHED_KINDS, Controller
+from ocr_operator.loop.health import Health
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import KIND
-from ocr_operator.spec import Settings
+from ocr_operator.observed.cache import Ref
 
 PERIOD_S = 0.4
 

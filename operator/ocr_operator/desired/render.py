@@ -6,8 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from ocr_operator import names, pod
-from ocr_operator.spec import ModuleSpec, OCRService, Settings
+from ocr_operator import names
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.desired import pod
 
 __all__ = ["Settings", "digest", "render"]
 

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 
 from helpers.api_client import SERVICE_MONITOR_CRD, Api
 from helpers.control_plane import ControlPlane
-from ocr_operator import names, schema
-from ocr_operator.crd import crd
-from ocr_operator.drift import differs
-from ocr_operator.render import Settings, render
-from ocr_operator.spec import parse
+from ocr_operator import names
+from ocr_operator.api import schema
+from ocr_operator.api.crd import crd
+from ocr_operator.api.spec import parse
+from ocr_operator.desired.render import Settings, render
+from ocr_operator.observed.drift import differs
 
-SAMPLES = sorted((Path(__file__).parents[2] / "manifests/samples").glob("*.yaml"))
+SAMPLES = sorted((Path(__file__).parents[3] / "manifests/samples").glob("*.yaml"))
 NAMESPACE = "restricted"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 WIDE = yaml.safe_load("""

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ocr_operator.names import FIELD_MANAGER, INSTANCE_LABEL, KIND
+from ocr_operator.names import INSTANCE_LABEL, KIND
+from ocr_operator.observed.live import Live, as_text, live_of
 
 
 class Ref(NamedTuple):
@@ -32,6 +33,7 @@ class _Entry:
     version: int
     owner: Owner | None
     text: bytes
+    owned: bytes
     conditions: frozenset[str]
     was_told: bool
     agrees_with: str = ""
@@ -61,16 +63,6 @@ def version_of(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("resourceVersion", 0))
 
 
-def owns_replicas(body: Mapping[str, Any]) -> bool:
-    """Whether the number of pods of the Deployment `body` is a field that we applied, rather than an autoscaler's."""
-    return any(
-        entry.get("manager") == FIELD_MANAGER
-        and not entry.get("subresource")
-        and "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {})
-        for entry in body["metadata"].get("managedFields", ())
-    )
-
-
 class Cache:
     """The newest state of each object that was seen. An older one never replaces a newer one, whichever comes last."""
 
@@ -89,7 +81,8 @@ class Cache:
         owner = owner_of(body)
         conditions = (body.get("status") or {}).get("conditions", ()) if ref.kind == KIND else ()
         true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
-        self._entries[ref] = _Entry(version, owner, _text(body), true, was_told)
+        live = live_of(body)
+        self._entries[ref] = _Entry(version, owner, as_text(live.body), as_text(live.owned), true, was_told)
         if owner is not None:
             self._owned.setdefault(owner, set()).add(ref)
         return True
@@ -110,6 +103,11 @@ class Cache:
         """The state last seen, or None."""
         entry = self._entries.get(ref)
         return None if entry is None else json.loads(entry.text)
+
+    def live(self, ref: Ref) -> Live | None:
+        """The state last seen with the fields that are ours, or None."""
+        entry = self._entries.get(ref)
+        return None if entry is None else Live(json.loads(entry.text), json.loads(entry.owned))
 
     def agrees(self, ref: Ref, digest: str) -> bool:
         """Whether the state last seen was found to say what the manifest of that digest says."""
@@ -146,6 +144,10 @@ class Cache:
         """All objects of `kind`."""
         return (ref for ref in list(self._entries) if ref.kind == kind)
 
+    def all_refs(self) -> Iterator[Ref]:
+        """All objects."""
+        return iter(list(self._entries))
+
     def count(self, condition: str) -> int:
         """How many OCRServices have `condition` with status True."""
         return sum(condition in entry.conditions for entry in self._entries.values())
@@ -154,11 +156,3 @@ class Cache:
         """Who owns what is at `ref`."""
         entry = self._entries.get(ref)
         return None if entry is None else entry.owner
-
-
-def _text(body: Mapping[str, Any]) -> bytes:
-    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
-    slim: dict[str, Any] = {**body, "metadata": metadata}
-    if body["kind"] == "Deployment":
-        slim["ownsReplicas"] = owns_replicas(body)
-    return json.dumps(slim, separators=(",", ":")).encode()

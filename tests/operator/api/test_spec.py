@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_operator.spec import ModuleSpec, OCRService, Settings, SpecError, merge, parse
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, merge, parse
 
 SETTINGS = Settings("registry.example.org", "ocr", "1.0")
 

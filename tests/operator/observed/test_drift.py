@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ocr_operator.drift import differs
+from ocr_operator.observed.drift import differs
 
 MANIFEST: dict[str, Any] = {
     "metadata": {"name": "a", "labels": {"app": "x"}},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ocr_operator import names, schema
+from ocr_operator import names
+from ocr_operator.api import schema
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "format": "int32", "minimum": 0}

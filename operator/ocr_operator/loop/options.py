@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ocr_operator.spec import Settings
+from ocr_operator.api.spec import Settings
 
 
 @dataclass(frozen=True)

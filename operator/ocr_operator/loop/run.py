@@ -14,14 +14,14 @@ import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ocr_operator import logs
-from ocr_operator.controller import WATCHED_KINDS, Controller
-from ocr_operator.handlers import registry_of, settings_of
-from ocr_operator.health import Health, ListenError, serve
 from ocr_operator.kube import Kube, RefusedError, UnreachableError, connect
-from ocr_operator.leader import lead
+from ocr_operator.loop.controller import WATCHED_KINDS, Controller
+from ocr_operator.loop.handlers import registry_of, settings_of
+from ocr_operator.loop.health import Health, ListenError, serve
+from ocr_operator.loop.leader import lead
+from ocr_operator.loop.options import RunOptions
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CRD, KIND
-from ocr_operator.options import RunOptions
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocr_operator.cache import Cache, Owner, Ref
+from ocr_operator.observed.cache import Cache, Owner, Ref
 
 REF = Ref("Deployment", "ns", "a-ocr-system")
 
@@ -82,13 +82,18 @@ def test_pods_belong_to_the_service_that_their_label_names() -> None:
 
 def test_whether_replicas_are_ours_is_read_from_the_managed_fields() -> None:
     cache = Cache()
-    ours = {"manager": "ocr-operator", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
-    autoscaler = {"manager": "kube-controller-manager", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    ours = {"manager": "ocr-operator", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    autoscaler = {
+        "manager": "kube-controller-manager",
+        "operation": "Update",
+        "subresource": "scale",
+        "fieldsV1": {"f:spec": {"f:replicas": {}}},
+    }
     for version, (entry, is_ours) in enumerate([(ours, True), (autoscaler, False)], start=1):
         body = _body(version)
         body["metadata"]["managedFields"] = [entry]
         cache.put(body)
-        known = cache.get(REF)
+        known = cache.live(REF)
         assert known is not None
-        assert known["ownsReplicas"] is is_ours
-        assert "managedFields" not in known["metadata"]
+        assert known.owns_replicas is is_ours
+        assert "managedFields" not in known.body["metadata"]

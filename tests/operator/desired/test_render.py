@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_operator import names
-from ocr_operator.render import Settings, digest, render
-from ocr_operator.spec import parse
+from ocr_operator.api.spec import parse
+from ocr_operator.desired.render import Settings, digest, render
 
 SETTINGS = Settings("r", "ocr", "1.0")
 METADATA = {"name": "invoices", "namespace": "docs", "uid": "u-1"}

@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from ocr_operator.workqueue import LAST_RETRY_S, WorkQueue
+from ocr_operator.loop.workqueue import LAST_RETRY_S, WorkQueue
 
 
 async def _take(queue: WorkQueue[str]) -> str:

@@ -6,14 +6,14 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
-from ocr_operator.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
-from ocr_operator.health import Health
+from ocr_operator.api.spec import Settings
 from ocr_operator.kube import Kube, RefusedError, UnreachableError
+from ocr_operator.loop.health import Health
+from ocr_operator.loop.reconcile import Reconciler, Result
+from ocr_operator.loop.workqueue import WorkQueue
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
-from ocr_operator.reconcile import Reconciler, Result
-from ocr_operator.spec import Settings
-from ocr_operator.workqueue import WorkQueue
+from ocr_operator.observed.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
 
 log = logging.getLogger(__name__)
 

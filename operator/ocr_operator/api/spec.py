@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ocr_operator import __version__, names, schema
+from ocr_operator import __version__, names
+from ocr_operator.api import schema
 
 PORTS = {
     "ocr_det": 8865,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ocr_operator.failures import failure_of, sentence_in
+from ocr_operator.observed.failures import failure_of, sentence_in
 
 
 def _pod(
