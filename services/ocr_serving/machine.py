@@ -51,6 +51,14 @@ def visible_gpus(environ: Mapping[str, str]) -> list[str]:
     return usable
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not stopped (SIGSTOP, a debugger) nor dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("T", "t", "Z", "X")
+    except (OSError, IndexError):
+        return False
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of a process; 0 where it is gone."""
     try:
