@@ -16,7 +16,7 @@ from gunicorn.glogging import Logger
 
 from ocr_serving import machine
 from ocr_serving.config import ServiceConfig
-from ocr_serving.engines.messages import EngineSettings
+from ocr_serving.engines.batching.messages import EngineSettings
 from ocr_serving.server import logs, plan
 from ocr_serving.server.connections import IDLE_TIMEOUT_S, FrontWorker
 from ocr_serving.server.engine_pool import EnginePool

@@ -12,11 +12,12 @@ import time
 from typing import Any
 
 from ocr_serving import data, machine
-from ocr_serving.engines import remote
+from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, logs, memory, openapi, wire
+from ocr_serving.server import child, logs, openapi, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.pipe import Pipe
 
@@ -52,8 +53,9 @@ class Worker:
 
     def warm_up(self) -> None:
         """Predict a small shipped picture with each module, so that the first request finds everything allocated."""
+        picture = _warmup_image()
         for module in self.modules.values():
-            module.predict([data.warmup_image()])
+            module.predict([picture])
 
     def answer(self, task: Task) -> Done:
         """Answer one request; never raises."""
@@ -71,7 +73,7 @@ class Worker:
         except ServingError as exc:
             reply = wire.refusal(exc)
         except Exception as exc:  # noqa: BLE001  logged below
-            short = memory.is_short(exc)
+            short = machine.is_memory_short(exc)
             reply = wire.refusal(MemoryShortError(SHORT)) if short else _our_fault(task, exc)
             if short:
                 log.warning("memory ran short in %s", task.module, extra={"request_id": task.request_id, "reason": str(exc)[:300]})
@@ -116,10 +118,18 @@ def serve(sock: socket.socket) -> int:
         pipe.send(Failed(f"Loading failed: {type(exc).__name__}: {exc}."))
         return 1
     if spec.memory is not None:
-        memory.bound(spec.memory)
+        machine.bound_memory(spec.memory)
     pipe.send(Ready(worker.descriptions))
     while True:
         pipe.send(worker.answer(pipe.receive()))
+
+
+def _warmup_image() -> Image:
+    """One line of text, decoded within the default limits, whatever those of the service are."""
+    decoded = from_bytes(data.WARMUP.read_bytes(), where=data.WARMUP.name, limits=Limits())
+    if isinstance(decoded, Undecodable):
+        raise RuntimeError(decoded.reason)
+    return decoded
 
 
 if __name__ == "__main__":

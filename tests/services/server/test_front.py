@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import requests
 
-from support import ECHO, Service, b64, is_ready, serve, strip, wait_until
+from helpers.services import ECHO, Service, b64, is_ready, serve, strip, wait_until
 
 
 def png(width: int, height: int) -> bytes:
