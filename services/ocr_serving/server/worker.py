@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_serving import data, machine
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines import opening_with
 from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
@@ -31,14 +32,19 @@ class Worker:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
         self.engines = remote.Client(spec.engines) if spec.engines else None
-        remote.use(self.engines)
+        open_engine = remote.opener(self.engines) if self.engines else None
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.descriptions: dict[str, dict[str, Any]] = {}
         for key, settings in spec.config.modules_info.items():
             module = loader.load_module(
-                key, init_args=settings.init_args, params=settings.params, limits=self.limits, pull=not spec.config.offline
+                key,
+                init_args=settings.init_args,
+                params=settings.params,
+                limits=self.limits,
+                pull=not spec.config.offline,
+                open_engine=open_engine,
             )
             name = module.info.name
             if name in self.modules:
@@ -61,7 +67,7 @@ class Worker:
         """Answer one request; never raises."""
         start = time.perf_counter()
         module = self.modules[task.module]
-        module.begin_request()
+        module.begin_request(task.deadline)
         if self.engines is not None:
             self.engines.begin(task.deadline)
         images: list[str] = []
@@ -87,7 +93,8 @@ class Worker:
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
-        results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+        with opening_with(module.open_engine):
+            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
         return wire.reply(wire.OK, "; ".join(module.warnings), results)
 
 
