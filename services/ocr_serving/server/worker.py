@@ -73,16 +73,8 @@ class Worker:
         images: list[str] = []
         try:
             reply = self._predict(module, task, images)
-        except (ConfigError, ModelError) as exc:
-            # Not the caller's to read: what is wrong with a model or a configuration is said at the start.
-            reply = _our_fault(task, exc)
-        except ServingError as exc:
-            reply = wire.refusal(exc)
-        except Exception as exc:  # noqa: BLE001  logged below
-            short = machine.is_memory_short(exc)
-            reply = wire.refusal(MemoryShortError(SHORT)) if short else _our_fault(task, exc)
-            if short:
-                log.warning("memory ran short in %s", task.module, extra={"request_id": task.request_id, "reason": str(exc)[:300]})
+        except Exception as exc:  # noqa: BLE001  logged, or said to the caller
+            reply = _refused(task, exc)
         seconds = time.perf_counter() - start
         return Done(reply, len(images), module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
@@ -104,8 +96,15 @@ SHORT = (
 )
 
 
-def _our_fault(task: Task, exc: Exception) -> Reply:
-    log.error("predict of %s failed", task.module, exc_info=exc, extra={"request_id": task.request_id})
+def _refused(task: Task, exc: Exception) -> Reply:
+    about = {"request_id": task.request_id}
+    # What is wrong with a model or a configuration is not the caller's to read, and may be want of memory.
+    if isinstance(exc, ServingError) and not isinstance(exc, ConfigError | ModelError):
+        return wire.refusal(exc)
+    if machine.is_memory_short(exc):
+        log.warning("memory ran short in %s", task.module, extra=about | {"reason": str(exc)[:300]})
+        return wire.refusal(MemoryShortError(SHORT))
+    log.error("predict of %s failed", task.module, exc_info=exc, extra=about)
     return wire.failed(f"The prediction failed on our side; the server's log says why under request id {task.request_id}.", 500)
 
 
