@@ -69,7 +69,7 @@ class OCRDet(Module):
             det_db_box_thresh=det_db_box_thresh,
             det_db_unclip_ratio=det_db_unclip_ratio,
         )
-        return [[] if image is None else self._boxes(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._boxes(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _boxes(self, image: Image, params: DetectionParams) -> list[TextBox]:
         with self.stage("detect"):

@@ -87,7 +87,7 @@ class OCRSystem(Module):
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        return [[] if image is None else self._lines(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._lines(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _lines(self, image: Image, params: OCRParams) -> list[TextLine]:
         with self.stage("detect"):

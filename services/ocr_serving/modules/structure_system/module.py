@@ -103,7 +103,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._page(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _page(self, image: Image, params: StructureParams) -> PageStructure:
         regions = self._regions(image, params)

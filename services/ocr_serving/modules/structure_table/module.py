@@ -88,7 +88,7 @@ class StructureTable(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
-        return [[] if image is None else self._answer(image) for image in self.read(images, paths)]
+        return [[] if image is None else self._answer(image) for image in self.in_time(self.read(images, paths))]
 
     def _answer(self, image: Image) -> TableAnswer:
         content = self.table(image)

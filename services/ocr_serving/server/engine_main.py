@@ -1,8 +1,9 @@
-"""Entry point of an engine process: `python -m ocr_serving.server.engine_process FD`, started by server/engines.py."""
+"""Entry point of an engine process: `python -m ocr_serving.server.engine_main FD PARENT`, started by server/engine_pool.py."""
 
 from __future__ import annotations
 
 import logging
+import socket
 from multiprocessing.connection import Connection
 
 from ocr_serving.engines.batching.messages import EngineFailed, EngineSpec
@@ -12,8 +13,9 @@ from ocr_serving.server import child, logs
 log = logging.getLogger("ocr_serving.engine")
 
 
-def serve(owner: Connection) -> int:
-    """Run networks until `owner` hangs up. Returns the exit code of the process."""
+def serve(sock: socket.socket) -> int:
+    """Run networks until the owner at the other end of `sock` hangs up. Returns the exit code of the process."""
+    owner = Connection(sock.detach())
     log_format = owner.recv()
     logs.configure(log_format)
     spec = owner.recv()
