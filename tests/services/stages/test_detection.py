@@ -25,7 +25,7 @@ from ocr_serving.stages.detection import (
     quads_from_map,
     unclipped,
 )
-from ocr_serving.stages.geometry import reading_order
+from ocr_serving.stages.reading_order import reading_order
 
 
 def params(**values: Any) -> DetectionParams:
