@@ -115,11 +115,17 @@ class PageParams(Params):
     """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
 
     reading_order: ReadingOrder | None = None
+    det_pieces: bool | None = None
 
     @property
     def legacy(self) -> bool:
         """Whether the answers of the old server are asked for."""
         return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
 
     @property
     def legacy_order(self) -> bool:

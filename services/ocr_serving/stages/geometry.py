@@ -6,6 +6,7 @@ PaddleOCR 2.10 (`tools/infer/utility.py`, `predict_det.py`, `predict_system.py`)
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -124,7 +125,5 @@ def _around(page: Image, quad: Quad) -> tuple[Image, Quad]:
 def __getattr__(name: str) -> Any:
     """`reading_order` was here when users copied modules that import it from here."""
     if name == "reading_order":
-        from ocr_serving.stages.reading_order import reading_order
-
-        return reading_order
+        return importlib.import_module("ocr_serving.stages.reading_order").reading_order
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
