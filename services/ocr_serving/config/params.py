@@ -19,6 +19,7 @@ from ocr_serving.validation import Frozen, did_you_mean, validated
 SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
+ReadingOrder = Literal["columns", "legacy"]
 UnclipRatio = Annotated[float, Field(gt=0, le=10)]
 
 
@@ -107,7 +108,33 @@ def _found(spec: str, root: Path | None) -> str:
     return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
 
 
-class DetectionParams(Params):
+class PageParams(Params):
+    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+
+    reading_order: ReadingOrder | None = Field(
+        None, description='"columns", along columns and the page\'s slope, or "legacy", as PaddleOCR sorts; unset, see rec_width.'
+    )
+    det_pieces: bool | None = Field(
+        None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
+    )
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def legacy_order(self) -> bool:
+        """Whether lines come in PaddleOCR's order."""
+        return self.legacy if self.reading_order is None else self.reading_order == "legacy"
+
+
+class DetectionParams(PageParams):
     """Parameters of text detection; lengths in pixels."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"det_model_dir": "det"}
@@ -182,6 +209,11 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
     drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return self.rec_width == "legacy"
 
 
 class LayoutParams(Params):

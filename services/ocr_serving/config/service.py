@@ -6,15 +6,20 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 
 from ocr_serving.decoding import images
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import Frozen, first_problem, validated
 
 ENV_PREFIX = "OCR_SERVING_"
+
+
+def _names(value: Any) -> Any:
+    """A list, or names with commas between them, as an environment variable says it."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class ModuleConfig(Frozen):
@@ -66,9 +71,21 @@ class ServiceConfig(Frozen):
     )
     timeout_s: float = Field(120, gt=0, description="Seconds a request may take, waiting included, before it is answered 503.")
     body_timeout_s: float = Field(30, gt=0, description="Seconds a body may take to arrive, before it is answered 408.")
+    max_held_mb: int | None = Field(
+        None, ge=1, description="Most that the bodies of all requests may hold together, in MiB; unset, what the machine carries."
+    )
+    worker_memory_mb: int | None = Field(
+        None, ge=0, description="Most memory of a worker, in MiB; unset, its share of the machine's; 0 does not bound it."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (), description="Names that a request's Host header may have, against DNS rebinding; unset, any."
+    )
     api_keys_file: Path | None = Field(
         None,
         description="File of the keys that callers must present, one a line, `#` before a comment; read again when it changes.",
+    )
+    api_keys_for: Literal["predict", "all"] = Field(
+        "predict", description="What needs a key: predictions alone, or all but the probes (metrics, descriptions and page too)."
     )
     log_format: Literal["auto", "text", "json"] = Field(
         "auto", description="How the log is written; auto is text on a terminal, else JSON."
@@ -96,6 +113,16 @@ class ServiceConfig(Frozen):
     def use_gpu(self) -> bool:
         """Whether any module asks for a GPU."""
         return any(module.init_args.get("use_gpu") is True for module in self.modules_info.values())
+
+    def held_bytes(self, memory: int | None) -> int:
+        """Bytes that all bodies together may take, one of the largest in any case.
+
+        Unless it is set, an eighth of `memory`, but no less than two of the largest, and no more than eight.
+        """
+        largest = self.max_body_mb << 20
+        if self.max_held_mb is not None:
+            return max(largest, self.max_held_mb << 20)
+        return max(2 * largest, min(8 * largest, 8 * largest if memory is None else memory // 8))
 
     def queue_size(self, workers: int) -> int:
         """Requests that may wait: 16 for each worker unless `max_queue` says otherwise."""
@@ -131,6 +158,9 @@ def build(
         variable = ENV_PREFIX + name.upper()
         if variable in environ:
             merged[name], sources[name] = environ[variable], variable
+    if f"{ENV_PREFIX}WORKERS" in environ and f"{ENV_PREFIX}USE_MULTIPROCESS" not in environ:
+        # The old files carry a number of workers that does not count; one from the environment was meant.
+        merged["use_multiprocess"] = True
     try:
         return ServiceConfig.model_validate(merged)
     except ValidationError as exc:
