@@ -55,7 +55,8 @@ class Service:
         if request_id:
             wait_until(lambda: any("code" in line for line in self._about(request_id)), f"the log to tell of {request_id}")
             return self._about(request_id)
-        return [json.loads(line) for line in self.output.read_text().splitlines() if line.startswith("{")]
+        whole = self.output.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def _about(self, request_id: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line.get("request_id") == request_id]

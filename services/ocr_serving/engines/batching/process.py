@@ -75,8 +75,8 @@ class EngineProcess:
         except ServingError as exc:
             self._owner.send(EngineFailed(str(exc)))
             return 1
-        threading.Thread(target=self._feed, daemon=True, name="feeder").start()
-        threading.Thread(target=self._drive, daemon=True, name="device").start()
+        for name, work in (("feeder", self._feed), ("device", self._drive)):
+            threading.Thread(target=self._for_ever, args=[work], daemon=True, name=name).start()
         self._note("ready", 1)
         self._owner.send(EngineReady())
         listener = socket.socket(fileno=self._spec.listener)
@@ -140,6 +140,16 @@ class EngineProcess:
         with contextlib.suppress(queue.Empty):
             while True:
                 _send(*self._replies.get_nowait())
+
+    def _for_ever(self, work: Callable[[], None]) -> None:
+        """A thread of this process, without which it would take requests and answer none: it does not outlive it."""
+        try:
+            work()
+        except Exception:
+            log.exception("the thread %s failed", threading.current_thread().name)
+        finally:
+            self._broken = True
+            self._notify_io()
 
     def _feed(self) -> None:
         """Put batches together as the batcher gives them."""
