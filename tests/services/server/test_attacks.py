@@ -39,7 +39,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def crowd(guarded: Service) -> Iterator[Attackers]:
-    with attackers(guarded) as found:
+    with attackers(guarded.port) as found:
         yield found
 
 
@@ -86,7 +86,10 @@ def test_connections_that_are_only_held_stop_neither_probes_nor_callers(guarded:
 
 
 def test_more_connections_than_files_may_be_open_cost_the_idle_ones(tmp_path: Path) -> None:
-    with serve(tmp_path, {str(ECHO): {}}, workers=1, under=["prlimit", "--nofile=256:256"]) as service, attackers(service) as crowd:
+    with (
+        serve(tmp_path, {str(ECHO): {}}, workers=1, under=["prlimit", "--nofile=256:256"]) as service,
+        attackers(service.port) as crowd,
+    ):
         with requests.Session() as client:
             for _ in range(4):
                 crowd.hold(100)
