@@ -89,12 +89,12 @@ def test_more_connections_than_files_may_be_open_cost_the_idle_ones(tmp_path: Pa
     with (
         serve(tmp_path, {str(ECHO): {}}, workers=1, under=["prlimit", "--nofile=256:256"]) as service,
         attackers(service.port) as crowd,
+        requests.Session() as client,
     ):
-        with requests.Session() as client:
-            for _ in range(4):
-                crowd.hold(100)
-                assert client.get(f"{service.url}/readyz", timeout=10).status_code == 200
-                assert service.post("echo", {"images": [strip()]}).status_code == 200
+        for _ in range(4):
+            crowd.hold(100)
+            assert client.get(f"{service.url}/readyz", timeout=10).status_code == 200
+            assert service.post("echo", {"images": [strip()]}).status_code == 200
         assert not any("exception" in line for line in service.lines())
 
 
