@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ocr_serving.engines.base import ModelSpec
-from ocr_serving.engines.batching.batcher import Answer, Batch, Batcher
+from ocr_serving.engines.batching.batcher import Batch, Batcher, Outcome
 from ocr_serving.engines.batching.board import Board
 from ocr_serving.engines.batching.channel import Channel
 from ocr_serving.engines.batching.device import Network, is_fatal, open_network
@@ -232,7 +232,7 @@ class EngineProcess:
         os.eventfd_write(self._wake, 1)
 
 
-def _said(answer: Answer) -> Any:
+def _said(answer: Outcome) -> Any:
     return Results(answer.results) if answer.error is None else Fault.of(answer.error)
 
 
