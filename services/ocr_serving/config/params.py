@@ -116,6 +116,8 @@ class PageParams(Params):
 
     reading_order: ReadingOrder | None = None
     det_pieces: bool | None = None
+    use_doc_orientation_classify: bool | None = None
+    doc_orientation_classify_model_dir: str = "text_image_orientation"
 
     @property
     def legacy(self) -> bool:
@@ -126,6 +128,11 @@ class PageParams(Params):
     def in_pieces(self) -> bool:
         """Whether long and dense pages are looked at in pieces."""
         return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def turns_pages(self) -> bool:
+        """Whether pages that lie on their side or on their head are read upright."""
+        return not self.legacy if self.use_doc_orientation_classify is None else self.use_doc_orientation_classify
 
     @property
     def legacy_order(self) -> bool:
