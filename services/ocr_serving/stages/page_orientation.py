@@ -30,8 +30,11 @@ SIDE, THUMBNAIL = 224, 256
 SAMPLE = 10
 """Lines that are read both ways."""
 
-FEW_LETTERS = 12
-"""Letters that a sample says at least, or it says nothing about the page."""
+FEW_LETTERS, LEAST_LETTERS = 12, 4
+"""A sample of fewer letters than the first counts only beside a classifier that is sure; of fewer than the second never."""
+
+SURE_GUESS = 0.85
+"""Confidence of a classifier that is sure."""
 
 BETTER = 0.05
 """How much surer the recogniser must be of lines turned where the classifier says so as well …"""
@@ -123,8 +126,12 @@ def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read
     if not quads or (guessed in (0, 270) and not on_its_side):
         return 0
     as_it_is, over = _both_ways(page, quads, read, on_its_side=on_its_side)
-    if max(len(as_it_is.letters), len(over.letters)) < FEW_LETTERS:
-        return 0
+    letters = max(len(as_it_is.letters), len(over.letters))
+    if letters < FEW_LETTERS:
+        right, wrong = (as_it_is, over) if guessed == 90 else (over, as_it_is)
+        agree = guessed != 0 and on_its_side == (guessed != 180)
+        sure = letters >= LEAST_LETTERS and guess.max() >= SURE_GUESS and _is_plain(right, wrong)
+        return guessed if agree and sure else 0
     upright_columns = mostly_cjk(max(as_it_is, over, key=lambda read: read.confidence).letters)
     if guessed == 90 and not on_its_side:
         # Rows that were upright columns: the recogniser knows their characters lying on the other side.

@@ -79,7 +79,7 @@ class KieSer(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._entities(image, f"results[{n}]") for n, image in pages]
 
     def _entities(self, image: Image, where: str) -> Entities:

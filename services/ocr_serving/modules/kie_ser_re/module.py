@@ -53,7 +53,7 @@ class KieSerRe(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._pairs(image, f"results[{n}]") for n, image in pages]
 
     def _pairs(self, image: Image, where: str) -> Pairs:

@@ -73,7 +73,7 @@ class OCRDet(Module):
             reading_order=reading_order,
             det_pieces=det_pieces,
         )
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._boxes(image, params, f"results[{n}]") for n, image in pages]
 
     def _boxes(self, image: Image, params: DetectionParams, where: str) -> list[TextBox]:

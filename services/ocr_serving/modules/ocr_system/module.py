@@ -108,7 +108,7 @@ class OCRSystem(Module):
                 "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
                 "use_doc_orientation_classify = True in params.py."
             )
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._lines(image, params, f"results[{n}]") for n, image in pages]
 
     def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:

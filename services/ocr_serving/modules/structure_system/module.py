@@ -107,7 +107,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._page(image, params, f"results[{n}]") for n, image in pages]
 
     def _page(self, sent: Image, params: StructureParams, where: str) -> PageStructure:

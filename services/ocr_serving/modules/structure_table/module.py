@@ -90,7 +90,7 @@ class StructureTable(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
-        pages = enumerate(self.read(images, paths))
+        pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._answer(image, f"results[{n}]") for n, image in pages]
 
     def _answer(self, image: Image, where: str) -> TableAnswer:
