@@ -33,7 +33,9 @@ class ServiceConfig(Frozen):
     worker.
     `engine_process` has the networks run in a process of their own, which batches across requests: off unless asked for. There
     `max_batch` is a cap on the rows of a batch, and a row waits for others no longer than `max_delay_ms` while the device is busy.
-    A PDF is rendered at `pdf_dpi`, and of its pages `max_pdf_pages` at the most are read.
+    A PDF is rendered at `pdf_dpi`, and of its pages, or those of a TIFF, `max_pdf_pages` at the most are read. A page that takes
+    more than `page_timeout_s` seconds of CPU time, or `page_memory_mb` MiB, to decode is given up. `decoding` "legacy" reads the
+    first page of a TIFF, lays transparency over white, leaves faint pages as they are, and refuses a request for one large image.
     """
 
     modules_info: dict[str, ModuleConfig] = Field(min_length=1)
@@ -48,6 +50,9 @@ class ServiceConfig(Frozen):
     max_pixels: int = Field(50_000_000, ge=1)
     max_pdf_pages: int = Field(20, ge=1)
     pdf_dpi: int = Field(200, ge=36, le=1200)
+    page_timeout_s: float = Field(5, gt=0, le=3600)
+    page_memory_mb: int = Field(1024, ge=64)
+    decoding: Literal["full", "legacy"] = "full"
     max_queue: NonNegativeInt | None = None
     timeout_s: float = Field(120, gt=0)
     body_timeout_s: float = Field(30, gt=0)

@@ -103,11 +103,14 @@ class Module:
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
         """Base64 strings to BGR arrays; a PDF is one for each page. What cannot be decoded is None, and `warnings` says why.
 
-        Raises InputError where an entry is not base64 and TooLargeError where one, or all together, have more pixels than
-        the limits allow.
+        Raises InputError where an entry is not base64, TooLargeError where all together, or the only one there is, have more pixels
+        than the limits allow, and UnavailableError where memory is short.
         """
+        allowance = images.Allowance(self.limits.seconds_together)
         return self._collect(
-            page for n, text in enumerate(encoded) for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits)
+            page
+            for n, text in enumerate(encoded)
+            for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits, allowance=allowance)
         )
 
     def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
@@ -124,10 +127,12 @@ class Module:
     def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
+        too_large = ""
         for item in decoded:
             if isinstance(item, images.Undecodable):
                 self.warnings.append(item.reason)
                 kept.append(None)
+                too_large = too_large or (item.reason if item.large else "")
                 continue
             if isinstance(item, pages.Remark):
                 self.warnings.append(item.text)
@@ -139,6 +144,9 @@ class Module:
                     f"The first {len(kept)} images have {pixels} pixels together, over the limit of "
                     f"{self.limits.max_pixels_together} (4 x max_pixels): send fewer in one request."
                 )
+        if too_large and (self.limits.decoding == "legacy" or all(image is None for image in kept)):
+            # Where nothing else could be read, the code of the answer can say it.
+            raise TooLargeError(f"{too_large}.")
         return kept
 
     @contextlib.contextmanager
