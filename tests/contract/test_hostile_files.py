@@ -8,7 +8,7 @@ from typing import Any
 
 import PIL.Image
 
-from support import Service, b64
+from helpers.services import Service, b64
 
 HOSTILE = Path(__file__).parents[1] / "services" / "decoding" / "hostile"
 

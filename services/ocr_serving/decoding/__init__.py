@@ -1,1 +1,1 @@
-"""From the bytes of a picture or a document to pixels, within limits of memory and time."""
+"""From the bytes of a file to pictures: images, and the pages of documents."""

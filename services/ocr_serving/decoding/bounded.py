@@ -22,10 +22,10 @@ from types import TracebackType
 import numpy as np
 
 from ocr_serving import machine
+from ocr_serving.decoding.limits import Allowance, Limits
 from ocr_serving.decoding.messages import Close, Decode, Kind, Message, Open, Opened, Pixels, Refused, packed, unpacked
 from ocr_serving.decoding.pixels import Image
 from ocr_serving.errors import UnavailableError
-from ocr_serving.images import Allowance, Limits
 
 WALL = 4
 """Seconds of the clock allowed for a second of CPU time: other processes want the cores too."""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ocr_serving.decoding.limits import Limits
 from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pixels import Image, bgr, stretched
-from ocr_serving.images import Limits
 
 POINTS = 72
 """A PDF measures in points, 72 to the inch."""

@@ -22,9 +22,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ocr_serving.decoding import pdf, tiff
+from ocr_serving.decoding.images import decoded
+from ocr_serving.decoding.limits import Limits, Undecodable
 from ocr_serving.decoding.messages import Decode, Message, Open, Opened, Pixels, Refused, packed, unpacked
 from ocr_serving.errors import TooLargeError
-from ocr_serving.images import Limits, Undecodable, decoded
 
 KEPT_BYTES = 256 * 2**20
 """Resident memory that an idle decoding process may keep; above it, it ends, and the next file finds a new one."""

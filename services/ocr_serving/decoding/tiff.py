@@ -8,12 +8,11 @@ import warnings
 import numpy as np
 import PIL.Image
 
-from ocr_serving import images
-from ocr_serving.decoding import headers, pixels
+from ocr_serving.decoding import headers, images, pixels
+from ocr_serving.decoding.limits import Limits, Undecodable
 from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pdf import Page
 from ocr_serving.errors import TooLargeError
-from ocr_serving.images import Limits, Undecodable
 
 NEW_SUBFILE_TYPE, BITS_PER_SAMPLE = 254, 258
 NOT_A_PAGE = 0b101

@@ -11,7 +11,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ocr_serving import data
-from ocr_serving.engines import remote
+from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines import opening_with
+from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
@@ -28,14 +30,19 @@ class Worker:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
         self.engines = remote.Client(spec.engines) if spec.engines else None
-        remote.use(self.engines)
+        open_engine = remote.opener(self.engines) if self.engines else None
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.descriptions: dict[str, dict[str, Any]] = {}
         for key, settings in spec.config.modules_info.items():
             module = loader.load_module(
-                key, init_args=settings.init_args, params=settings.params, limits=self.limits, pull=not spec.config.offline
+                key,
+                init_args=settings.init_args,
+                params=settings.params,
+                limits=self.limits,
+                pull=not spec.config.offline,
+                open_engine=open_engine,
             )
             name = module.info.name
             if name in self.modules:
@@ -50,8 +57,9 @@ class Worker:
 
     def warm_up(self) -> None:
         """Predict a small shipped picture with each module, so that the first request finds everything allocated."""
+        picture = _warmup_image()
         for module in self.modules.values():
-            module.predict([data.warmup_image()])
+            module.predict([picture])
 
     def answer(self, task: Task) -> Done:
         """Answer one request; never raises."""
@@ -77,7 +85,8 @@ class Worker:
             if payload is None:
                 return wire.outdated(f"/predict/{task.module}"), 0
             images, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
-            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+            with opening_with(module.open_engine):
+                results = module.serving_method(images, **(self.defaults[task.module] | keywords))
             return wire.Answer(wire.OK, "; ".join(module.warnings), results), len(images)
         except TooLargeError as exc:
             return wire.failed(str(exc), 413), len(images)
@@ -111,6 +120,14 @@ def serve(connection: Connection) -> int:
     connection.send(Ready(worker.descriptions))
     while True:
         connection.send(worker.answer(connection.recv()))
+
+
+def _warmup_image() -> Image:
+    """One line of text, decoded within the default limits, whatever those of the service are."""
+    decoded = from_bytes(data.WARMUP.read_bytes(), where=data.WARMUP.name, limits=Limits())
+    if isinstance(decoded, Undecodable):
+        raise RuntimeError(decoded.reason)
+    return decoded
 
 
 if __name__ == "__main__":

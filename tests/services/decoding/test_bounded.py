@@ -18,11 +18,11 @@ import PIL.Image
 import pypdfium2
 import pytest
 
-from ocr_serving import machine, pages
-from ocr_serving.decoding import bounded, messages
+from helpers.services import wait_until
+from ocr_serving import machine
+from ocr_serving.decoding import bounded, messages, pages
+from ocr_serving.decoding.images import Allowance, Limits, Undecodable
 from ocr_serving.errors import UnavailableError
-from ocr_serving.images import Allowance, Limits, Undecodable
-from support import wait_until
 
 HOSTILE = Path(__file__).parent / "hostile"
 SMALL = Limits(page_memory_mb=200, page_timeout_s=0.5, pdf_dpi=72)
@@ -171,9 +171,9 @@ def test_a_crash_of_the_decoder_costs_its_page() -> None:
 OWNER = """
 import sys
 from pathlib import Path
-from ocr_serving import pages
+from ocr_serving.decoding import pages
 from ocr_serving.decoding import bounded
-from ocr_serving.images import Limits
+from ocr_serving.decoding.images import Limits
 list(pages.from_bytes(Path(sys.argv[1]).read_bytes(), where="it", limits=Limits(page_timeout_s=5)))
 print(bounded.shared(1024).started, flush=True)
 print(bounded.shared(1024).pid, flush=True)

@@ -10,11 +10,11 @@ import PIL.Image
 import PIL.TiffImagePlugin
 import pytest
 
-from ocr_serving import pages
+from helpers.services import ECHO, b64
+from ocr_serving.decoding import pages
+from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.errors import TooLargeError
-from ocr_serving.images import Image, Limits
 from ocr_serving.modules.loader import load_module
-from support import ECHO, b64
 
 COLOURS = ("red", "lime", "blue", "black", "gold")
 

@@ -1,0 +1,150 @@
+"""Decoding: base64 or bytes of an image file to a BGR array, within limits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+import cv2
+import numpy as np
+
+from ocr_serving.decoding import bounded, headers, pixels
+from ocr_serving.decoding.headers import Header
+from ocr_serving.decoding.limits import Allowance, Limits, Undecodable
+from ocr_serving.decoding.pixels import Image
+from ocr_serving.errors import InputError, TooLargeError, UnavailableError
+
+__all__ = ["Allowance", "Image", "Limits", "Undecodable", "bytes_from_base64", "from_bytes"]
+
+MAX_SIDE = 1_000_000
+"""Longest side that libpng, and all but so OpenCV, decodes."""
+
+
+def bytes_from_base64(text: str, *, where: str) -> bytes:
+    """The file in one entry of `images`, as PaddleOCR's `base64_to_cv2` reads it; a `data:…;base64,` prefix is taken off.
+
+    Line breaks and other characters outside the alphabet are skipped, as the old server did. Raises InputError where
+    what is left is not base64 or is empty.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    elif text.startswith(("http://", "https://")):
+        raise InputError(f"{where} is a URL, and none is fetched: send the base64 of an image file.")
+    try:
+        data = base64.b64decode(text.encode("utf8"))
+    except binascii.Error as exc:
+        raise InputError(f"{where} is not base64: {exc}.") from None
+    except UnicodeEncodeError:
+        raise InputError(f"{where} is not base64: it holds half of a surrogate pair.") from None
+    if not data:
+        raise InputError(f"{where} is empty or holds no base64: send the base64 of an image file.")
+    return data
+
+
+def from_bytes(data: bytes, *, where: str, limits: Limits, allowance: Allowance | None = None) -> Image | Undecodable:
+    """Decode the bytes of an image file (what OpenCV reads: JPEG, PNG, BMP, WebP, TIFF, GIF's first frame, …).
+
+    16 bits become 8, CMYK and palettes become BGR, transparency is laid over what it contrasts with. What may cost more than its
+    size says is decoded in a process of its own, within limits and within what `allowance` has left. Raises TooLargeError, and
+    UnavailableError where memory is short.
+    """
+    header = headers.read(data)
+    try:
+        if not headers.is_light(header, data):
+            check_size(header, limits)
+            return _elsewhere(data, header, where, limits, allowance or Allowance())
+        found = decoded(data, limits, header)
+    except TooLargeError as exc:
+        raise TooLargeError(f"{where} {exc}") from None
+    except MemoryError:
+        raise UnavailableError(f"Memory is too short to decode {where} now: send it again later.") from None
+    return Undecodable(f"{where} cannot be decoded: {found.reason}") if isinstance(found, Undecodable) else found
+
+
+def _elsewhere(data: bytes, header: Header | None, where: str, limits: Limits, allowance: Allowance) -> Image | Undecodable:
+    why = headers.foreign(data) if header is None else headers.trap(data)
+    if why is not None:
+        return Undecodable(f"{where} cannot be decoded: {why if header else f'it is {why}, which is not read here: {CONVERT}'}")
+    with bounded.File(data, "tiff" if headers.is_tiff(data) else "picture", limits, allowance) as file:
+        found = file.page(0)
+    if isinstance(found, bounded.Decoded):
+        return found.image
+    if found.why == "large":
+        raise TooLargeError(found.detail)
+    return Undecodable(f"{where} cannot be decoded: {found.detail or UNKNOWN}")
+
+
+CONVERT = "send it as a JPEG, PNG or PDF"
+
+UNKNOWN = "it is not an image file that OpenCV reads, or it is damaged"
+
+
+def check_size(header: Header | None, limits: Limits) -> None:
+    """Raise TooLargeError, with a sentence that wants its subject, where a picture has too many pixels or too long a side."""
+    if header is None:
+        return
+    size = f"has {header.width}x{header.height} pixels"
+    if header.width * header.height > limits.max_pixels:
+        raise TooLargeError(f"{size}, over the limit of {limits.max_pixels} (max_pixels): send it smaller.")
+    if max(header.width, header.height) > MAX_SIDE:
+        raise TooLargeError(f"{size}: no side may be longer than {MAX_SIDE}.")
+
+
+def decoded(data: bytes, limits: Limits, header: Header | None = None) -> Image | Undecodable:
+    """The picture in `data`, decoded in this process; the reason against it wants its subject, as do those of TooLargeError.
+
+    Raises MemoryError.
+    """
+    header = header or headers.read(data)
+    check_size(header, limits)
+    trap = headers.trap(data)
+    return Undecodable(trap) if trap is not None else from_opencv(data, header, limits)
+
+
+BYTES_A_PIXEL = 12
+"""What decoders take at the most for a pixel, their own planes and ours."""
+
+
+def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 0) -> Image | Undecodable:
+    """A page of what OpenCV reads, as `decoded`."""
+    full = limits.decoding == "full"
+    flags = cv2.IMREAD_UNCHANGED if header is not None and header.alpha else cv2.IMREAD_COLOR
+    found = _opencv(data, flags, page)
+    if found is None and header is not None and header.format == "TIFF" and full:
+        # 12 bits packed are read only as they are.
+        found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
+    if found is None:
+        if header is not None:
+            # OpenCV keeps it to itself when memory was what it lacked.
+            np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
+        return Undecodable(UNKNOWN)
+    if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
+        deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
+        found = found if deeper is None else pixels.full_range(deeper)
+    image = pixels.turned(
+        pixels.bgr(found, "contrast" if full else "white"), header.orientation if header is not None and page == 0 else 1
+    )
+    return pixels.stretched(image) if full else image
+
+
+DEEP = ("TIFF", "PNG", "PPM", "JPEG2000")
+"""Formats of 16 bits, …"""
+
+DARK = 63
+"""… and the brightest level, of 8 bits, of a picture that uses no more than the lower 14 of them."""
+
+
+def _opencv(data: bytes, flags: int, page: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.uint16]] | None:
+    encoded = np.frombuffer(data, np.uint8)
+    try:
+        if page == 0:
+            return cv2.imdecode(encoded, flags)  # type: ignore[return-value]
+        whole, found = cv2.imdecodemulti(encoded, flags, range=(page, page + 1))
+        return found[0] if whole and found else None  # type: ignore[return-value]
+    except cv2.error as exc:
+        # A size that only OpenCV could read from the header, stopped by OPENCV_IO_MAX_IMAGE_PIXELS or its limit of a side.
+        if "CV_IO_MAX_IMAGE" in str(exc):
+            raise TooLargeError(f"has more pixels than max_pixels allows, or a side over {MAX_SIDE}: send it smaller.") from None
+        if exc.code == cv2.Error.STS_NO_MEM:
+            raise MemoryError from None
+        return None
