@@ -49,7 +49,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     workers = machine.cpu_count()
     init_args = {"precision": args.precision, "engine": args.engine}
     rows: list[Row] = []
-    for model_set in models.model_sets() if "all" in args.models else args.models:
+    carried = [name for name, entry in models.model_sets().items() if all(models.is_present(model) for model in entry.models)]
+    for model_set in carried if "all" in args.models else args.models:
         with support.serve(model_set, workers=workers, init_args=init_args) as service:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
     print(f"\n{workers} workers, as many clients, {', '.join(init_args.values())}\n\n{table(rows)}")

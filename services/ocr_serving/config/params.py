@@ -21,6 +21,10 @@ LimitType = Annotated[
     Literal["max", "min"], Field(description="det_limit_side_len bounds the longer (max) or the shorter (min) side.")
 ]
 Score = Annotated[float, Field(ge=0, le=1)]
+Lang = Annotated[
+    Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"],
+    Field(description="The language or script whose recogniser reads; auto tries those that are here where a page reads badly."),
+]
 UnclipRatio = Annotated[float, Field(gt=0, le=10, description="How far a detected line is grown.")]
 
 
@@ -141,6 +145,11 @@ class RecognitionParams(Params):
     `rec_width` tight pads each crop to a multiple of 32 of its own width, legacy to the widest of its batch and at least to
     `rec_image_shape`, as PaddleOCR does. `rec_char_dict_path` None takes the dictionary the model carries. `max_text_length` is
     taken for old files' sake: CTC reads lines of any length.
+
+    `lang` None reads with `rec_model_dir`; a language with its own recogniser, of the catalogue or of `lang_model_dirs`; "auto"
+    with `rec_model_dir` and, where a page reads badly, with the surest of the languages that are on this machine. `suggest_lang`
+    has `msg` say that a page reads badly and which `lang` to try. `text_direction` "visual" leaves Arabic and Hebrew as they stand
+    on the page.
     """
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"rec_model_dir": "rec"}
@@ -153,6 +162,15 @@ class RecognitionParams(Params):
     max_text_length: int = Field(25, ge=1)
     rec_char_dict_path: str | None = None
     use_space_char: bool = True
+    lang: Lang | None = None
+    lang_model_dirs: Mapping[Lang, str] = Field(default_factory=dict)
+    suggest_lang: bool = True
+    text_direction: Literal["logical", "visual"] = "logical"
+
+    @property
+    def suggests_lang(self) -> bool:
+        """Whether pages that read badly are told: the old server knew nothing of languages."""
+        return (self.suggest_lang or self.lang == "auto") and self.rec_width != "legacy"
 
 
 class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):

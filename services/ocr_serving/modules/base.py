@@ -70,6 +70,7 @@ class Module:
         """
         self.limits: images.Limits = parent.limits if parent else limits or images.Limits()
         self.pull: bool = parent.pull if parent else pull
+        self.is_part: bool = parent is not None
         self.root: Path = parent.root if parent else Path(inspect.getfile(type(self))).parent
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
@@ -94,7 +95,7 @@ class Module:
 
         `spec` is a name of the catalogue, or a path relative to the working folder or to the module's. Raises ModelError.
         """
-        if self.pull and spec in models.catalogue() and not models.is_present(spec):
+        if self.pull and spec in models.catalogue() and models.catalogue()[spec].url is None and not models.is_present(spec):
             models.pull(models.companions(spec), progress=models.Bar())
         if spec in models.catalogue() and not models.is_present(spec):
             name = self.root.name if self.root.parent == Path(__file__).parent else self.root

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams, OCRParams
+from ocr_serving.config.params import KieParams, Lang, OCRParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -67,8 +67,11 @@ class KieSer(Module):
         """params.py with the overrides of config.json."""
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
+        self.ocr.recognizer.choose_for_request(lang)
         return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.read(images, paths)]
 
     def label(self, image: Image) -> tuple[list[Item], list[Window]]:

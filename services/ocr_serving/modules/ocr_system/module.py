@@ -5,15 +5,15 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import Lang, LimitType, OCRParams, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop, reading_order
+from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.orientation import TextClassifier, turned
-from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)
 
@@ -51,7 +51,7 @@ class OCRSystem(Module):
             precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
-        self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)
+        self.recognizer = Recognizers(self.params, options, self.model)
         self.classifier: TextClassifier | None = None
         if self.params.use_angle_cls:
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
@@ -72,6 +72,7 @@ class OCRSystem(Module):
         det_db_unclip_ratio: UnclipRatio | None = None,
         use_angle_cls: bool | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(
@@ -87,9 +88,15 @@ class OCRSystem(Module):
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        return [[] if image is None else self._lines(image, params) for image in self.read(images, paths)]
+        if not self.is_part or lang is not None:
+            self.recognizer.choose_for_request(lang)
+        pages = self.read(images, paths)
+        return [
+            [] if image is None else self._lines(image, params, f"results[{n}]" if len(pages) > 1 else "the page")
+            for n, image in enumerate(pages)
+        ]
 
-    def _lines(self, image: Image, params: OCRParams) -> list[TextLine]:
+    def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:
         with self.stage("detect"):
             quads = reading_order(self.detector(image, params))
             crops = [crop(image, quad) for quad in quads]
@@ -99,9 +106,11 @@ class OCRSystem(Module):
                 angles = self.classifier(crops)
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
-            texts = self.recognizer(crops)
+            reading = self.recognizer.read(crops)
+        if reading.remark:
+            self.warnings.append(f"{where} {reading.remark}")
         lines: list[TextLine] = []
-        for index, (quad, (text, confidence)) in enumerate(zip(quads, texts, strict=True)):
+        for index, (quad, (text, confidence)) in enumerate(zip(quads, reading.texts, strict=True)):
             if confidence >= params.drop_score:
                 line: TextLine = {"text": text, "confidence": confidence, "text_region": quad.astype(int).tolist()}
                 if angles is not None:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
@@ -90,6 +90,7 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None."""
         params = self.params.updated(
@@ -103,6 +104,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
+        self.tables.ocr.recognizer.choose_for_request(lang)
         return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
 
     def _page(self, image: Image, params: StructureParams) -> PageStructure:
