@@ -30,6 +30,9 @@ from ocr_serving.errors import UnavailableError
 WALL = 4
 """Seconds of the clock allowed for a second of CPU time: other processes want the cores too."""
 
+WALL_LEAST = 30
+"""Seconds of the clock that are always allowed: CPU time ends what computes, the clock only what stands still."""
+
 START_SECONDS = 60
 """Seconds of the clock allowed for the start of the process, on a machine that is busy starting everything else."""
 
@@ -68,7 +71,7 @@ class DecodingProcess:
             self._connection.send_bytes(packed(message))
             if data is not None:
                 self._connection.send_bytes(data)
-            if not self._connection.poll(WALL * seconds + START_SECONDS * (data is not None)):
+            if not self._connection.poll(max(WALL * seconds, WALL_LEAST) + START_SECONDS * (data is not None)):
                 self.close()
                 return Refused("other", _late(seconds), seconds)
             return unpacked(self._connection.recv_bytes())
@@ -87,7 +90,6 @@ class DecodingProcess:
         view, got = image.data.cast("B"), 0
         while got < len(view) and (more := os.preadv(self._memory, [view[got:]], got)):
             got += more
-        os.ftruncate(self._memory, 0)
         if shape.last:
             self.close()
         return image

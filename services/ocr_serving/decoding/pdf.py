@@ -6,8 +6,6 @@ import contextlib
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pixels import Image, bgr, stretched
@@ -73,8 +71,9 @@ class Document:
                 smaller = math.ceil(width * scale) * math.ceil(height * scale) > limits.max_pixels
                 if smaller:
                     scale = min(math.sqrt(limits.max_pixels / (width * height)), limits.max_pixels / max(width, height)) * 0.99
-                with contextlib.closing(page.render(scale=scale)) as bitmap:
-                    image = bgr(np.array(bitmap.to_numpy()), "white")
+                with contextlib.closing(page.render(scale=scale, bitmap_maker=pypdfium2.PdfBitmap.new_native)) as bitmap:
+                    # A native bitmap lies in memory of Python's, which the array keeps when PDFium has closed its own end.
+                    image = bgr(bitmap.to_numpy(), "white")
                     return Page(stretched(image) if limits.decoding == "full" else image, smaller)
         except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError):
             return Refused("damaged")

@@ -124,7 +124,6 @@ class Renderer:
             found = self._document.page(number)
             if isinstance(found, Refused):
                 return found
-            os.ftruncate(self._memory, 0)
             view = np.ascontiguousarray(found.image).data.cast("B")
             written = 0
             while written < len(view):
@@ -137,6 +136,8 @@ class Renderer:
         return Pixels(height, width, smaller, _keeps_too_much(), time.process_time() - begin)
 
     def _close(self) -> None:
+        # Not after each page: to give memory back and take it again costs as much as to copy a page.
+        os.ftruncate(self._memory, 0)
         if self._document is not None:
             self._document.close()
             self._document = None
