@@ -51,10 +51,14 @@ class UprightPage:
 
 @dataclass(frozen=True)
 class ReadPage(UprightPage):
-    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off."""
+    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off.
+
+    `reading_remark` is what the recogniser has to say of it, as the end of a sentence on the page, or "".
+    """
 
     texts: list[Text] = field(default_factory=list)
     angles: list[Angle] | None = None
+    reading_remark: str = ""
 
     @property
     def confidence(self) -> float:
@@ -66,7 +70,9 @@ class ReadPage(UprightPage):
     def remarks(self) -> list[str]:
         """What is to be said of it."""
         remarks = super().remarks
-        if len(self.texts) >= UNREADABLE_LINES and self.confidence < UNREADABLE:
+        if self.reading_remark:
+            remarks.append(f"it {self.reading_remark}")
+        elif len(self.texts) >= UNREADABLE_LINES and self.confidence < UNREADABLE:
             mean = f"the mean confidence of its {len(self.texts)} lines is {self.confidence:.2f}"
             wanted = "send it larger or sharper, or to a service with the models of its script"
             remarks.append(f"it reads badly whichever way it lies ({mean}): {wanted}")

@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
@@ -94,6 +94,7 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None."""
         params = self.params.updated(
@@ -107,6 +108,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
+        self.tables.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._page(image, params, f"results[{n}]") for n, image in pages]
 
