@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks import kie_pages, report, support
 from benchmarks.kie_pages import Box, LabelledForm
 from benchmarks.pages import WordCount
-from ocr_serving.images import Image
+from ocr_serving.decoding.images import Image
 from ocr_serving.modules.kie_ser_re.module import KieSerRe
 from ocr_serving.modules.loader import load_module
 from ocr_serving.stages.kie import Label

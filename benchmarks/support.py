@@ -23,9 +23,10 @@ import requests
 from tqdm import tqdm
 
 from benchmarks import processes, report
-from ocr_serving import config, models, results
+from ocr_serving import config, models
 from ocr_serving.errors import ServingError
 from ocr_serving.models.progress import Bar
+from ocr_serving.output import results
 
 START_S = 300
 STOP_S = 60

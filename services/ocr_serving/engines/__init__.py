@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ocr_serving.engines import local, remote
+from ocr_serving.engines import local
 from ocr_serving.engines.base import (
     CTC_CLASSES,
     Engine,
@@ -17,6 +17,7 @@ from ocr_serving.engines.base import (
     Precision,
     Tensor,
 )
+from ocr_serving.engines.batching import remote
 from ocr_serving.engines.local import model_files
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import validated

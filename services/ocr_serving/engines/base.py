@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ocr_serving.engines.buckets import Kind
 from ocr_serving.errors import ModelError
 from ocr_serving.validation import Frozen
 
@@ -19,6 +18,8 @@ Tensor = NDArray[Any]
 
 CTC_CLASSES = "ctc_classes"
 """Key of `Engine.metadata`: how many classes a CTC recogniser has, blank included. Paddle knows after a run."""
+
+Kind = Literal["detection", "recognition", "classification"]
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "paddle"]
 

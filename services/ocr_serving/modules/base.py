@@ -17,9 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from ocr_serving import images, models, pages
+from ocr_serving import models
+from ocr_serving.decoding import images, pages
+from ocr_serving.decoding.images import Image
 from ocr_serving.errors import ConfigError, InputError, ModelError, TooLargeError
-from ocr_serving.images import Image
 
 Config = SimpleNamespace
 """What `read_params()` returns: attributes, one for each parameter."""

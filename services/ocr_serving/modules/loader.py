@@ -13,10 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ocr_serving import config, images, models
+from ocr_serving import config, models
+from ocr_serving.config.params import OCRParams, attributes
+from ocr_serving.decoding import images
 from ocr_serving.errors import ConfigError, ServingError
 from ocr_serving.modules.base import Module, params_beside
-from ocr_serving.params import OCRParams, attributes
 from ocr_serving.validation import did_you_mean
 
 BUILTIN = Path(__file__).parent

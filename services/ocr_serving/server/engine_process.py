@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from multiprocessing.connection import Connection
 
-from ocr_serving.engines.messages import EngineFailed, EngineSpec
-from ocr_serving.engines.process import EngineProcess
+from ocr_serving.engines.batching.messages import EngineFailed, EngineSpec
+from ocr_serving.engines.batching.process import EngineProcess
 from ocr_serving.server import child, logs
 
 log = logging.getLogger("ocr_serving.engine")

@@ -20,9 +20,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ocr_serving.engines.base import ModelSpec
-from ocr_serving.engines.board import Board
-from ocr_serving.engines.messages import EngineFailed, EngineReady, EngineSettings, EngineSpec, ModelOpened
-from ocr_serving.engines.remote import EngineAddress
+from ocr_serving.engines.batching.board import Board
+from ocr_serving.engines.batching.messages import EngineFailed, EngineReady, EngineSettings, EngineSpec, ModelOpened
+from ocr_serving.engines.batching.remote import EngineAddress
 
 log = logging.getLogger("ocr_serving.engines")
 

@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from ocr_serving import machine
 from ocr_serving.config import ServiceConfig
-from ocr_serving.engines.messages import EngineSettings
+from ocr_serving.engines.batching.messages import EngineSettings
 from ocr_serving.server import logs, wire
 from ocr_serving.server.engines import Engines
 from ocr_serving.server.front import Front, create_app

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_serving.config import ServiceConfig
-from ocr_serving.engines.remote import EngineAddress
+from ocr_serving.engines.batching.remote import EngineAddress
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ocr_serving import machine
-from ocr_serving.engines.board import BATCH_ROWS, BATCHES, WAIT_SECONDS, WAITS
+from ocr_serving.engines.batching.board import BATCH_ROWS, BATCHES, WAIT_SECONDS, WAITS
 
 if TYPE_CHECKING:
     from ocr_serving.server.engines import Engines

@@ -11,8 +11,8 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from ocr_serving.decoding.images import Limits
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
-from ocr_serving.images import Limits
 from ocr_serving.modules.base import Module
 from ocr_serving.validation import LONGEST_KEY, did_you_mean, first_problem
 

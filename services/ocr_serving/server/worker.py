@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ocr_serving import data
-from ocr_serving.engines import remote
+from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
@@ -50,8 +51,9 @@ class Worker:
 
     def warm_up(self) -> None:
         """Predict a small shipped picture with each module, so that the first request finds everything allocated."""
+        picture = _warmup_image()
         for module in self.modules.values():
-            module.predict([data.warmup_image()])
+            module.predict([picture])
 
     def answer(self, task: Task) -> Done:
         """Answer one request; never raises."""
@@ -111,6 +113,14 @@ def serve(connection: Connection) -> int:
     connection.send(Ready(worker.descriptions))
     while True:
         connection.send(worker.answer(connection.recv()))
+
+
+def _warmup_image() -> Image:
+    """One line of text, decoded within the default limits, whatever those of the service are."""
+    decoded = from_bytes(data.WARMUP.read_bytes(), where=data.WARMUP.name, limits=Limits())
+    if isinstance(decoded, Undecodable):
+        raise RuntimeError(decoded.reason)
+    return decoded
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import pyclipper
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
+from ocr_serving.config.params import DetectionParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
-from ocr_serving.images import Image
-from ocr_serving.params import DetectionParams
 from ocr_serving.stages.geometry import Points, Quad, clipped, clockwise
 
 STRIDE = 32

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_serving.images import Image
+from ocr_serving.decoding.images import Image
 
 Quad = NDArray[np.float32]
 Points = NDArray[np.float32]

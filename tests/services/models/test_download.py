@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.site import QUICK, Answer, Notes, Site, sha256
 from ocr_serving.errors import ModelError
 from ocr_serving.models.download import Retry, download, shown
-
-from .conftest import QUICK, Answer, Notes, Site, sha256
 
 CONTENT = bytes(range(256)) * 4096
 HASH = sha256(CONTENT)

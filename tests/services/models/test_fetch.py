@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.site import QUICK, Answer, Notes, Site, python, sha256
 from ocr_serving import models
 from ocr_serving.errors import ModelError
-
-from .conftest import QUICK, Answer, Notes, Site, python, sha256
 
 CONTENT = bytes(range(256)) * 4096
 PULL = "import sys; from ocr_serving import models; models.pull(sys.argv[1:]); print('done')"

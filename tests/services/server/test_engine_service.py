@@ -14,8 +14,8 @@ import cv2
 import pytest
 import requests
 
+from helpers.services import GOLDEN, Service, b64, serve, strip, wait_until
 from ocr_serving.modules.loader import load_module
-from support import GOLDEN, Service, b64, serve, strip, wait_until
 
 pytestmark = pytest.mark.models
 

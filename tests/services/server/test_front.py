@@ -19,7 +19,7 @@ import pytest
 import requests
 from gunicorn.workers import gthread
 
-from support import ECHO, Service, b64, is_ready, serve, strip, wait_until
+from helpers.services import ECHO, Service, b64, is_ready, serve, strip, wait_until
 
 
 def png(width: int, height: int) -> bytes:

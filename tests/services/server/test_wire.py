@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
+from ocr_serving.decoding.images import Limits
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
-from ocr_serving.images import Limits
 from ocr_serving.modules.base import Module, moduleinfo
 from ocr_serving.server import wire
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import networks
+from helpers import networks
+from ocr_serving.config.params import DetectionParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import ModelError
-from ocr_serving.params import DetectionParams
 from ocr_serving.stages.detection import (
     MAX_SIDE,
     NORMALISED,

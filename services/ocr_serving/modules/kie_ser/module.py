@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import KieParams, OCRParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.params import KieParams, OCRParams
 from ocr_serving.stages.kie import EntityLabeller, Window, rectangle
 
 read_params = params_beside(__file__)

@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import KieParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.kie_ser.module import Item, KieSer
-from ocr_serving.params import KieParams
 from ocr_serving.stages.kie import Label, RelationFinder
 
 read_params = params_beside(__file__)

@@ -5,11 +5,11 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from ocr_serving.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop, reading_order
 from ocr_serving.stages.orientation import TextClassifier, turned

@@ -6,13 +6,13 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
-from ocr_serving.params import LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching

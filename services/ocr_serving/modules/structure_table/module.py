@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import OCRParams, TableParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.params import OCRParams, TableParams
 from ocr_serving.stages.geometry import reading_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import TableStructurer
