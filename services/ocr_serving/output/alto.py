@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from ocr_serving import __version__
 from ocr_serving.output.tables import CONTROL
-from ocr_serving.output.tree import Block, Box, Cell, Document, Figure, Line, Page, Table, Text
+from ocr_serving.output.tree import Block, Box, Cell, Document, Figure, Line, Page, Table
 
 NAMESPACE = "http://www.loc.gov/standards/alto/ns-v4#"
 SCHEMA = "http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
@@ -45,7 +45,7 @@ def _block(block: Block, name: str) -> str:
     if isinstance(block, Figure):
         picture = f'<Illustration ID="{name}" TAGREFS="{tag}" {_place(block.box)}/>\n'
         return picture + (_text_block(block.lines, f"{name}t", tag, block.box) if block.lines else "")
-    return _text_block(block.lines, name, tag, block.box, block.level if isinstance(block, Text) else None)
+    return _text_block(block.lines, name, tag, block.box)
 
 
 def _cell(cell: Cell, name: str) -> str:
@@ -54,10 +54,9 @@ def _cell(cell: Cell, name: str) -> str:
     return _text_block(cell.lines, name, "table", box)
 
 
-def _text_block(lines: Sequence[Line], name: str, tag: str, box: Box, level: int | None = None) -> str:
-    kind = f' TYPE="heading{level}"' if level else ""
+def _text_block(lines: Sequence[Line], name: str, tag: str, box: Box) -> str:
     said = "".join(_line(line, f"{name}l{n}") for n, line in enumerate(lines, 1) if line.words)
-    return f'<TextBlock ID="{name}" TAGREFS="{tag}"{kind} {_place(box)}>{said}</TextBlock>\n'
+    return f'<TextBlock ID="{name}" TAGREFS="{tag}" {_place(box)}>{said}</TextBlock>\n'
 
 
 def _line(line: Line, name: str) -> str:

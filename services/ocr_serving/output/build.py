@@ -25,9 +25,6 @@ from ocr_serving.output.lines import (
 )
 from ocr_serving.output.tree import Block, Box, Document, Figure, FormField, Line, Page, Pair, Source, Table, Text
 
-DPI = 150.0
-"""Pixels to the inch of a picture that does not say."""
-
 TEXT_ROWS = 0.45
 """A region is text, whatever the network calls it, where its lines fill this share of its height, …"""
 
@@ -61,7 +58,7 @@ def page(
     *,
     number: int = 1,
     size: tuple[int, int] | None = None,
-    dpi: float = DPI,
+    dpi: float | None = None,
     source: Source = "ocr",
     remarks: Sequence[str] = (),
 ) -> Page:
@@ -84,7 +81,7 @@ def page(
 
 def unread(number: int, why: str, size: tuple[int, int] = (1, 1)) -> Page:
     """A page that could not be read, so that the pages after it keep their numbers."""
-    return Page(number=number, width=size[0], height=size[1], dpi=DPI, remarks=(why,))
+    return Page(number=number, width=size[0], height=size[1], remarks=(why,))
 
 
 def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int], source: Source) -> list[Block]:

@@ -50,9 +50,10 @@ def document(whole: Document) -> bytes:
 
 
 def _paper(page: Page) -> tuple[float, float]:
-    width, high = page.width / page.dpi, page.height / page.dpi
-    fits = all(SMALLEST_INCHES <= side <= LARGEST_INCHES for side in (width, high))
-    return (width, high) if fits else A4_INCHES
+    """A page's own size where its file says one that Word has; else A4, as it lies."""
+    if page.dpi and all(SMALLEST_INCHES <= side <= LARGEST_INCHES for side in page.inches):
+        return page.inches
+    return A4_INCHES if page.width <= page.height else A4_INCHES[::-1]
 
 
 def _add(file: Any, block: Block, page: Page, room: float, scale: float) -> None:
@@ -115,7 +116,7 @@ def _add_figure(file: Any, block: Figure, page: Page, room: float) -> None:
     from docx.shared import Inches
 
     if block.picture:
-        width = min(room, (block.box[2] - block.box[0]) / page.dpi)
+        width = min(room, (block.box[2] - block.box[0]) / page.width * page.inches[0])
         file.add_picture(io.BytesIO(block.picture), width=Inches(max(0.1, width)))
     if block.text:
         file.add_paragraph(_clean(block.text), style="Caption")

@@ -34,10 +34,9 @@ def hocr(document: Document) -> bytes:
 
 def _page(page: Page, title: str) -> str:
     name = title.replace('"', "'")
-    said = (
-        f'image "{name}"; bbox 0 0 {page.width} {page.height}; ppageno {page.number - 1};'
-        f" scan_res {round(page.dpi)} {round(page.dpi)}"
-    )
+    said = f'image "{name}"; bbox 0 0 {page.width} {page.height}; ppageno {page.number - 1}'
+    if page.dpi:
+        said += f"; scan_res {round(page.dpi)} {round(page.dpi)}"
     blocks = "".join(_block(block, f"{page.number}_{n}") for n, block in enumerate(page.blocks, 1))
     return f'<div class="ocr_page" id="page_{page.number}" title="{_text(said)}">\n{blocks}</div>\n'
 

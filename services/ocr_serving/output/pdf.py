@@ -11,7 +11,7 @@ from typing import Any
 import PIL.Image
 
 from ocr_serving.errors import InputError
-from ocr_serving.images import Image
+from ocr_serving.decoding.images import Image
 from ocr_serving.output import archival, invisible_font
 from ocr_serving.output.lines import is_upright, joint, part, without_spaces
 from ocr_serving.output.tables import CONTROL
@@ -70,7 +70,7 @@ def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image
     pdf = pikepdf.new()
     font = _Font(pdf)
     for page, file, image in zip(document.pages, files, images, strict=True):
-        width, high = (min(LARGEST, max(SMALLEST, side * POINTS / page.dpi)) for side in (page.width, page.height))
+        width, high = (min(LARGEST, max(SMALLEST, side * POINTS)) for side in page.inches)
         place = pdf.add_blank_page(page_size=(width, high))
         if image is not None:
             stream = _picture(pdf, file, image)
@@ -227,6 +227,19 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
             (_, ur, lr, _), (ul, _, _, ll) = word.quad, after.quad
             gap = [to_page(point) for point in (ur, ul, ll, lr)]
             yield from _shown_text(" ", gap, font)
+    if words:
+        # Readers that look at no places part lines by what stands between them.
+        (_, ur, lr, _) = words[-1].quad
+        beyond = [_beyond(words[-1].quad, corner, to_page) for corner in (ur, lr)]
+        yield from _shown_text(" ", [to_page(ur), beyond[0], beyond[1], to_page(lr)], font)
+
+
+def _beyond(quad: Quad, corner: Point, to_page: _ToPage) -> Point:
+    """A corner at the end of a word, moved on by a quarter of the word's height."""
+    (ax, ay), (bx, by), _, (dx, dy) = quad
+    length = max(1.0, math.hypot(bx - ax, by - ay))
+    step = 0.25 * math.hypot(dx - ax, dy - ay) / length
+    return to_page((corner[0] + (bx - ax) * step, corner[1] + (by - ay) * step))
 
 
 def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:

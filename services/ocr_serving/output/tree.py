@@ -16,6 +16,9 @@ from ocr_serving.validation import Frozen
 VERSION = 1
 """Raised when a reader of the JSON of an older tree would misread a new one."""
 
+USUAL_DPI = 150.0
+"""Pixels to the inch that a picture is taken to have where it tells nothing."""
+
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 Quad = tuple[Point, Point, Point, Point]
@@ -146,12 +149,12 @@ Block = Annotated[Text | List | Table | Figure | FormField, Field(discriminator=
 
 
 class Page(Frozen):
-    """One page: its size in pixels, its number from 1, pixels to the inch, its blocks."""
+    """One page: its size in pixels, its number from 1, its blocks; pixels to the inch where the file says them."""
 
     number: int
     width: int
     height: int
-    dpi: float
+    dpi: float | None = None
     blocks: tuple[Block, ...] = ()
     remarks: tuple[str, ...] = ()
     """What went wrong with this page, as sentences; a page that could not be read has no blocks and says why."""
@@ -160,6 +163,12 @@ class Page(Frozen):
     def lines(self) -> Iterator[Line]:
         """All lines, in reading order."""
         return (line for block in self.blocks for line in block.lines)
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of the paper, at `USUAL_DPI` where nothing is known."""
+        dpi = self.dpi or USUAL_DPI
+        return self.width / dpi, self.height / dpi
 
 
 class Pair(Frozen):

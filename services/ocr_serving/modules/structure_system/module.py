@@ -20,13 +20,26 @@ from ocr_serving.stages.regions import Rectangles, centred, reading_order, touch
 read_params = params_beside(__file__)
 
 
+class LineWord(TypedDict):
+    """One word of a line: text, confidence, corners [x, y] in pixels of the image."""
+
+    text: str
+    confidence: float
+    text_region: list[list[float]]
+
+
 class RegionLine(TypedDict):
-    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for."""
+    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
+
+    A line that was given has its words and its source too, if those were given.
+    """
 
     text: str
     confidence: float
     text_region: list[list[float]]
     angle: NotRequired[str]
+    words: NotRequired[list[LineWord]]
+    source: NotRequired[Literal["ocr", "pdf"]]
 
 
 class PageRegion(TypedDict):
@@ -40,10 +53,11 @@ class PageRegion(TypedDict):
 
 
 class PageStructure(TypedDict):
-    """The regions of one image in reading order, and the lines that are in none of them."""
+    """The regions of one image in reading order, and the lines that are in none of them; with `return_lines` all lines too."""
 
     regions: list[PageRegion]
     unassigned: list[RegionLine]
+    lines: NotRequired[list[RegionLine]]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -90,8 +104,14 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lines: list[list[RegionLine] | None] | None = None,
+        return_lines: bool = False,
     ) -> list[PageStructure | list[PageRegion]]:
-        """The regions of each image, in reading order; [] for an image that is None."""
+        """The regions of each image, in reading order; [] for an image that is None.
+
+        `lines` are what is written on each image, where that is known already; None for one that is to be read. `return_lines` adds
+        `lines` to each answer: all lines of the page, also those in tables.
+        """
         params = self.params.updated(
             layout=layout,
             table=table,
@@ -103,28 +123,45 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
+        pages = self.read(images, paths)
+        known = [None] * len(pages) if lines is None else lines
+        if len(known) != len(pages):
+            raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
+        found: list[PageStructure | list[PageRegion]] = []
+        for image, given in zip(pages, known, strict=True):
+            found.append([] if image is None else self._page(image, params, given, return_lines))
+        return found
 
-    def _page(self, image: Image, params: StructureParams) -> PageStructure:
+    def _page(self, image: Image, params: StructureParams, given: list[RegionLine] | None, return_lines: bool) -> PageStructure:
         regions = self._regions(image, params)
-        lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+        if given is not None:
+            lines = _checked(given)
+        else:
+            lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+        # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
+        boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
         sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
         told: set[int] = set()
+        in_tables: set[int] = set()
         answers: list[PageRegion] = []
         for region in regions:
             x1, y1, x2, y2 = bbox = [int(side) for side in region.box]
             content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
-                once = bool(lines) and params.reads_tables_once
+                in_tables.update(inside)
+                once = bool(lines) and (params.reads_tables_once or given is not None)
                 content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
             else:
                 inside = touching(boxes, bbox)
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
-        return {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        if return_lines:
+            found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
+        return found
 
     def _lines(self, image: Image) -> list[RegionLine]:
         """The lines of a page, of any confidence, as cells take them."""
@@ -150,6 +187,14 @@ class StructureSystem(Module):
 def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
     """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
     return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+
+
+def _checked(lines: list[RegionLine]) -> list[RegionLine]:
+    """Lines that were given. Raises InputError where one has no four corners."""
+    for number, line in enumerate(lines):
+        if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
+            raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
+    return lines
 
 
 if __name__ == "__main__":
