@@ -61,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "convert",
         help="turn documents and folders of them into docx, xlsx, searchable PDF, …",
-        description="Read images and PDFs, with all folders inside those named, and write each as documents of the formats asked for. "
+        description="Read images and PDFs, with all folders inside those named, and write each in the formats asked for. "
         "What is done and unchanged is skipped, so that the command can be given again.",
     )
     option = parser.add_argument
@@ -205,7 +205,7 @@ def _convert(
             try:
                 for number, sheet in enumerate(document.job.sheets()):
                     if number:
-                        bar.total += 1
+                        bar.total = (bar.total or 0) + 1
                         bar.refresh()
                     if sheet.image is None:
                         document.job.miss(sheet, sheet.why)

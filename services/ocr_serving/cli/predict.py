@@ -18,8 +18,12 @@ from ocr_serving.decoding import images, pages
 from ocr_serving.errors import ConfigError, InputError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import find, load_module
-from ocr_serving.output import documents, files, results
+from ocr_serving.output import build, files, formats, results
+from ocr_serving.output.tree import Page
 from ocr_serving.validation import validated
+
+FORMS = [form for form in formats.FORMATS if form != "json"]
+"""Of a document, beside the answer itself, which is in JSON."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--json", action="store_true", help="print one JSON object for each image instead of text")
     option("--offline", action="store_true", help="never fetch models that are missing")
     option("--visualize", action="store_true", help="write a picture of each result")
-    option("--to", choices=list(documents.SUFFIXES), help="write the document that structure_system sees, with its figures")
+    option("--to", choices=FORMS, help="write the document that structure_system sees, with its figures")
     option(
         "--pdf_dpi",
         type=files.dpi,
@@ -98,7 +102,7 @@ def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output |
 
 
 def _predict(
-    module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None, form: documents.Format | None
+    module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None, form: str | None
 ) -> Iterator[tuple[Any, int | None]]:
     """The entries of `file`, each with the number of its page where it is a PDF; when all are there, `output` has them too."""
     try:
@@ -106,7 +110,8 @@ def _predict(
     except OSError as exc:
         raise InputError(f"{file} cannot be read: {exc.strerror}.") from None
     entries: list[Any] = []
-    blocks: list[list[documents.Block]] = []
+    read: list[Page] = []
+    shown: list[images.Image | None] = []
     for page in pages.from_bytes(data, where=str(file), limits=module.limits):
         number = len(entries) + 1 if pages.is_pdf(data) else None
         if isinstance(page, images.Undecodable):
@@ -123,12 +128,18 @@ def _predict(
         if output is not None and output.visualize:
             output.picture(file, page, entry, number)
         if form:
-            blocks.append(documents.blocks(entry, page))
+            read.append(build.page(entry, page, number=len(read) + 1))
+            shown.append(page if form == "pdf" and number is None else None)
     if output is not None:
         body = json.dumps({"msg": "", "results": entries, "status": "000"}, ensure_ascii=False, separators=(",", ":"))
         output.answer(file, body.encode("utf-8", "replace"), entries, html=form != "html")
         if form:
-            tqdm.write(f"Wrote {output.document(file, form, blocks)}.", file=sys.stderr)
+            original = (
+                formats.Original(pdf=data)
+                if pages.is_pdf(data)
+                else formats.Original(files=[data] + [b""] * (len(shown) - 1), images=shown)
+            )
+            tqdm.write(f"Wrote {output.document(file, form, read, original)}.", file=sys.stderr)
 
 
 def _pairs(words: list[str], option: str) -> dict[str, Any]:

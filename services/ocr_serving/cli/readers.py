@@ -128,7 +128,9 @@ class _Pool:
             return self._executor.submit(self._read, image, text)
         except BrokenProcessPool:
             future: Future[Answer] = Future()
-            future.set_exception(UnreachableError("A process that reads pages was ended, perhaps for want of memory: take fewer --jobs."))
+            future.set_exception(
+                UnreachableError("A process that reads pages was ended, perhaps for want of memory: take fewer --jobs.")
+            )
             return future
 
 
@@ -156,7 +158,9 @@ def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout:
     served = _served(url, api_key)
     for name in [wanted.module] + [FIELDS] * wanted.fields:
         if name not in served:
-            raise UnreachableError(f"The service at {url} has no module {name}, which these formats need; it has {', '.join(served)}.")
+            raise UnreachableError(
+                f"The service at {url} has no module {name}, which these formats need; it has {', '.join(served)}."
+            )
     options: dict[str, Any] = {"api_key": api_key, "timeout": timeout, "retries": retries, "connections": threads}
     with Client(f"{url}/predict/{wanted.module}", **options) as client, Client(f"{url}/predict/{FIELDS}", **options) as fields:
 
@@ -185,9 +189,9 @@ def _asked(client: Client, image: Image, keywords: Mapping[str, Any]) -> Any:
 def _served(url: str, api_key: str) -> list[str]:
     """The names of a service's modules."""
     try:
-        response = requests.get(
-            f"{url}/modules", timeout=10, headers={"Authorization": f"Bearer {api_key}"} if api_key else {}
-        )
+        response = requests.get(f"{url}/modules", timeout=10, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
         return [str(module["name"]) for module in response.json()["modules"]]
     except (requests.exceptions.RequestException, ValueError, KeyError, TypeError) as exc:
-        raise UnreachableError(f"No OCR service answers at {url} ({type(exc).__name__}): is it running, and is the URL right?") from None
+        raise UnreachableError(
+            f"No OCR service answers at {url} ({type(exc).__name__}): is it running, and is the URL right?"
+        ) from None

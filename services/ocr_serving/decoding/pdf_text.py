@@ -1,7 +1,7 @@
 """What a PDF itself says is written on its pages, with places, and what speaks against believing it.
 
-PDFs come from strangers, so that a process of its own reads them, with bounded memory and time: `python -m …pdf_text` takes a PDF on
-its standard input and answers a line of JSON for each page.
+PDFs come from strangers, so that a process of its own reads them, with bounded memory and time: `python -m …pdf_text` takes a PDF
+on its standard input and answers how many pages it has, then a line of JSON for each.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PdfLine:
 
 @dataclass(frozen=True)
 class PdfPage:
-    """A page: its size in points as it is shown, what is written there, and why that is not believed ("" where nothing is wrong)."""
+    """A page: its size in points as it is shown, what is written there, and why that is not believed ("": nothing is wrong)."""
 
     width: float = 0.0
     height: float = 0.0
@@ -110,9 +110,7 @@ def _asked(data: bytes, start: int, most: int) -> tuple[int, list[PdfPage]]:
 
 
 def _from_json(page: dict[str, Any]) -> PdfPage:
-    lines = tuple(
-        PdfLine(tuple(PdfWord(word["text"], tuple(word["corners"])) for word in line["words"])) for line in page["lines"]
-    )
+    lines = tuple(PdfLine(tuple(PdfWord(word["text"], tuple(word["corners"])) for word in line["words"])) for line in page["lines"])
     return PdfPage(page["width"], page["height"], lines, page["doubt"])
 
 
@@ -197,7 +195,7 @@ def _letters(page: Any, text: Any) -> _Read:
             continue
         found.letters += 1
         found.unseen += _mode(text, index, modes) == 3
-        strange = letter == "\ufffd" or 0xE000 <= code <= 0xF8FF or 0xF0000 <= code or code < 32
+        strange = letter == "\ufffd" or 0xE000 <= code <= 0xF8FF or code >= 0xF0000 or code < 32
         found.unknown += bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
         here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
         if not box:
@@ -222,7 +220,7 @@ def _mode(text: Any, index: int, modes: dict[int, int]) -> int:
 
 
 def _corners(page: Any, box: list[float], turn: int) -> Corners:
-    """The corners of a box in the page's units, as shares of the page as it is shown; `turn` counts quarters of the text's, clockwise."""
+    """The corners of a box in the page's units, as shares of the page as it is shown; `turn` counts quarters, clockwise."""
     one, other = _shown(page, box[0], box[1]), _shown(page, box[2], box[3])
     x1, x2 = sorted((one[0], other[0]))
     y1, y2 = sorted((one[1], other[1]))

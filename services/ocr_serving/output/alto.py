@@ -65,9 +65,7 @@ def _line(line: Line, name: str) -> str:
         f'<String ID="{name}w{n}" {_place(word.box)} WC="{word.confidence:.3f}" CONTENT={quoteattr(CONTROL.sub("", word.text))}/>'
         for n, word in enumerate(line.words, 1)
     )
-    return (
-        f'<TextLine ID="{name}" {_place(line.box)}><Shape><Polygon POINTS="{points}"/></Shape>{words}</TextLine>'
-    )
+    return f'<TextLine ID="{name}" {_place(line.box)}><Shape><Polygon POINTS="{points}"/></Shape>{words}</TextLine>'
 
 
 def _place(box: Box) -> str:

@@ -86,7 +86,7 @@ def unread(number: int, why: str, size: tuple[int, int] = (1, 1)) -> Page:
 
 def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int], source: Source) -> list[Block]:
     regions = list(entry["regions"]) if isinstance(entry, Mapping) and "regions" in entry else []
-    lines = _lines(entry, regions, source)
+    lines = _lines(entry, source)
     usual = float(np.median([height(line) for line in lines])) if lines else 0.0
     words = vocabulary(lines)
     found: list[Block] = []
@@ -127,7 +127,7 @@ def _knows_lines(entry: Any) -> bool:
     return "lines" in entry
 
 
-def _lines(entry: Any, regions: Sequence[Any], source: Source) -> list[Line]:
+def _lines(entry: Any, source: Source) -> list[Line]:
     """All lines of an entry, each once."""
     if isinstance(entry, Mapping) and "re_res" in entry:
         items = [item for pair in entry["re_res"] for item in pair]
@@ -226,7 +226,7 @@ def _taken_in(texts: list[tuple[Kind, list[Line], Box]], loose: Sequence[Line]) 
 
 def _text(kind: Kind, lines: Sequence[Line], box: Box, words: Vocabulary) -> list[Block]:
     if kind == "paragraph":
-        return paragraphs.blocks(lines, words)
+        return paragraphs.blocks(lines, words, around=box)
     found = rows(lines)
     text = running(found, box, words)
     if kind == "heading":

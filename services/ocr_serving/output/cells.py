@@ -28,7 +28,7 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
     """
     cells = tables.read(str(content["html"]))
     height, width = tables.size(cells)
-    if not cells or not any(cell.text for cell in cells) and lines:
+    if not cells or (not any(cell.text for cell in cells) and lines):
         return None, list(lines)
     places = _places(cells, content.get("cell_bbox") or [], box)
     homes, left = _homes([plain(cell.text) for cell in cells], places, lines)
@@ -58,9 +58,7 @@ def _places(cells: Sequence[tables.Cell], boxes: Sequence[Sequence[float]], tabl
     """Where each cell is on the page: as the network says, or its share of the table."""
     left, top, right, bottom = table_box
     if len(boxes) == len(cells):
-        return [
-            (left + min(box[::2]), top + min(box[1::2]), left + max(box[::2]), top + max(box[1::2])) for box in boxes
-        ]
+        return [(left + min(box[::2]), top + min(box[1::2]), left + max(box[::2]), top + max(box[1::2])) for box in boxes]
     height, width = tables.size(cells)
     across, down = (right - left) / max(1, width), (bottom - top) / max(1, height)
     return [

@@ -16,7 +16,8 @@ import cv2
 from ocr_serving import atomic, models
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError, ModelError
-from ocr_serving.output import documents, drawing, tables
+from ocr_serving.output import build, drawing, formats, tables
+from ocr_serving.output.tree import Page
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".tif", ".tiff", ".webp")
 
@@ -88,10 +89,12 @@ class Output:
         target = self._picture(file, page)
         _write(target, _encoded(drawing.draw(image, entry, self.font), target.suffix))
 
-    def document(self, file: Path, form: documents.Format, pages: Sequence[Sequence[documents.Block]]) -> Path:
+    def document(self, file: Path, form: str, pages: Sequence[Page], original: formats.Original) -> Path:
         """Write the document that `file` shows, with the pictures of its figures; returns the document's path."""
         name = self._names[file]
-        written = documents.render(form, pages, name)
+        written = formats.files(build.document(name, pages), original, [form], name)
+        if not written:
+            raise InputError(f"{file} shows no tables, so that there is nothing to write as {form}.")
         for part, content in written.items():
             _write(self.folder / part, content)
         return self.folder / next(iter(written))

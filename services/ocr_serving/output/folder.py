@@ -28,7 +28,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds: documents, in the order of their names, other files by suffix, and what cannot be read with the reason."""
+    """What a folder holds: documents in the order of their names, other files by suffix, what cannot be read and why."""
 
     sources: tuple[Source, ...]
     others: Mapping[str, int]
@@ -131,7 +131,13 @@ class Journal:
         """Keep that `source` is done. Raises InputError where that cannot be written."""
         target = source.target.as_posix()
         self._done[target] = (state, self._options, list(files))
-        entry = {"target": target, "size": state.size, "changed_ns": state.changed_ns, "options": self._options, "files": list(files)}
+        entry = {
+            "target": target,
+            "size": state.size,
+            "changed_ns": state.changed_ns,
+            "options": self._options,
+            "files": list(files),
+        }
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")

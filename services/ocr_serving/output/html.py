@@ -33,7 +33,9 @@ def _block(block: Block) -> str:
     if isinstance(block, Table):
         return html_table(block)
     if isinstance(block, List):
-        points = (f'<li style="margin-left:{2 * item.depth}em">{_text(item.marker)} {_text(item.text)}</li>' for item in block.items)
+        points = (
+            f'<li style="margin-left:{2 * item.depth}em">{_text(item.marker)} {_text(item.text)}</li>' for item in block.items
+        )
         return f"<ul>{''.join(points)}</ul>"
     if isinstance(block, FormField):
         return f"<p><b>{_text(block.question)}</b> {_text(block.answer)}</p>"

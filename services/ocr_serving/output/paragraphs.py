@@ -48,14 +48,18 @@ class _Marker:
     value: int = 0
 
 
-def blocks(lines: Sequence[Line], words: Vocabulary = (), usual_height: float = 0.0) -> list[Block]:
+def blocks(lines: Sequence[Line], words: Vocabulary = (), usual_height: float = 0.0, around: Box | None = None) -> list[Block]:
     """Paragraphs and lists from lines that belong together, in reading order; each line is in one of them.
 
-    `usual_height` is that of the page's middle line: what is far higher and alone is a heading; 0 is never.
+    `around` is the region that the lines are in, as far as that is known. `usual_height` is that of the page's middle line: what is
+    far higher and alone is a heading; 0 is never.
     """
     found: list[Block] = []
-    for column in columns(lines):
+    parts = columns(lines)
+    for column in parts:
         box = enclosing([line.box for line in column])
+        if around is not None and len(parts) == 1:
+            box = enclosing([box, around])
         for group in _groups(rows(column), box):
             found += _listed(group, box, words, usual_height)
     return found
@@ -155,7 +159,7 @@ def _ends(row: Sequence[Line], after: Sequence[Line], box: Box, usual: float) ->
         return True
     # A first line set in, after one that did not fill its row.
     indented = there[0] - here[0] > 0.8 * other and there[0] - here[0] < 6 * other and here[0] - box[0] < one
-    return indented and len(row) == len(after) == 1 and here[2] < box[2] - 3 * one
+    return indented and len(row) == len(after) == 1 and here[2] < box[2] - 3 * one and _marker(row) is None
 
 
 def _listed(group: Sequence[list[Line]], box: Box, words: Vocabulary, usual_height: float) -> list[Block]:
@@ -171,9 +175,9 @@ def _listed(group: Sequence[list[Line]], box: Box, words: Vocabulary, usual_heig
                 end += 1
             found.append(_paragraph(group[start:end], box, words, usual_height))
         else:
-            while end < len(group) and (marks[end] is not None or _belongs(group, marks, end, box)):
+            while end < len(group) and (_is_point(group, marks, start, end) or _belongs(group, marks, end, box)):
                 end += 1
-            found.append(_list(group[start:end], marks[start:end], box, words))
+            found.append(_list(group[start:end], marks[start:end], words))
         start = end
     return found
 
@@ -210,8 +214,19 @@ def _drop_lone(marks: list[_Marker | None]) -> None:
             marks[n] = None
 
 
+def _is_point(group: Sequence[Sequence[Line]], marks: Sequence[_Marker | None], start: int, index: int) -> bool:
+    """Whether a row begins a point of the list that begins at `start`: signs of the same kind, or set in below its points."""
+    first, mark = marks[start], marks[index]
+    if first is None or mark is None:
+        return False
+    set_in = group[index][0].box[0] - group[start][0].box[0] > 0.7 * height(group[index][0])
+    return set_in or (first.kind == "number") == (mark.kind == "number")
+
+
 def _belongs(group: Sequence[Sequence[Line]], marks: Sequence[_Marker | None], index: int, box: Box) -> bool:
     """Whether a row without a sign goes on with the point above: set in, or after a row that is full."""
+    if marks[index] is not None:
+        return False
     first = next(n for n in range(index - 1, -1, -1) if marks[n] is not None)
     line, before = group[index][0], group[index - 1][-1]
     set_in = line.box[0] - group[first][0].box[0] > 0.5 * height(line)
@@ -239,7 +254,7 @@ def text_block(kind: Literal["heading", "paragraph", "caption", "header", "foote
     )
 
 
-def _list(group: Sequence[list[Line]], marks: Sequence[_Marker | None], box: Box, words: Vocabulary) -> List:
+def _list(group: Sequence[list[Line]], marks: Sequence[_Marker | None], words: Vocabulary) -> List:
     items: list[Item] = []
     lefts: list[float] = []
     for row, mark in zip(group, marks, strict=True):

@@ -1,17 +1,16 @@
-"""Searchable PDF: the pages as they were sent, and their words over them, invisible, each where it is written. Bytes in, bytes out."""
+"""Searchable PDF: the pages as they were sent, and their words, invisible, each where it is written. Bytes in, bytes out."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import PIL.Image
 
-from ocr_serving.errors import InputError
 from ocr_serving.decoding.images import Image
+from ocr_serving.errors import InputError
 from ocr_serving.output import archival, invisible_font
 from ocr_serving.output.lines import is_upright, joint, part, without_spaces
 from ocr_serving.output.tables import CONTROL
@@ -33,8 +32,8 @@ INVISIBLE = 3
 def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are.
 
-    An invisible layer of text on a page that was read anew is taken out, so that no word is found twice. Raises InputError where the
-    file cannot be changed.
+    An invisible layer of text on a page that was read anew is taken out, so that no word is found twice. Raises InputError where
+    the file cannot be changed.
     """
     import pikepdf
 
@@ -48,7 +47,7 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
                     continue
                 if not any(line.source == "pdf" for line in page.lines):
                     _drop_invisible(pdf, place)
-                _add_text(place, font, _content(read, page, _ToPage(place, page), font))
+                _add_text(place, font, _content(read, _ToPage(place, page), font))
             font.finish()
             if archive:
                 archival.declare(pdf, document.title)
@@ -76,7 +75,7 @@ def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image
             stream = _picture(pdf, file, image)
             place.add_resource(stream, pikepdf.Name.XObject, pikepdf.Name("/Page"))
             place.contents_add(f"q {width:.3f} 0 0 {high:.3f} 0 0 cm /Page Do Q".encode())
-        _add_text(place, font, _content(list(page.lines), page, _ToPage(place, page), font))
+        _add_text(place, font, _content(list(page.lines), _ToPage(place, page), font))
     font.finish()
     archival.declare(pdf, document.title)
     return _saved(pdf)
@@ -213,33 +212,35 @@ def _add_text(place: Any, font: _Font, content: bytes) -> None:
     place.contents_add(content.replace(b"/FONT", str(name).encode()), prepend=True)
 
 
-def _content(lines: Sequence[Line], page: Page, to_page: _ToPage, font: _Font) -> bytes:
+def _content(lines: Sequence[Line], to_page: _ToPage, font: _Font) -> bytes:
     parts = [shown for line in lines for shown in _line(line, to_page, font)]
     return ("q BT 3 Tr\n" + "\n".join(parts) + "\nET Q\n").encode("ascii") if parts else b""
 
 
 def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
     words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
-    for word, after in [*pairwise(words), (words[-1], None)] if words else []:
-        for text, quad in _pieces(word, line):
+    placed = [_pieces(word, line) for word in words]
+    for n, pieces in enumerate(placed):
+        for text, quad in pieces:
             yield from _shown_text(text, [to_page(point) for point in quad], font)
-        if after is not None and joint(word.text, after.text):
-            (_, ur, lr, _), (ul, _, _, ll) = word.quad, after.quad
-            gap = [to_page(point) for point in (ur, ul, ll, lr)]
-            yield from _shown_text(" ", gap, font)
-    if words:
-        # Readers that look at no places part lines by what stands between them.
-        (_, ur, lr, _) = words[-1].quad
-        beyond = [_beyond(words[-1].quad, corner, to_page) for corner in (ur, lr)]
-        yield from _shown_text(" ", [to_page(ur), beyond[0], beyond[1], to_page(lr)], font)
+        _, upper, lower, _ = end = pieces[-1][1]
+        if n + 1 == len(placed):
+            # Readers that look at no places part lines by what stands between them.
+            gap = (upper, _beyond(end, upper), _beyond(end, lower), lower)
+        elif joint(words[n].text, words[n + 1].text):
+            after = placed[n + 1][0][1]
+            gap = (upper, after[0], after[3], lower)
+        else:
+            continue
+        yield from _shown_text(" ", [to_page(point) for point in gap], font)
 
 
-def _beyond(quad: Quad, corner: Point, to_page: _ToPage) -> Point:
+def _beyond(quad: Quad, corner: Point) -> Point:
     """A corner at the end of a word, moved on by a quarter of the word's height."""
     (ax, ay), (bx, by), _, (dx, dy) = quad
     length = max(1.0, math.hypot(bx - ax, by - ay))
     step = 0.25 * math.hypot(dx - ax, dy - ay) / length
-    return to_page((corner[0] + (bx - ax) * step, corner[1] + (by - ay) * step))
+    return corner[0] + (bx - ax) * step, corner[1] + (by - ay) * step
 
 
 def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
@@ -324,7 +325,7 @@ def _picture(pdf: Any, file: bytes, image: Image) -> Any:
 
 
 def _jpeg(file: bytes, image: Image) -> tuple[bytes, str] | None:
-    """A JPEG's bytes and mode: as they are, or anew where the picture lies on its side or has colours for print; None for others."""
+    """A JPEG's bytes and mode: as they are, or anew where it lies on its side or has colours for print; None for others."""
     if not file.startswith(b"\xff\xd8"):
         return None
     with PIL.Image.open(io.BytesIO(file)) as found:

@@ -121,7 +121,9 @@ def _line(line: PdfLine, image: Image) -> dict[str, Any]:
     def corners(values: Sequence[float]) -> list[list[float]]:
         return [[x * width, y * height] for x, y in zip(values[::2], values[1::2], strict=True)]
 
-    words = [{"text": word.text, "confidence": 1.0, "text_region": corners(word.corners)} for word in line.words]
+    words: list[dict[str, Any]] = [
+        {"text": word.text, "confidence": 1.0, "text_region": corners(word.corners)} for word in line.words
+    ]
     first, last = words[0]["text_region"], words[-1]["text_region"]
     quad = [first[0], last[1], last[2], first[3]]
     if first[0][1] == first[1][1]:
@@ -129,7 +131,7 @@ def _line(line: PdfLine, image: Image) -> dict[str, Any]:
         top = min(point[1] for word in words for point in word["text_region"])
         bottom = max(point[1] for word in words for point in word["text_region"])
         quad = [[first[0][0], top], [last[1][0], top], [last[2][0], bottom], [first[3][0], bottom]]
-    text = words[0]["text"]
+    text = str(words[0]["text"])
     for word in words[1:]:
         text += ("" if without_spaces(text[-1:]) and without_spaces(word["text"][:1]) else " ") + word["text"]
     return {"text": text, "confidence": 1.0, "text_region": quad, "words": words, "source": "pdf"}
@@ -149,8 +151,9 @@ def _around(region: Sequence[Sequence[float]], image: Image, margin: float) -> t
     grow = margin * float(min(high - low)) + 1
     height, width = image.shape[:2]
     x1, y1 = (int(max(0, value - grow)) for value in low)
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
     x2, y2 = (int(value + grow) + 1 for value in high)
-    return min(x1, width - 1), min(y1, height - 1), max(min(x1, width - 1) + 1, min(x2, width)), max(min(y1, height - 1) + 1, min(y2, height))
+    return x1, y1, max(x1 + 1, min(x2, width)), max(y1 + 1, min(y2, height))
 
 
 def _cut(image: Image, region: Sequence[Sequence[float]]) -> Image:

@@ -32,9 +32,7 @@ def _table(table: Table) -> str:
     for cell in table.cells:
         grid[cell.row][cell.column] = " ".join(cell.text.split())
     single = {(cell.row, cell.column) for cell in table.cells if cell.columns == 1}
-    widths = [
-        max((_width(row[n]) for m, row in enumerate(grid) if (m, n) in single), default=0) for n in range(table.columns)
-    ]
+    widths = [max((_width(row[n]) for m, row in enumerate(grid) if (m, n) in single), default=0) for n in range(table.columns)]
     lines = []
     for row in grid:
         line = APART.join(text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))

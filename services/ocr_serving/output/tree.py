@@ -13,9 +13,6 @@ from pydantic import Field
 
 from ocr_serving.validation import Frozen
 
-VERSION = 1
-"""Raised when a reader of the JSON of an older tree would misread a new one."""
-
 USUAL_DPI = 150.0
 """Pixels to the inch that a picture is taken to have where it tells nothing."""
 
@@ -183,9 +180,12 @@ class Pair(Frozen):
 
 
 class Document(Frozen):
-    """A document. `title` is the name of its file without the suffix."""
+    """A document. `title` is the name of its file without the suffix.
 
-    version: Literal[1] = VERSION
+    `version` is raised when a reader of the JSON of an older tree would misread a new one.
+    """
+
+    version: Literal[1] = 1
     title: str
     pages: tuple[Page, ...] = ()
     fields: tuple[Pair, ...] = ()

@@ -1,4 +1,4 @@
-"""What stands in a column of a table as values: numbers, sums of money, shares, dates, as its own way of writing them says. Pure."""
+"""What stands in a column of a table as values: numbers, money, shares, dates, by its own way of writing them. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ CODES = "EUR|USD|GBP|CHF|CNY|RMB|JPY|INR|SEK|NOK|DKK|PLN|CZK|MYR|RM|AUD|CAD|SGD|
 _MONEY = rf"(?:[{SIGNS}]|\b(?:{CODES})\b\.?)"
 _NUMBER = re.compile(
     rf"^(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_MONEY})?\s*(?P<minus2>[-−–])?(?P<digits>\d[\d.,'’{SPACES}]*\d|\d|[.,]\d+)"
-    rf"\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$"
+    rf"\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
+    re.ASCII,
 )
 
 MONTHS = {
@@ -103,7 +104,7 @@ def _mark(texts: Sequence[str]) -> Mark | None:
             # Three digits may be thousands, unless what is before them cannot be.
             if decimals != 3 or digits.startswith("0") or max(point, comma) > 3 or max(point, comma) == 0:
                 votes["." if point >= 0 else ","] += 1
-    (best, count), *rest = [*votes.most_common(), ("." , 0)][:2] or [(".", 0)]
+    (best, count), *rest = [*votes.most_common(), (".", 0)][:2] or [(".", 0)]
     if not count or (rest and rest[0][1] == count):
         return None
     return best
@@ -118,7 +119,8 @@ def number(text: str, mark: Mark | None = None) -> Typed | None:
     if len(minuses) + (match["open"] is not None) > 1:
         return None
     parts = _parts(match["digits"], mark)
-    if parts is None:
+    # A plus before groups apart by spaces is a telephone number.
+    if parts is None or (match["minus"] == "+" and " " in match["digits"]):
         return None
     whole, decimals, grouped = parts
     if len(whole) + len(decimals) > LONGEST or (len(whole) > 1 and whole.startswith("0")):
@@ -146,7 +148,7 @@ def _parts(digits: str, mark: Mark | None) -> tuple[str, str, bool] | None:
     elif mark is None and max(point, comma) >= 0:
         sign = digits[max(point, comma)]
         is_group = re.fullmatch(rf"[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+", digits) is not None
-        mark = (("," if sign == "." else ".") if is_group else sign)  # type: ignore[assignment]
+        mark = ("," if sign == "." else ".") if is_group else sign  # type: ignore[assignment]
     whole, _, decimals = digits.partition(mark) if mark else (digits, "", "")
     if not decimals.isdecimal() and decimals:
         return None

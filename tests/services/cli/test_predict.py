@@ -135,7 +135,10 @@ def test_a_pdf_becomes_a_document_with_its_tables_and_pictures(elsewhere: Path, 
     ("options", "sentence"),
     [
         (["broken.pdf"], "broken.pdf is a PDF that cannot be opened: it is damaged or has no pages."),
-        ([str(data.WARMUP), "--to", "docx", *TINY], "A document needs the regions of a page: take the module structure_system."),
+        (
+            [str(data.WARMUP), "--to", "docx", "-m", "ocr_det", *TINY],
+            "A document needs the lines or regions of a page: take the module structure_system, or ocr_system.",
+        ),
     ],
 )
 def test_what_is_no_document_is_said(

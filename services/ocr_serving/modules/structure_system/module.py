@@ -166,7 +166,11 @@ class StructureSystem(Module):
     def _lines(self, image: Image) -> list[RegionLine]:
         """The lines of a page, of any confidence, as cells take them."""
         (found,) = self.tables.ocr.predict([image], drop_score=0.0)
-        return [{**line, "text_region": [[float(v) for v in corner] for corner in line["text_region"]]} for line in found]
+        lines: list[RegionLine] = []
+        for line in found:
+            corners = [[float(v) for v in corner] for corner in line["text_region"]]
+            lines.append({**line, "text_region": corners})  # type: ignore[typeddict-item]
+        return lines
 
     def _regions(self, image: Image, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
