@@ -19,7 +19,7 @@ DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproj
 .PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-gpu bench-kie bench-memory bench-operator bench-serving train-kie clean help
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(DEV_STAMP)  ## make the environment .venv with everything that tests and lint need
 

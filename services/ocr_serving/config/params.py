@@ -21,6 +21,10 @@ LimitType = Annotated[
     Literal["max", "min"], Field(description="det_limit_side_len bounds the longer (max) or the shorter (min) side.")
 ]
 Score = Annotated[float, Field(ge=0, le=1)]
+ReadingOrder = Annotated[
+    Literal["columns", "legacy"],
+    Field(description="Lines along columns and the page's slope (columns), or as PaddleOCR sorts them (legacy)."),
+]
 UnclipRatio = Annotated[float, Field(gt=0, le=10, description="How far a detected line is grown.")]
 
 
@@ -107,7 +111,29 @@ def _found(spec: str, root: Path | None) -> str:
     return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
 
 
-class DetectionParams(Params):
+class PageParams(Params):
+    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+
+    reading_order: ReadingOrder | None = None
+    det_pieces: bool | None = None
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def legacy_order(self) -> bool:
+        """Whether lines come in PaddleOCR's order."""
+        return self.legacy if self.reading_order is None else self.reading_order == "legacy"
+
+
+class DetectionParams(PageParams):
     """Parameters of text detection; lengths in pixels."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"det_model_dir": "det"}
@@ -167,6 +193,11 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool
     drop_score: Score = 0.5
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return self.rec_width == "legacy"
 
 
 class LayoutParams(Params):

@@ -6,15 +6,20 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 
 from ocr_serving.decoding import images
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import Frozen, first_problem, validated
 
 ENV_PREFIX = "OCR_SERVING_"
+
+
+def _names(value: Any) -> Any:
+    """A list, or names with commas between them, as an environment variable says it."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 class ModuleConfig(Frozen):
@@ -33,6 +38,9 @@ class ServiceConfig(Frozen):
     worker.
     `engine_process` has the networks run in a process of their own, which batches across requests: off unless asked for. There
     `max_batch` is a cap on the rows of a batch, and a row waits for others no longer than `max_delay_ms` while the device is busy.
+    `max_held_mb` bounds the bodies of all requests together, MiB; None means what the machine carries. `worker_memory_mb` bounds
+    the memory of a worker, MiB; None means its share of the machine's, 0 that it is not bounded. With `allowed_hosts` a request
+    must name one of them in its Host header. `api_keys_for` "all" wants a key for everything but the probes.
     A PDF is rendered at `pdf_dpi`, and of its pages `max_pdf_pages` at the most are read.
     """
 
@@ -51,7 +59,11 @@ class ServiceConfig(Frozen):
     max_queue: NonNegativeInt | None = None
     timeout_s: float = Field(120, gt=0)
     body_timeout_s: float = Field(30, gt=0)
+    max_held_mb: int | None = Field(None, ge=1)
+    worker_memory_mb: int | None = Field(None, ge=0)
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
     api_keys_file: Path | None = None
+    api_keys_for: Literal["predict", "all"] = "predict"
     log_format: Literal["auto", "text", "json"] = "auto"
     offline: bool = False
     engine_process: bool = False
@@ -67,6 +79,16 @@ class ServiceConfig(Frozen):
     def use_gpu(self) -> bool:
         """Whether any module asks for a GPU."""
         return any(module.init_args.get("use_gpu") is True for module in self.modules_info.values())
+
+    def held_bytes(self, memory: int | None) -> int:
+        """Bytes that all bodies together may take, one of the largest in any case.
+
+        Unless it is set, an eighth of `memory`, but no less than two of the largest, and no more than eight.
+        """
+        largest = self.max_body_mb << 20
+        if self.max_held_mb is not None:
+            return max(largest, self.max_held_mb << 20)
+        return max(2 * largest, min(8 * largest, 8 * largest if memory is None else memory // 8))
 
     def queue_size(self, workers: int) -> int:
         """Requests that may wait: 16 for each worker unless `max_queue` says otherwise."""
@@ -102,6 +124,9 @@ def build(
         variable = ENV_PREFIX + name.upper()
         if variable in environ:
             merged[name], sources[name] = environ[variable], variable
+    if f"{ENV_PREFIX}WORKERS" in environ and f"{ENV_PREFIX}USE_MULTIPROCESS" not in environ:
+        # The old files carry a number of workers that does not count; one from the environment was meant.
+        merged["use_multiprocess"] = True
     try:
         return ServiceConfig.model_validate(merged)
     except ValidationError as exc:

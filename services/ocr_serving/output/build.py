@@ -249,10 +249,10 @@ def _neighbours(lines: Sequence[Line]) -> list[list[Line]]:
 
 
 def _order(found: Sequence[Block], size: tuple[int, int]) -> list[Block]:
-    from ocr_serving.stages.regions import reading_order
+    from ocr_serving.stages.reading_order import regions_in_order
 
     boxes = np.array([block.box for block in found], np.float64).reshape(-1, 4)
-    return [found[index] for index in reading_order(boxes, *size)]
+    return [found[index] for index in regions_in_order(boxes, *size)]
 
 
 def pairs(entry: Any, number: int) -> list[Pair]:

@@ -22,9 +22,9 @@ XLINK = """<schema xmlns="http://www.w3.org/2001/XMLSchema" xmlns:x="http://www.
 """As much of the Library of Congress's schema of links as ALTO's names."""
 
 
-class _Links(etree.Resolver):
+class _Links(etree.Resolver):  # type: ignore[misc]
     def resolve(self, system_url: str, public_id: str, context: object) -> object:
-        return self.resolve_string(XLINK, context) if "xlink" in system_url else None  # type: ignore[attr-defined]
+        return self.resolve_string(XLINK, context) if "xlink" in system_url else None
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,11 +20,11 @@ from ocr_serving.output.tree import Figure, FormField, List, Table, text_of
 BOX = (100, 100, 900, 400)
 
 
-def written(image: Image, *lines: dict[str, object]) -> Image:
+def written(image: Image, *lines: dict[str, Any]) -> Image:
     """`image` with each line's box full of ink, as letters fill it about."""
     out = image.copy()
     for one in lines:
-        (x1, y1), _, (x2, y2), _ = one["text_region"]  # type: ignore[misc]
+        (x1, y1), _, (x2, y2), _ = one["text_region"]
         for x in range(int(x1) + 2, int(x2) - 4, 10):
             cv2.line(out, (x, int(y1) + 3), (x + 4, int(y2) - 3), (0, 0, 0), 2)
     return out
@@ -121,16 +122,16 @@ def test_lists_keep_their_points() -> None:
 
 
 def test_what_stands_on_several_pages_is_a_header_or_footer() -> None:
-    def one(number: int) -> dict[str, object]:
+    def one(number: int) -> dict[str, Any]:
         return {
             "number": number,
             "loose": [line("Annual report", 100, 40), line(f"Text of page {number}", 100, 400), line(f"{number} / 3", 480, 1350)],
         }
 
-    whole = document(*(page(number=n, loose=one(n)["loose"]) for n in (1, 2, 3)))  # type: ignore[arg-type]
+    whole = document(*(page(number=n, loose=one(n)["loose"]) for n in (1, 2, 3)))
     kinds = [[kind for kind, _ in said(found)] for found in whole.pages]
     assert kinds == [["header", "paragraph", "footer"]] * 3
-    alone = document(page(loose=one(1)["loose"]))  # type: ignore[arg-type]
+    alone = document(page(loose=one(1)["loose"]))
     assert {kind for kind, _ in said(alone)} == {"paragraph"}
 
 

@@ -14,8 +14,9 @@ from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
 from ocr_serving.stages.layout import Region
+from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
-from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
+from ocr_serving.stages.regions import Rectangles, centred, touching
 
 read_params = params_beside(__file__)
 
@@ -128,8 +129,8 @@ class StructureSystem(Module):
         if len(known) != len(pages):
             raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
         found: list[PageStructure | list[PageRegion]] = []
-        for image, given in zip(pages, known, strict=True):
-            found.append([] if image is None else self._page(image, params, given, return_lines))
+        for number, image in enumerate(self.in_time(pages)):
+            found.append([] if image is None else self._page(image, params, known[number], return_lines))
         return found
 
     def _page(self, image: Image, params: StructureParams, given: list[RegionLine] | None, return_lines: bool) -> PageStructure:
@@ -180,7 +181,7 @@ class StructureSystem(Module):
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in reading_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height)]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
