@@ -52,6 +52,8 @@ class Job:
     _pairs: list[Pair] = field(default_factory=list)
     _images: dict[int, Image] = field(default_factory=dict)
     _count: int = 0
+    _files: list[bytes] = field(default_factory=list)
+    """Each page's file, b"" where it is one of several."""
 
     @property
     def is_pdf(self) -> bool:
@@ -69,6 +71,7 @@ class Job:
                 self.remarks.append(f"{item.text}.")
                 continue
             self._count += 1
+            self._files = [self.data] if self._count == 1 else [b""] * self._count
             if isinstance(item, images.Undecodable):
                 yield Sheet(self._count, None, why=f"{item.reason}.")
                 continue
@@ -95,6 +98,17 @@ class Job:
         self._pages[sheet.number] = build.unread(sheet.number, why, size)
         self.remarks.append(why if self._count == 1 and not self.is_pdf else f"Page {sheet.number}: {why}")
 
+    def append(self, further: Job) -> None:
+        """The pages of `further`, which have all been given back, after those of this one."""
+        last = max(self._pages, default=0)
+        for number, page in further._pages.items():
+            self._pages[last + number] = page.model_copy(update={"number": last + number})
+        self._pairs += [pair.model_copy(update={"page": last + pair.page}) for pair in further._pairs]
+        self._images |= {last + number: image for number, image in further._images.items()}
+        self._files += further._files
+        self.remarks += further.remarks
+        self.faults += further.faults
+
     @property
     def is_lost(self) -> bool:
         """Whether no page could be read."""
@@ -118,8 +132,7 @@ class Job:
         if self.is_pdf:
             original = formats.Original(pdf=self.data)
         else:
-            whole = [self.data] if len(numbers) == 1 else [b""] * len(numbers)
-            original = formats.Original(files=whole, images=[self._images.get(number) for number in numbers])
+            original = formats.Original(files=self._files, images=[self._images.get(number) for number in numbers])
         return formats.files(self.document(), original, self.forms, self.title)
 
 
