@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from ocr_serving.decoding.images import Limits
@@ -101,8 +101,12 @@ class Arguments:
         """Raises ConfigError where an annotation is not a type that JSON can carry."""
         parameters = inspect.signature(cls.predict).parameters.values()
         hints = get_type_hints(cls.predict, include_extras=True)
+        meanings = {name: Field(description=text) for name, text in _parameters(cls).items()}
         fields: dict[str, Any] = {
-            p.name: (hints.get(p.name, Any), None if p.default is p.empty else p.default)
+            p.name: (
+                Annotated[hints.get(p.name, Any), meanings[p.name]] if p.name in meanings else hints.get(p.name, Any),
+                None if p.default is p.empty else p.default,
+            )
             for p in parameters
             if p.name not in ("self", "images", "paths") and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
         }
@@ -130,6 +134,18 @@ class Arguments:
         except ValidationError as exc:
             raise InputError(first_problem(exc, where=where or f"{self._cls_name}.predict()")) from None
         return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def _parameters(cls: type[Module]) -> dict[str, str]:
+    """What the parameters of a module say of themselves; an argument of `predict` with the name of one means the same."""
+    merged = getattr(cls, "merge_configs", None)
+    try:
+        params = None if merged is None else get_type_hints(merged).get("return")
+    except NameError:
+        # A user's module may annotate with what it has not imported.
+        params = None
+    fields = params.model_fields if isinstance(params, type) and issubclass(params, BaseModel) else {}
+    return {name: field.description for name, field in fields.items() if field.description}
 
 
 def arguments(payload: Mapping[str, Any], accepted: Arguments, limits: Limits) -> tuple[list[str], dict[str, Any]]:
