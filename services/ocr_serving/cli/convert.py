@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from ocr_serving import __version__, config, machine
-from ocr_serving.cli import readers
+from ocr_serving.cli import readers, summary
 from ocr_serving.cli.client import _at_least, _seconds
 from ocr_serving.cli.predict import _pairs
+from ocr_serving.cli.summary import Tally
 from ocr_serving.client import UnreachableError
 from ocr_serving.decoding import images
 from ocr_serving.decoding.images import Limits
@@ -35,25 +36,6 @@ from ocr_serving.output.reading import PDF_TEXT
 
 AHEAD = 2
 """Pages decoded and waiting, for each that is being read."""
-
-SHOWN = 40
-"""Failures in the table at the end; the rest is counted."""
-
-
-@dataclass
-class Tally:
-    """What became of the documents."""
-
-    read: int = 0
-    pages: int = 0
-    skipped: int = 0
-    failed: list[tuple[Path, str]] = field(default_factory=list)
-    remarks: list[tuple[Path, str]] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """1 where a document, or a page of one, could not be read."""
-        return 1 if self.failed else 0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -90,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     seen = folder.found(args.paths, args.output)
     if not seen.sources:
         kinds = ", ".join(suffix[1:] for suffix in folder.SUFFIXES)
-        raise InputError(f"{args.paths[0]} holds no documents ({kinds}){_others(seen.others)}.")
+        raise InputError(f"{args.paths[0]} holds no documents ({kinds}){summary.others(seen.others)}.")
     with _made(args.output):
         journal = Journal(args.output, _fingerprint(wanted, forms, args))
     tally = Tally(failed=list(seen.unreadable))
@@ -99,9 +81,9 @@ def run(args: argparse.Namespace) -> int:
         with _interruptible():
             _convert(todo, journal, tally, wanted, forms, args)
     except KeyboardInterrupt:
-        _tell(tally, seen.others, interrupted=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
+        summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
         return 130
-    _tell(tally, seen.others)
+    summary.tell(tally, seen.others)
     return tally.exit_code
 
 
@@ -295,35 +277,3 @@ def _close(document: _Open, out: Path, journal: Journal, tally: Tally) -> None:
         tally.failed.append((source.file, f"{job.faults} of {job.page_count} pages: {job.remarks[0]}"))
     else:
         journal.note(source, document.state, names)
-
-
-def _tell(tally: Tally, others: Any, interrupted: int | None = None) -> None:
-    """The end: what was done, in a line; failures, one a row."""
-    faults = {file for file, _ in tally.failed}
-    for file, remark in tally.remarks:
-        if file not in faults:
-            print(f"{file}: {remark}", file=sys.stderr)
-    if tally.failed:
-        rows = tally.failed[:SHOWN]
-        width = min(60, max(len(str(file)) for file, _ in rows))
-        print("\n".join(f"  {file!s:<{width}}  {_short(why, file)}" for file, why in rows), file=sys.stderr)
-        if len(tally.failed) > SHOWN:
-            print(f"  … and {len(tally.failed) - SHOWN} more", file=sys.stderr)
-    parts = [f"{tally.read} read", f"{len(tally.failed)} failed", f"{tally.pages} pages"]
-    if tally.skipped:
-        parts.append(f"{tally.skipped} done before")
-    if interrupted is not None:
-        parts.append(f"interrupted with {max(0, interrupted)} to go: give the command again to go on")
-    print(", ".join(parts) + _others(others) + ".")
-
-
-def _short(why: str, file: Path) -> str:
-    """A reason without the file's name at its beginning, which the row has."""
-    return why.removeprefix(f"{file} ").removeprefix(f"{file}: ")
-
-
-def _others(others: Any) -> str:
-    if not others:
-        return ""
-    said = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items(), key=lambda item: (-item[1], item[0])))
-    return f"; {sum(others.values())} other files left alone ({said})"

@@ -32,7 +32,7 @@ INK_OUTSIDE = 0.35
 """… or where no more than this share of its ink is beside the lines; a picture has most of its ink there."""
 
 LEAST_LINES = 3
-"""A region with fewer lines is not judged: a stamp, an axis."""
+"""A region with fewer lines is not judged by its ink: a stamp, an axis."""
 
 Kind = Literal["heading", "paragraph", "caption", "header", "footer"]
 
@@ -169,14 +169,12 @@ def _homes(lines: Sequence[Line], boxes: Sequence[Box]) -> list[int | None]:
 
 def _is_text(lines: Sequence[Line], box: Box, image: np.ndarray[Any, Any] | None) -> bool:
     """Whether a region that the network calls a picture is full of lines."""
-    if len(lines) < LEAST_LINES:
-        return False
     covered = np.zeros(max(1, round(box[3] - box[1])), bool)
     for line in lines:
         covered[max(0, round(line.box[1] - box[1])) : max(0, round(line.box[3] - box[1]))] = True
     if covered.mean() >= TEXT_ROWS:
         return True
-    return image is not None and _ink_outside(lines, box, image) <= INK_OUTSIDE
+    return image is not None and len(lines) >= LEAST_LINES and _ink_outside(lines, box, image) <= INK_OUTSIDE
 
 
 def _ink_outside(lines: Sequence[Line], box: Box, image: np.ndarray[Any, Any]) -> float:

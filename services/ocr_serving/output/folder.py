@@ -35,7 +35,7 @@ class Found:
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
-def found(paths: Sequence[Path], out: Path) -> Found:
+def found(paths: Sequence[Path], out: Path | None = None) -> Found:
     """The documents in `paths`, files or folders, with all their folders inside; `out` and what is in it is none of them.
 
     A file that is named is a document, whatever its suffix. Raises InputError where a path is not there.
@@ -45,7 +45,7 @@ def found(paths: Sequence[Path], out: Path) -> Found:
     unreadable: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_dir():
-            for file in _walk(path, out.resolve(), unreadable):
+            for file in _walk(path, out.resolve() if out else None, unreadable):
                 if file.suffix.lower() in SUFFIXES:
                     files.append((file, PurePath(file.relative_to(path))))
                 else:
@@ -57,7 +57,7 @@ def found(paths: Sequence[Path], out: Path) -> Found:
     return Found(tuple(_named(files)), dict(others), tuple(unreadable))
 
 
-def _walk(folder: Path, out: Path, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
     def note(exc: OSError) -> None:
         unreadable.append((Path(exc.filename), f"cannot be read: {exc.strerror}"))
 

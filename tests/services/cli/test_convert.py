@@ -35,7 +35,8 @@ def archive(elsewhere: Path) -> Path:
     folder = elsewhere / "archive"
     (folder / "2026" / "march").mkdir(parents=True)
     shutil.copy(data.WARMUP, folder / "a.png")
-    PIL.Image.open(data.WARMUP).convert("RGB").save(folder / "a.jpg", quality=95)
+    with PIL.Image.open(data.WARMUP) as image:
+        image.convert("RGB").save(folder / "a.jpg", quality=95)
     (folder / "2026" / "march" / "typed.pdf").write_bytes(pdfs.of_text(["A typed page of text"], ["and another one of it"]))
     (folder / "2026" / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
     (folder / "2026" / "broken.png").write_bytes(b"no image")
@@ -94,11 +95,12 @@ def test_by_a_service(structure: Service, archive: Path, capsys: pytest.CaptureF
     assert "2,162" in [word["text"] for word in words]
 
 
-def test_pages_of_a_tiff_and_a_file_that_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    PIL.Image.open(data.WARMUP).convert("RGB").save("scan.dat", "PNG", dpi=(300, 300))
+def test_a_file_that_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with PIL.Image.open(data.WARMUP) as image:
+        width = image.width
+        image.convert("RGB").save("scan.dat", "PNG", dpi=(300, 300))
     assert cli.main(["convert", "scan.dat", "-o", "out", "--to", "pdf", *TINY]) == 0
     (page,) = pypdf.PdfReader("out/scan.pdf").pages
-    width = PIL.Image.open(data.WARMUP).width
     assert float(page.mediabox.width) == pytest.approx(width / 300 * 72, abs=0.1), "as large as the file says"
     assert "INVOICE" in page.extract_text()
     assert capsys.readouterr().out == "1 read, 0 failed, 1 pages.\n"

@@ -37,7 +37,7 @@ def test_json_visualize_and_a_folder(elsewhere: Path, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     printed = [json.loads(line) for line in out.splitlines()]
     assert [item["image"] for item in printed] == ["in/b.png"]
-    assert "in/a.jpg cannot be decoded" in err
+    assert "  in/a.jpg  cannot be decoded" in err
     assert {path.name for path in Path("ocr_result").iterdir()} == {"b.json", "b.png"}
     assert json.loads(Path("ocr_result/b.json").read_bytes()) == {"msg": "", "results": [printed[0]["results"]], "status": "000"}
     strip, picture = cv2.imread("in/b.png"), cv2.imread("ocr_result/b.png")
@@ -53,6 +53,7 @@ def test_several_files_are_told_apart(elsewhere: Path, capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
     assert "a.png:" in lines
     assert lines[lines.index("a.png:") + 1 : lines.index("b.png:")] == lines[lines.index("b.png:") + 1 :]
+    assert "INVOICE" in lines
     assert list(Path().glob("*_result")) == [], "nothing is written that was not asked for"
 
 
