@@ -34,6 +34,9 @@ INK_OUTSIDE = 0.35
 LEAST_LINES = 3
 """A region with fewer lines is not judged by its ink: a stamp, an axis."""
 
+LARGER = 1.15
+"""A title of several lines is this many times as high as the page's middle line."""
+
 Kind = Literal["heading", "paragraph", "caption", "header", "footer"]
 
 KINDS: Mapping[str, Kind] = {
@@ -116,7 +119,7 @@ def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int
             texts.append((KINDS.get(region["type"], "paragraph"), own, box))
     loose = _taken_in(texts, loose)
     for kind, own, box in texts:
-        found += _text(kind, own, box, words)
+        found += _text(kind, own, box, words, usual)
     for group in _neighbours(loose):
         found += paragraphs.blocks(group, words, usual)
     order = _order(found, size)
@@ -213,8 +216,10 @@ def _taken_in(texts: list[tuple[Kind, list[Line], Box]], loose: Sequence[Line]) 
     left: list[Line] = []
     for line in sorted(loose, key=lambda line: line.box[1]):
         for index, (kind, own, box) in enumerate(texts):
-            below = sorted(own, key=lambda other: other.box[3])
-            if kind == "paragraph" and paragraphs.goes_on(below, line):
+            in_order = sorted(own, key=lambda other: other.box[3])
+            # A full line right above is the paragraph's first.
+            above = line.box[2] > box[2] - 3 * height(line) and paragraphs.goes_on([line], in_order[0])
+            if kind == "paragraph" and (above or paragraphs.goes_on(in_order, line)):
                 texts[index] = (kind, [*own, line], enclosing([box, line.box]))
                 break
         else:
@@ -222,10 +227,12 @@ def _taken_in(texts: list[tuple[Kind, list[Line], Box]], loose: Sequence[Line]) 
     return left
 
 
-def _text(kind: Kind, lines: Sequence[Line], box: Box, words: Vocabulary) -> list[Block]:
-    if kind == "paragraph":
-        return paragraphs.blocks(lines, words, around=box)
+def _text(kind: Kind, lines: Sequence[Line], box: Box, words: Vocabulary, usual: float) -> list[Block]:
     found = rows(lines)
+    # Networks take addresses for titles: several lines no larger than all the others.
+    is_heading = kind == "heading" and (len(found) < 2 or float(np.median([height(line) for line in lines])) > LARGER * usual)
+    if kind == "paragraph" or (kind == "heading" and not is_heading):
+        return paragraphs.blocks(lines, words, around=box)
     text = running(found, box, words)
     if kind == "heading":
         text = " ".join(text.split("\n"))

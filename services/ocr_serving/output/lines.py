@@ -183,9 +183,9 @@ def running(found: Sequence[Sequence[Line]], box: Box, words: Vocabulary = ()) -
     single = [row[0] for row in found if len(row) == 1]
     full = [len(row) == len(after) == 1 and _is_full(row[0], after[0], box) for row, after in pairwise(found)]
     letters = float(np.median([_letters(line.text) for line in single])) if single else 0.0
-    starts = [row_text(row)[:1] for row in found[1:]]
+    starts = [row_text(row).split(" ")[0].rstrip(".,;:!?)") for row in found[1:]]
     # Prose goes on in the middle of a sentence somewhere; an address or a list of short lines never does.
-    goes_on = any(start.islower() or without_spaces(start) for start in starts)
+    goes_on = any((start.isalpha() and start.islower()) or without_spaces(start[:1]) for start in starts)
     is_prose = goes_on and (letters >= PROSE_LETTERS or sum(full) >= PROSE_ROWS * len(full))
     text = row_text(found[0])
     for is_full, after in zip(full, found[1:], strict=True):

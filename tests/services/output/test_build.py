@@ -205,3 +205,21 @@ def test_questions_and_answers_are_fields() -> None:
 def test_what_has_no_text_is_no_document(entry: object) -> None:
     with pytest.raises(InputError, match="take the module structure_system"):
         build.page(entry, PAGE)
+
+
+def test_several_lines_as_large_as_all_others_are_no_title() -> None:
+    address = region(
+        "title", (90, 95, 600, 180), *(line(text, 100, 100 + 26 * n) for n, text in enumerate(["A Ltd", "Street 1", "Town"]))
+    )
+    rest = region("text", (90, 400, 900, 430), line("Some text of the page", 100, 400))
+    assert said(page(address, rest))[0] == ("paragraph", "A Ltd\nStreet 1\nTown")
+
+
+def test_a_full_line_above_a_region_is_its_first() -> None:
+    first, second = (
+        line("This line is outside of the region but belongs to it", 100, 100, 780),
+        line("as it goes on", 100, 126, 770),
+    )
+    assert said(page(region("text", (95, 124, 885, 150), second), loose=[first])) == [
+        ("paragraph", "This line is outside of the region but belongs to it as it goes on")
+    ]
