@@ -231,6 +231,17 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
     drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
+    use_doc_orientation_classify: bool | None = Field(
+        None, description="Whether pages that lie on their side or on their head are read upright; unset, see rec_width."
+    )
+    doc_orientation_classify_model_dir: str = Field(
+        "text_image_orientation", description="The classifier of pages: a name of `ocr-serving models list`, or a folder."
+    )
+
+    @property
+    def turns_pages(self) -> bool:
+        """Whether pages that lie on their side or on their head are read upright."""
+        return not self.legacy if self.use_doc_orientation_classify is None else self.use_doc_orientation_classify
 
     @property
     def legacy(self) -> bool:

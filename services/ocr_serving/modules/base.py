@@ -204,9 +204,9 @@ class Module:
 
 
 def _left_out(first: int, count: int) -> str:
-    which = f"results[{first}] was" if first == count - 1 else f"results[{first}] to results[{count - 1}] were"
-    pages = "it" if first == count - 1 else "them"
-    return f"{which} left empty: the time for a request (timeout_s) was up; send {pages} in a request of its own"
+    one = first == count - 1
+    which = f"results[{first}] was" if one else f"results[{first}] to results[{count - 1}] were"
+    return f"{which} left empty: the time for a request (timeout_s) was up; send {'it' if one else 'them'} in another request"
 
 
 def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:

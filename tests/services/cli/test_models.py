@@ -92,7 +92,7 @@ def test_options_that_do_not_go_together(store: Path, arguments: list[str], comp
     [
         ("structure_layout", {"layout_cdla"}),
         ("ocr_det", {"PP-OCRv6_small_det"}),
-        ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls"}),
+        ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls", "text_image_orientation"}),
     ],
 )
 def test_pull_of_what_a_module_needs(

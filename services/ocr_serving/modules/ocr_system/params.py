@@ -43,8 +43,10 @@ def read_params() -> Config:
     cfg.cls_thresh = 0.9
 
     cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
-    cfg.reading_order = (
-        None  # "columns", along the page's slope; "legacy", PaddleOCR's; None: "legacy" where rec_width is, else "columns"
-    )
+    # Beyond PaddleOCR; None: as PaddleOCR where rec_width is "legacy", else on, and "columns"
+    cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are read upright
+    cfg.doc_orientation_classify_model_dir = "text_image_orientation"
+    cfg.reading_order = None  # "columns": along columns and the page's slope; "legacy": as PaddleOCR sorts
     cfg.use_tensorrt = False
     return cfg
