@@ -26,7 +26,11 @@ setup: $(DEV_STAMP)  ## make the environment .venv with everything that tests an
 run: $(RUN_STAMP)  ## serve a module, read a page with it, go on serving: make run [MODULE=ocr_det] [PORT=8865]
 	@$(BIN)/ocr-serving start -m $(MODULE) --host 127.0.0.1 $(if $(PORT),-p $(PORT)) --try
 
-test: $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models
+.PHONY: needs
+needs:
+	@$(PYTHON) tests/helpers/needs.py
+
+test: needs $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models; says first what is missing
 	@$(BIN)/ocr-serving models pull --all
 	@$(BIN)/python -m pytest
 

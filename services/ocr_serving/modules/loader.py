@@ -111,6 +111,7 @@ def weights(found: ModuleFolder) -> list[str]:
     chosen = models.model_sets().get(asked.get("model_set", models.DEFAULT_SET))
     fields = [field for field in asked if field.endswith("_model_dir")]
     named = [str(asked[field] or getattr(chosen, OCRParams.FROM_SET.get(field, ""), "")) for field in fields]
+    named.append(models.languages().get(asked.get("lang") or "", ""))
     return [name for name in named if name in models.catalogue()]
 
 
