@@ -51,9 +51,13 @@ class UprightPage:
 
 @dataclass(frozen=True)
 class ReadPage(UprightPage):
-    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off."""
+    """An upright page and what its lines say.
+
+    `crops` are the pictures that were read, `angles` the angle classifier's, None while it is off.
+    """
 
     texts: list[Text] = field(default_factory=list)
+    crops: list[Image] = field(default_factory=list)
     angles: list[Angle] | None = None
 
     @property

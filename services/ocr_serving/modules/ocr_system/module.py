@@ -12,6 +12,7 @@ from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, turned
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
@@ -114,11 +115,11 @@ class OCRSystem(Module):
     def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:
         page = self.page(image, params, where)
         lines: list[TextLine] = []
-        for index, (quad, (text, confidence)) in enumerate(zip(page.quads, page.texts, strict=True)):
-            if confidence >= params.drop_score:
+        for index, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+            if said.confidence >= params.drop_score:
                 line: TextLine = {
-                    "text": text,
-                    "confidence": confidence,
+                    "text": said.text,
+                    "confidence": said.confidence,
                     "text_region": page.as_sent(quad).astype(int).tolist(),
                 }
                 if page.angles is not None:
@@ -163,7 +164,8 @@ class OCRSystem(Module):
         with self.stage("detect"):
             page = turned_upright(image, turn)
             found = self.detector.find(page, params)
-            quads = reading_order(found.quads, legacy=params.legacy_order)
+            lines = in_readable_lengths(page, found.quads) if params.in_pieces else found.quads
+            quads = reading_order(lines, legacy=params.legacy_order)
         return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
 
     def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
@@ -177,7 +179,7 @@ class OCRSystem(Module):
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
             texts = self.recognizer(crops)
-        return ReadPage(**vars(page), texts=texts, angles=angles)
+        return ReadPage(**vars(page), texts=texts, crops=crops, angles=angles)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:
