@@ -1,5 +1,6 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NotRequired
 
@@ -7,8 +8,8 @@ from typing_extensions import TypedDict
 
 from ocr_serving.config.params import LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.errors import InputError
+from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
+from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
@@ -20,6 +21,7 @@ from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)
+log = logging.getLogger(__name__)
 
 
 class TextLine(TypedDict):
@@ -65,7 +67,21 @@ class OCRSystem(Module):
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
         self.orienter: PageClassifier | None = None
         if self.params.turns_pages:
-            self.orienter = PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
+            self.orienter = self._page_classifier(options)
+
+    def _page_classifier(self, options: EngineOptions) -> PageClassifier | None:
+        """The classifier of pages; None, and a warning in the log, where it cannot be had and nobody asked for it.
+
+        A service that had all its models before there was this one goes on without it.
+        """
+        try:
+            model = self.model(self.params.doc_orientation_classify_model_dir)
+        except ModelError as exc:
+            if self.params.use_doc_orientation_classify:
+                raise
+            log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
+            return None
+        return PageClassifier(model, options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
