@@ -51,7 +51,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     init_args = {"precision": args.precision, "engine": args.engine}
     rows: list[Row] = []
     altered_rows: list[altered.AlteredRow] = []
-    for model_set in models.model_sets() if "all" in args.models else args.models:
+    carried = [name for name, entry in models.model_sets().items() if all(models.is_present(model) for model in entry.models)]
+    for model_set in carried if "all" in args.models else args.models:
         with support.serve(model_set, workers=workers, init_args=init_args) as service:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
             for kind in sets if args.altered else ():

@@ -19,6 +19,7 @@ from ocr_serving.validation import Frozen, did_you_mean, validated
 SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
+Lang = Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"]
 ReadingOrder = Literal["columns", "legacy"]
 UnclipRatio = Annotated[float, Field(gt=0, le=10)]
 
@@ -195,6 +196,27 @@ class RecognitionParams(Params):
         None, description="A file with one character a line; without it, the dictionary that the model carries."
     )
     use_space_char: bool = Field(True, description="Whether the dictionary has a space added at its end.")
+    lang: Lang | None = Field(
+        None,
+        description=(
+            "The language or script whose recogniser reads the lines; unset, that of rec_model_dir; auto: where a page reads badly,"
+            " the surest of those that are on this machine."
+        ),
+    )
+    lang_model_dirs: Mapping[Lang, str] = Field(
+        default_factory=dict, description="Recognisers of your own for languages: names of `ocr-serving models list`, or folders."
+    )
+    suggest_lang: bool = Field(
+        True, description="Say in `msg` where a page reads badly and which lang to try; never beside rec_width legacy."
+    )
+    text_direction: Literal["logical", "visual"] = Field(
+        "logical", description="Arabic and Hebrew in the order in which they are read, or visual, as they stand on the page."
+    )
+
+    @property
+    def suggests_lang(self) -> bool:
+        """Whether pages that read badly are told: the old server knew nothing of languages."""
+        return (self.suggest_lang or self.lang == "auto") and self.rec_width != "legacy"
 
 
 class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):

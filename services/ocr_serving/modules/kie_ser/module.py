@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams, OCRParams
+from ocr_serving.config.params import KieParams, Lang, OCRParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -77,8 +77,11 @@ class KieSer(Module):
         """params.py with the overrides of config.json."""
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
+        self.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._entities(image, f"results[{n}]") for n, image in pages]
 

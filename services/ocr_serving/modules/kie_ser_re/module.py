@@ -5,7 +5,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams
+from ocr_serving.config.params import KieParams, Lang
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -51,8 +51,11 @@ class KieSerRe(Module):
         """params.py with the overrides of config.json."""
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
+        self.ser.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._pairs(image, f"results[{n}]") for n, image in pages]
 

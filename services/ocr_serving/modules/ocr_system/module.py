@@ -6,19 +6,19 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, turned
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
 from ocr_serving.stages.reading_order import reading_order
-from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class OCRSystem(Module):
             precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
-        self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)
+        self.recognizer = Recognizers(self.params, options, self.model)
         self.classifier: TextClassifier | None = None
         if self.params.use_angle_cls:
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
@@ -102,6 +102,7 @@ class OCRSystem(Module):
         det_pieces: bool | None = None,
         use_doc_orientation_classify: bool | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(
@@ -125,6 +126,8 @@ class OCRSystem(Module):
                 "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
                 "use_doc_orientation_classify = True in params.py."
             )
+        if not self.is_part or lang is not None:
+            self.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._lines(image, params, f"results[{n}]") for n, image in pages]
 
@@ -194,8 +197,8 @@ class OCRSystem(Module):
                 angles = self.classifier(crops)
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
-            texts = self.recognizer(crops)
-        return ReadPage(**vars(page), texts=texts, crops=crops, angles=angles)
+            reading = self.recognizer.read(crops)
+        return ReadPage(**vars(page), texts=reading.texts, crops=crops, angles=angles, reading_remark=reading.remark)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:

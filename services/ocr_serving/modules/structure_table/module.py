@@ -7,7 +7,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import OCRParams, TableParams
+from ocr_serving.config.params import Lang, OCRParams, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -88,8 +88,11 @@ class StructureTable(Module):
         """params.py with the overrides of config.json."""
         return TableParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[TableAnswer | list[TableRegion]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
+        self.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._answer(image, f"results[{n}]") for n, image in pages]
 
@@ -144,7 +147,10 @@ class StructureTable(Module):
             for x1, y1, x2, y2 in boxes.astype(int).tolist():
                 crops.append(picture[max(0, y1 - MARGIN) : y2 + MARGIN, max(0, x1 - MARGIN) : x2 + MARGIN])
         with self.stage("recognize"):
-            return boxes + np.tile(corner, 2), self.ocr.recognizer(crops)
+            reading = self.ocr.recognizer.read(crops)
+        if reading.remark:
+            self.warnings.append(f"a table {reading.remark}")
+        return boxes + np.tile(corner, 2), reading.texts
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[TableAnswer | list[TableRegion]]:
