@@ -21,6 +21,7 @@ LimitType = Annotated[
     Literal["max", "min"], Field(description="det_limit_side_len bounds the longer (max) or the shorter (min) side.")
 ]
 Score = Annotated[float, Field(ge=0, le=1)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 UnclipRatio = Annotated[float, Field(gt=0, le=10, description="How far a detected line is grown.")]
 
 
@@ -141,6 +142,10 @@ class RecognitionParams(Params):
     `rec_width` tight pads each crop to a multiple of 32 of its own width, legacy to the widest of its batch and at least to
     `rec_image_shape`, as PaddleOCR does. `rec_char_dict_path` None takes the dictionary the model carries. `max_text_length` is
     taken for old files' sake: CTC reads lines of any length.
+
+    `rec_spaces` puts spaces where a line has them and the network's best guess has not. `rec_lexicon` has the words of that
+    language settle doubtful letters on pages that are in it. None is on and "en" where `rec_width` is "tight", off where it is
+    "legacy". `charset` is what may be read, and nothing else: a language's or a script's name, or a list of characters.
     """
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"rec_model_dir": "rec"}
@@ -153,6 +158,20 @@ class RecognitionParams(Params):
     max_text_length: int = Field(25, ge=1)
     rec_char_dict_path: str | None = None
     use_space_char: bool = True
+    rec_spaces: bool | None = None
+    rec_lexicon: Literal["en", "off"] | None = None
+    charset: str | tuple[Character, ...] | None = None
+
+    @property
+    def puts_spaces(self) -> bool:
+        """Whether spaces are put in."""
+        return self.rec_width == "tight" if self.rec_spaces is None else self.rec_spaces
+
+    @property
+    def lexicon(self) -> str | None:
+        """The language whose words are hints."""
+        chosen = self.rec_lexicon or ("en" if self.rec_width == "tight" else "off")
+        return None if chosen == "off" else chosen
 
 
 class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):

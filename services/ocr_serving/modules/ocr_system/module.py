@@ -1,8 +1,9 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired
+from typing import Any, NamedTuple, NotRequired
 
+import numpy as np
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
@@ -11,20 +12,41 @@ from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import crop, reading_order
-from ocr_serving.stages.orientation import TextClassifier, turned
+from ocr_serving.stages.geometry import Quad, crop, reading_order
+from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
 from ocr_serving.stages.recognition import TextRecognizer
+from ocr_serving.stages.words import Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
 
 
+class TextPart(TypedDict):
+    """A word or a character of a line: text, confidence, corners [x, y] as those of the line, whose slope it follows."""
+
+    text: str
+    confidence: float
+    text_region: list[list[int]]
+
+
 class TextLine(TypedDict):
-    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left, angle if asked for."""
+    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left.
+
+    The angle where a classifier runs, words and characters where they are asked for.
+    """
 
     text: str
     confidence: float
     text_region: list[list[int]]
     angle: NotRequired[str]
+    words: NotRequired[list[TextPart]]
+    chars: NotRequired[list[TextPart]]
+
+
+class Parts(NamedTuple):
+    """What of a line is told beside its text."""
+
+    words: bool
+    chars: bool
 
 
 @moduleinfo(name="ocr_system", version="1.0.0", summary="Detection, angle classification, recognition", type="cv/text_recognition")
@@ -72,6 +94,8 @@ class OCRSystem(Module):
         det_db_unclip_ratio: UnclipRatio | None = None,
         use_angle_cls: bool | None = None,
         drop_score: Score | None = None,
+        return_words: bool = False,
+        return_chars: bool = False,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(
@@ -87,9 +111,10 @@ class OCRSystem(Module):
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        return [[] if image is None else self._lines(image, params) for image in self.read(images, paths)]
+        parts = Parts(return_words, return_chars)
+        return [[] if image is None else self._lines(image, params, parts) for image in self.read(images, paths)]
 
-    def _lines(self, image: Image, params: OCRParams) -> list[TextLine]:
+    def _lines(self, image: Image, params: OCRParams, parts: Parts) -> list[TextLine]:
         with self.stage("detect"):
             quads = reading_order(self.detector(image, params))
             crops = [crop(image, quad) for quad in quads]
@@ -99,13 +124,23 @@ class OCRSystem(Module):
                 angles = self.classifier(crops)
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
-            texts = self.recognizer(crops)
+            readings = self.recognizer.read(crops)
         lines: list[TextLine] = []
-        for index, (quad, (text, confidence)) in enumerate(zip(quads, texts, strict=True)):
-            if confidence >= params.drop_score:
-                line: TextLine = {"text": text, "confidence": confidence, "text_region": quad.astype(int).tolist()}
+        for index, (quad, reading) in enumerate(zip(quads, readings, strict=True)):
+            if reading.confidence >= params.drop_score:
+                line: TextLine = {
+                    "text": reading.text,
+                    "confidence": reading.confidence,
+                    "text_region": quad.astype(int).tolist(),
+                }
                 if angles is not None:
                     line["angle"] = angles[index].label
+                upside_down = angles is not None and is_turned(angles[index], params.cls_thresh)
+                picture = crops[index]
+                if parts.words:
+                    line["words"] = [_part(span, quad, picture, upside_down) for span in words(reading, picture)]
+                if parts.chars:
+                    line["chars"] = [_part(span, quad, picture, upside_down) for span in characters(reading, picture)]
                 lines.append(line)
         return lines
 
@@ -113,6 +148,15 @@ class OCRSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _part(span: Span, quad: Quad, picture: Image, upside_down: bool) -> TextPart:
+    """A piece of the line in `quad`, whose picture was turned by 180° where it was `upside_down`."""
+    height, width = picture.shape[:2]
+    if upside_down:
+        span = span._replace(left=width - span.right, right=width - span.left, top=height - span.bottom, bottom=height - span.top)
+    region = np.rint(quad_of(span, quad, (height, width))).astype(int).tolist()
+    return {"text": span.text, "confidence": span.confidence, "text_region": region}
 
 
 if __name__ == "__main__":

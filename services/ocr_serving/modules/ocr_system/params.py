@@ -29,6 +29,9 @@ def read_params() -> Config:
     cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
+    cfg.rec_spaces = None  # spaces the network left out: put in where rec_width is "tight"; True or False says so
+    cfg.rec_lexicon = None  # words that settle doubtful letters: "en" where rec_width is "tight"; "off" or a language says so
+    cfg.charset = None  # what may be read and nothing else: "de", "latin", "digits", a list of characters; faster, too
 
     # Angle classifier
     cfg.use_angle_cls = None

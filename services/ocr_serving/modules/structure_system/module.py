@@ -11,6 +11,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.ocr_system.module import TextLine
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
 from ocr_serving.stages.layout import Region
@@ -129,7 +130,7 @@ class StructureSystem(Module):
     def _lines(self, image: Image) -> list[RegionLine]:
         """The lines of a page, of any confidence, as cells take them."""
         (found,) = self.tables.ocr.predict([image], drop_score=0.0)
-        return [{**line, "text_region": [[float(v) for v in corner] for corner in line["text_region"]]} for line in found]
+        return [_region_line(line) for line in found]
 
     def _regions(self, image: Image, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
@@ -145,6 +146,15 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _region_line(line: TextLine) -> RegionLine:
+    """A line of ocr_system as one of a region."""
+    corners = [[float(v) for v in corner] for corner in line["text_region"]]
+    told: RegionLine = {"text": line["text"], "confidence": line["confidence"], "text_region": corners}
+    if "angle" in line:
+        told["angle"] = line["angle"]
+    return told
 
 
 def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
