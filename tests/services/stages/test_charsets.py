@@ -28,7 +28,7 @@ def test_a_charset_allows_its_letters_digits_signs_and_the_space(charset: str | 
 
 
 def test_an_unknown_charset_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match="charset: there is none named 'cyrilic'.*cyrillic"):
+    with pytest.raises(ConfigError, match=r"charset: there is none named 'cyrilic'.*cyrillic"):
         classes_of("cyrilic", KNOWN)
 
 

@@ -31,8 +31,20 @@ def test_a_doubtful_letter_becomes_that_of_a_word() -> None:
 
 
 def test_what_the_network_is_sure_of_stays() -> None:
-    page = [line(ENGLISH), line("Lorillard"), line("Applicaule", {7: ("b", 0.001)}), line("carton", {0: ("m", 0.5)})]
+    page = [line(ENGLISH), line("Lorillard"), line("Applicaule", {7: ("b", 0.0005)}), line("carton", {0: ("m", 0.5)})]
     assert texts(page) == [ENGLISH, "Lorillard", "Applicaule", "carton"]
+
+
+def test_of_two_words_as_likely_the_commoner_is_taken() -> None:
+    assert texts([line(ENGLISH), line("Managet", {6: ("r", 0.1)})]) == [ENGLISH, "Manager"]
+    both = line("Stote", {2: ("a", 0.1)})
+    both.told[3, LETTERS.index("l")] = 0.1
+    assert texts([line(ENGLISH), both]) == [ENGLISH, "State"]
+
+
+def test_a_letter_in_a_number_becomes_a_likely_digit_whatever_the_language() -> None:
+    page = [line("1g20", {1: ("9", 0.3)}), line("A03047", {0: ("4", 0.02)}), line("B1G1F", {0: ("8", 0.5)}), line("12 m")]
+    assert texts(page) == ["1920", "A03047", "B1G1F", "12 m"]
 
 
 def test_codes_and_short_words_stay() -> None:
@@ -52,5 +64,5 @@ def test_a_page_of_few_words_tells_no_language() -> None:
 
 
 def test_a_lexicon_folds_case_and_keeps_letters_only() -> None:
-    words = Lexicon(["Total", "it's", "naïve"])
+    words = Lexicon({"Total": 7, "it's": 9, "naïve": 1})
     assert words.has(["TOTAL", "total", "its", "naïve", "zzz", "a"]).tolist() == [True, True, False, False, False, False]

@@ -41,6 +41,6 @@ def read_params() -> Config:
     cfg.cls_batch_num = 30
     cfg.cls_thresh = 0.9
 
-    cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
+    cfg.drop_score = None  # lines the recogniser is less sure of are left out: 0.5, with PP-OCRv6 0.7
     cfg.use_tensorrt = False
     return cfg
