@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,16 @@ class Service:
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in lines}
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The JSON lines logged so far."""
-        return [json.loads(line) for line in self.output.read_text().splitlines() if line.startswith("{")]
+    def lines(self, request_id: str = "") -> list[dict[str, Any]]:
+        """The JSON lines logged so far; with a request's id those about it, once the one that says its code is there."""
+        if request_id:
+            wait_until(lambda: any("code" in line for line in self._about(request_id)), f"the log to tell of {request_id}")
+            return self._about(request_id)
+        whole = self.output.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+    def _about(self, request_id: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line.get("request_id") == request_id]
 
     @property
     def port(self) -> int:
@@ -85,10 +92,19 @@ def wait_until(condition: Any, what: str, seconds: float = 60) -> None:
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, modules: Mapping[str, Mapping[str, Any]], *, env: Mapping[str, str] | None = None, **settings: Any
+    folder: Path,
+    modules: Mapping[str, Mapping[str, Any]],
+    *,
+    env: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    **settings: Any,
 ) -> Iterator[Service]:
-    """Run `ocr-serving start -c` with a config.json in `folder` until the block ends; wait until it is ready."""
-    port = free_port()
+    """Run `ocr-serving start -c` with a config.json in `folder` until the block ends; wait until it is ready.
+
+    `under` is a command that runs the rest of its line, such as `prlimit --nofile=256`.
+    """
+    port = settings.get("port") or free_port()
     config = {
         "modules_info": modules,
         "port": port,
@@ -101,9 +117,10 @@ def serve(
     output = folder / "output.txt"
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(folder / "config.json")],
+            [*under, sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(folder / "config.json")],
             stdout=sink,
             stderr=sink,
+            pass_fds=pass_fds,
             env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **(env or {})},
         )
     service = Service(f"http://127.0.0.1:{port}", process, output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,10 @@ from typing import Any, ClassVar, TypeVar
 from ocr_serving import engines, models
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
-from ocr_serving.errors import ConfigError, InputError, ModelError, TooLargeError
+from ocr_serving.errors import ConfigError, InputError, LateError, ModelError, TooLargeError
+
+MARGIN_S, MARGIN_SHARE = 2.0, 0.2
+"""The last image is to be done so many seconds before the deadline, or where that is less, this share of the time there was."""
 
 Config = SimpleNamespace
 """What `read_params()` returns: attributes, one for each parameter."""
@@ -70,10 +74,13 @@ class Module:
         """
         self.limits: images.Limits = parent.limits if parent else limits or images.Limits()
         self.pull: bool = parent.pull if parent else pull
+        self.is_part: bool = parent is not None
         self.root: Path = parent.root if parent else Path(inspect.getfile(type(self))).parent
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
         self.stage_seconds: dict[str, float] = parent.stage_seconds if parent else {}
+        # A part is asked for one image at a time, by what keeps the time of all.
+        self._until = math.inf
         self.open_engine: engines.OpenEngine | None = parent.open_engine if parent else open_engine
         with engines.opening_with(self.open_engine):
             self._initialize(**(init_args or {}))
@@ -94,7 +101,7 @@ class Module:
 
         `spec` is a name of the catalogue, or a path relative to the working folder or to the module's. Raises ModelError.
         """
-        if self.pull and spec in models.catalogue() and not models.is_present(spec):
+        if self.pull and spec in models.catalogue() and models.catalogue()[spec].url is None and not models.is_present(spec):
             models.pull(models.companions(spec), progress=models.Bar())
         if spec in models.catalogue() and not models.is_present(spec):
             name = self.root.name if self.root.parent == Path(__file__).parent else self.root
@@ -107,11 +114,14 @@ class Module:
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
         """Base64 strings to BGR arrays; a PDF is one for each page. What cannot be decoded is None, and `warnings` says why.
 
-        Raises InputError where an entry is not base64 and TooLargeError where one, or all together, have more pixels than
-        the limits allow.
+        Raises InputError where an entry is not base64, TooLargeError where all together, or the only one there is, have more pixels
+        than the limits allow, and UnavailableError where memory is short.
         """
+        allowance = images.Allowance(self.limits.seconds_together)
         return self._collect(
-            page for n, text in enumerate(encoded) for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits)
+            page
+            for n, text in enumerate(encoded)
+            for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits, allowance=allowance)
         )
 
     def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
@@ -125,13 +135,33 @@ class Module:
             return list(images)
         return self._collect(page for path in paths for page in _open(path, self.limits))
 
+    def in_time(self, images: Sequence[Image | None]) -> Iterator[Image | None]:
+        """The images, as long as there is time for them: None for those that the request's deadline leaves no time for.
+
+        Time for one more is what the longest so far took, and half of it. What is left out stands in `warnings`, so that what was
+        done by the deadline is answered and the rest is said. Raises LateError where there is no time for any.
+        """
+        longest, begun = 0.0, time.monotonic()
+        for index, image in enumerate(images):
+            now = time.monotonic()
+            longest, begun = max(longest, now - begun) if index else 0.0, now
+            if now + 1.5 * longest > self._until:
+                if not index:
+                    raise LateError("The time for a request (timeout_s) was up before the first image: send less in one.", None)
+                self.warnings.append(_left_out(index, len(images)))
+                yield from [None] * (len(images) - index)
+                return
+            yield image
+
     def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
+        too_large = ""
         for item in decoded:
             if isinstance(item, images.Undecodable):
                 self.warnings.append(item.reason)
                 kept.append(None)
+                too_large = too_large or (item.reason if item.large else "")
                 continue
             if isinstance(item, pages.Remark):
                 self.warnings.append(item.text)
@@ -143,6 +173,9 @@ class Module:
                     f"The first {len(kept)} images have {pixels} pixels together, over the limit of "
                     f"{self.limits.max_pixels_together} (4 x max_pixels): send fewer in one request."
                 )
+        if too_large and (self.limits.decoding == "legacy" or all(image is None for image in kept)):
+            # Where nothing else could be read, the code of the answer can say it.
+            raise TooLargeError(f"{too_large}.")
         return kept
 
     @contextlib.contextmanager
@@ -154,8 +187,10 @@ class Module:
         finally:
             self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def begin_request(self) -> None:
-        """Forget what the last request left in `warnings` and `stage_seconds`."""
+    def begin_request(self, deadline: float = math.inf) -> None:
+        """Forget what the last request left in `warnings` and `stage_seconds`; this one ends at `deadline` (monotonic clock)."""
+        # Ahead of it, so that there is time to say what was done.
+        self._until = deadline - min(MARGIN_S, MARGIN_SHARE * max(0.0, deadline - time.monotonic()))
         # In place, as the parts of a module share them.
         self.warnings.clear()
         self.stage_seconds.clear()
@@ -166,6 +201,12 @@ class Module:
         from ocr_serving.modules.debug import main
 
         main(cls)
+
+
+def _left_out(first: int, count: int) -> str:
+    one = first == count - 1
+    which = f"results[{first}] was" if one else f"results[{first}] to results[{count - 1}] were"
+    return f"{which} left empty: the time for a request (timeout_s) was up; send {'it' if one else 'them'} in another request"
 
 
 def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:

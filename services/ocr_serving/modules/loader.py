@@ -18,6 +18,7 @@ from ocr_serving.config.params import OCRParams, attributes
 from ocr_serving.decoding import images
 from ocr_serving.engines import OpenEngine
 from ocr_serving.errors import ConfigError, ServingError
+from ocr_serving.modules import paddlehub
 from ocr_serving.modules.base import Module, params_beside
 from ocr_serving.validation import did_you_mean
 
@@ -26,7 +27,7 @@ FILES = ("__init__.py", "config.json", "module.py", "params.py")
 
 
 @dataclass(frozen=True)
-class Found:
+class ModuleFolder:
     """A module's folder, and the version that was asked for."""
 
     folder: Path
@@ -59,7 +60,7 @@ def builtin_names() -> list[str]:
     return sorted(folder.name for folder in BUILTIN.iterdir() if (folder / "module.py").is_file())
 
 
-def find(spec: str) -> Found:
+def find(spec: str) -> ModuleFolder:
     """The folder for `spec`: a name such as `ocr_system`, `ocr_system==1.0.0`, or a path such as `./my_module`.
 
     Raises ConfigError with a sentence.
@@ -78,10 +79,12 @@ def find(spec: str) -> Found:
     for file in FILES:
         if not (folder / file).is_file():
             raise ConfigError(f"{folder} is not a module: it has no {file} (a module is {', '.join(FILES)}).")
-    return Found(folder, version or None)
+    if folder.parent != BUILTIN and (told := paddlehub.advice(folder)):
+        raise ConfigError(told)
+    return ModuleFolder(folder, version or None)
 
 
-def load_class(found: Found) -> type[Module]:
+def load_class(found: ModuleFolder) -> type[Module]:
     """Import `module.py` of a folder and return the class marked with `@moduleinfo`. Raises ConfigError with a sentence."""
     code = _import(found.folder)
     classes = [
@@ -99,7 +102,7 @@ def load_class(found: Found) -> type[Module]:
     return cls
 
 
-def weights(found: Found) -> list[str]:
+def weights(found: ModuleFolder) -> list[str]:
     """Models of the catalogue that a module's params.py asks for, by name or by its model set; folders are not among them.
 
     Raises ConfigError with a sentence.
@@ -108,6 +111,7 @@ def weights(found: Found) -> list[str]:
     chosen = models.model_sets().get(asked.get("model_set", models.DEFAULT_SET))
     fields = [field for field in asked if field.endswith("_model_dir")]
     named = [str(asked[field] or getattr(chosen, OCRParams.FROM_SET.get(field, ""), "")) for field in fields]
+    named.append(models.languages().get(asked.get("lang") or "", ""))
     return [name for name in named if name in models.catalogue()]
 
 

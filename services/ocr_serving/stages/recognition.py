@@ -20,6 +20,7 @@ from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import CTC_CLASSES, Ctc, EngineOptions, PixelEngine, PixelInput, Pixels, onnx_metadata, open_engine
 from ocr_serving.errors import ConfigError, ModelError
+from ocr_serving.stages import bidi
 from ocr_serving.stages.charsets import classes_of
 from ocr_serving.stages.lexicon import hinted, lexicon
 from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
@@ -45,6 +46,19 @@ class Text(NamedTuple):
 
     text: str
     confidence: float
+
+
+class PlacedText(Text):
+    """A line that knows where its characters stand: `reading` has them from left to right, whatever the order of the text."""
+
+    reading: Reading
+
+    @classmethod
+    def of(cls, text: str, reading: Reading) -> PlacedText:
+        """`text`, which is what `reading` says, in one order or another."""
+        line = cls(text, reading.confidence)
+        line.reading = reading
+        return line
 
 
 class Batch(NamedTuple):
@@ -75,10 +89,12 @@ class TextRecognizer:
             self.step = MAX_WIDTH / self._steps(height, MAX_WIDTH)
         if not self.characters:
             self.characters = self._listed(self.engine.metadata, model)
+        self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
-        """What each crop says, in their order; see `read`."""
-        return [Text(line.text, line.confidence) for line in self.read(crops)]
+        """What each crop says, in their order, see `read`; Arabic and Hebrew in the order in which they are read."""
+        lines = self.read(crops)
+        return [PlacedText.of(bidi.logical(line.text) if self.reorders else line.text, line) for line in lines]
 
     def read(self, crops: Sequence[Image]) -> list[Reading]:
         """What each crop says, and where its characters stand, in their order.

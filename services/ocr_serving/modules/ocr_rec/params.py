@@ -20,6 +20,10 @@ def read_params() -> Config:
     cfg.rec_spaces = None  # spaces the network left out: put in where rec_width is "tight"; True or False says so
     cfg.rec_lexicon = None  # words that settle doubtful letters: "en" where rec_width is "tight"; "off" or a language says so
     cfg.charset = None  # what may be read and nothing else: "de", "latin", "digits", a list of characters; faster, too
+    cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
+    cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
+    cfg.suggest_lang = True  # say which lang to try where a page reads badly
+    cfg.text_direction = "logical"  # "visual": Arabic and Hebrew as they stand on the page, not as they are read
 
     cfg.use_tensorrt = False
     return cfg

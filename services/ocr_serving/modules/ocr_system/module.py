@@ -6,15 +6,20 @@ from typing import Any, NamedTuple, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import Quad, crop, reading_order
+from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
-from ocr_serving.stages.recognition import TextRecognizer
+from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
+from ocr_serving.stages.reading_order import reading_order
+from ocr_serving.stages.recognition import PlacedText
 from ocr_serving.stages.words import Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
@@ -29,15 +34,17 @@ class TextPart(TypedDict):
 
 
 class TextLine(TypedDict):
-    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left.
+    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left of the text.
 
-    The angle where a classifier runs, words and characters where they are asked for.
+    `angle` is there while the angle classifier is on, `page_angle` where the page lies turned: by that many degrees, clockwise;
+    `words` and `chars`, from left to right, where they are asked for.
     """
 
     text: str
     confidence: float
     text_region: list[list[int]]
     angle: NotRequired[str]
+    page_angle: NotRequired[int]
     words: NotRequired[list[TextPart]]
     chars: NotRequired[list[TextPart]]
 
@@ -45,8 +52,8 @@ class TextLine(TypedDict):
 class Parts(NamedTuple):
     """What of a line is told beside its text."""
 
-    words: bool
-    chars: bool
+    words: bool = False
+    chars: bool = False
 
 
 @moduleinfo(name="ocr_system", version="1.0.0", summary="Detection, angle classification, recognition", type="cv/text_recognition")
@@ -73,10 +80,13 @@ class OCRSystem(Module):
             precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
-        self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)
+        self.recognizer = Recognizers(self.params, options, self.model)
         self.classifier: TextClassifier | None = None
         if self.params.use_angle_cls:
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
+        self.orienter: PageClassifier | None = None
+        if self.params.turns_pages:
+            self.orienter = PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
@@ -93,7 +103,11 @@ class OCRSystem(Module):
         det_db_box_thresh: Score | None = None,
         det_db_unclip_ratio: UnclipRatio | None = None,
         use_angle_cls: bool | None = None,
+        reading_order: ReadingOrder | None = None,
+        det_pieces: bool | None = None,
+        use_doc_orientation_classify: bool | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
         return_words: bool = False,
         return_chars: bool = False,
     ) -> list[list[TextLine]]:
@@ -105,58 +119,124 @@ class OCRSystem(Module):
             det_db_box_thresh=det_db_box_thresh,
             det_db_unclip_ratio=det_db_unclip_ratio,
             use_angle_cls=use_angle_cls,
+            reading_order=reading_order,
+            det_pieces=det_pieces,
+            use_doc_orientation_classify=use_doc_orientation_classify,
             drop_score=drop_score,
         )
         if params.use_angle_cls and self.classifier is None:
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
+        if use_doc_orientation_classify and self.orienter is None:
+            raise InputError(
+                "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
+                "use_doc_orientation_classify = True in params.py."
+            )
+        if not self.is_part or lang is not None:
+            self.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
         parts = Parts(return_words, return_chars)
-        return [[] if image is None else self._lines(image, params, parts) for image in self.read(images, paths)]
+        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
 
-    def _lines(self, image: Image, params: OCRParams, parts: Parts) -> list[TextLine]:
+    def _lines(self, image: Image, params: OCRParams, where: str, parts: Parts) -> list[TextLine]:
+        page = self.page(image, params, where)
+        lines: list[TextLine] = []
+        for index, (quad, (text, confidence)) in enumerate(zip(page.quads, page.texts, strict=True)):
+            if confidence >= params.drop_score:
+                line: TextLine = {
+                    "text": text,
+                    "confidence": confidence,
+                    "text_region": page.as_sent(quad).astype(int).tolist(),
+                }
+                if page.angles is not None:
+                    line["angle"] = page.angles[index].label
+                if page.turn:
+                    line["page_angle"] = page.turn
+                if parts.words or parts.chars:
+                    self._tell_parts(line, page, index, params, parts)
+                lines.append(line)
+        return lines
+
+    def _tell_parts(self, line: TextLine, page: ReadPage, index: int, params: OCRParams, parts: Parts) -> None:
+        """Add its words and characters to a line of `page`."""
+        said, quad = page.texts[index], page.quads[index]
+        if not isinstance(said, PlacedText):
+            return
+        picture = crop(page.image, quad)
+        upside_down = page.angles is not None and is_turned(page.angles[index], params.cls_thresh)
+        if page.angles is not None:
+            picture = turned(picture, page.angles[index], params.cls_thresh)
+        height, width = picture.shape[:2]
+
+        def part(span: Span) -> TextPart:
+            text = bidi.logical(span.text) if params.text_direction == "logical" else span.text
+            if upside_down:
+                left, right, top, bottom = width - span.right, width - span.left, height - span.bottom, height - span.top
+                span = span._replace(left=left, right=right, top=top, bottom=bottom)
+            region = np.rint(page.as_sent(quad_of(span, quad, (height, width)))).astype(int).tolist()
+            return {"text": text, "confidence": span.confidence, "text_region": region}
+
+        if parts.words:
+            line["words"] = [part(span) for span in words(said.reading, picture)]
+        if parts.chars:
+            line["chars"] = [part(span) for span in characters(said.reading, picture)]
+
+    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
+        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""
+        params = params or self.params
+        found = self._found(image, params)
+        page = self._read(found, params)
+        if self.orienter and params.turns_pages and not page.turn and page.confidence < DOUBTFUL:
+            with self.stage("orient"):
+                on_its_head = is_on_its_head(image, page.quads, self.recognizer)
+            if on_its_head:
+                page = self._read(self._looked_at(image, 180, params), params)
+        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        return page
+
+    def upright(self, image: Image, where: str = "the page") -> UprightPage:
+        """`image` set upright; its lines are found only where it does not look upright already."""
+        with self.stage("orient"):
+            looks_upright = not (self.orienter and self.params.turns_pages and self.orienter(image).argmax())
+        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, self.params)
+        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        return page
+
+    def _found(self, image: Image, params: OCRParams) -> UprightPage:
+        """The lines of `image`, set upright."""
+        page = self._looked_at(image, 0, params)
+        if self.orienter is None or not params.turns_pages:
+            return page
+        with self.stage("orient"):
+            turn = turn_of(image, page.quads, self.orienter(image), self.recognizer)
+        return self._looked_at(image, turn, params) if turn else page
+
+    def _looked_at(self, image: Image, turn: Turn, params: OCRParams) -> UprightPage:
+        """The lines of the page that `image` shows turned by `turn`."""
         with self.stage("detect"):
-            quads = reading_order(self.detector(image, params))
-            crops = [crop(image, quad) for quad in quads]
+            page = turned_upright(image, turn)
+            found = self.detector.find(page, params)
+            quads = reading_order(found.quads, legacy=params.legacy_order)
+        return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
+
+    def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
+        """What the lines of `page` say."""
+        with self.stage("detect"):
+            crops = [crop(page.image, quad) for quad in page.quads]
         angles = None
         if self.classifier and params.use_angle_cls:
             with self.stage("classify"):
                 angles = self.classifier(crops)
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
-            readings = self.recognizer.read(crops)
-        lines: list[TextLine] = []
-        for index, (quad, reading) in enumerate(zip(quads, readings, strict=True)):
-            if reading.confidence >= params.drop_score:
-                line: TextLine = {
-                    "text": reading.text,
-                    "confidence": reading.confidence,
-                    "text_region": quad.astype(int).tolist(),
-                }
-                if angles is not None:
-                    line["angle"] = angles[index].label
-                upside_down = angles is not None and is_turned(angles[index], params.cls_thresh)
-                picture = crops[index]
-                if parts.words:
-                    line["words"] = [_part(span, quad, picture, upside_down) for span in words(reading, picture)]
-                if parts.chars:
-                    line["chars"] = [_part(span, quad, picture, upside_down) for span in characters(reading, picture)]
-                lines.append(line)
-        return lines
+            reading = self.recognizer.read(crops)
+        return ReadPage(**vars(page), texts=reading.texts, angles=angles, reading_remark=reading.remark)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
-
-
-def _part(span: Span, quad: Quad, picture: Image, upside_down: bool) -> TextPart:
-    """A piece of the line in `quad`, whose picture was turned by 180° where it was `upside_down`."""
-    height, width = picture.shape[:2]
-    if upside_down:
-        span = span._replace(left=width - span.right, right=width - span.left, top=height - span.bottom, bottom=height - span.top)
-    region = np.rint(quad_of(span, quad, (height, width))).astype(int).tolist()
-    return {"text": span.text, "confidence": span.confidence, "text_region": region}
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ def read_params() -> Config:
     cfg.rec_spaces = None  # spaces the network left out: put in where rec_width is "tight"; True or False says so
     cfg.rec_lexicon = None  # words that settle doubtful letters: "en" where rec_width is "tight"; "off" or a language says so
     cfg.charset = None  # what may be read and nothing else: "de", "latin", "digits", a list of characters; faster, too
+    cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
+    cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
+    cfg.suggest_lang = True  # say which lang to try where a page reads badly
+    cfg.text_direction = "logical"  # "visual": Arabic and Hebrew as they stand on the page, not as they are read
 
     # Angle classifier
     cfg.use_angle_cls = None
@@ -42,5 +46,10 @@ def read_params() -> Config:
     cfg.cls_thresh = 0.9
 
     cfg.drop_score = None  # lines the recogniser is less sure of are left out: 0.5, with PP-OCRv6 0.7
+    # Beyond PaddleOCR; None: as PaddleOCR where rec_width is "legacy", else on, and "columns"
+    cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are read upright
+    cfg.doc_orientation_classify_model_dir = "text_image_orientation"
+    cfg.reading_order = None  # "columns": along columns and the page's slope; "legacy": as PaddleOCR sorts
     cfg.use_tensorrt = False
     return cfg
