@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ocr_serving.images import Image
 from ocr_serving.stages.geometry import UPRIGHT, Quad, side_lengths
 
-INK = 0.4
+INK = 0.5
 """Share of a crop's contrast from which a pixel is ink."""
 
 RULE = 0.8
@@ -34,7 +34,7 @@ LOOSE, WIDE = 0.5, 2.0
 SIGN_WIDTH = 3.0
 """A sign stands for at most so much of its line, by the line's height."""
 
-ACROSS, AROUND = 0.12, 0.16
+ACROSS, AROUND = 0.08, 0.1
 """How far a word's box goes beyond its ink, to the sides and above and below, by the line's height: as people draw them."""
 
 _NARROW, _SLIM, _BROAD = frozenset("iljI.,:;'!|`·"), frozenset('tfr()[]{}1"-/\\*°'), frozenset("mwMW@%&—")
