@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -25,7 +27,8 @@ def page() -> Image:
 
 
 def test_words_and_characters_stand_where_they_are_drawn(page: Image) -> None:
-    (lines,) = load_module("ocr_system", params=TINY).predict([page], return_words=True, return_chars=True)
+    module: Any = load_module("ocr_system", params=TINY)
+    (lines,) = module.predict([page], return_words=True, return_chars=True)
     words = [word for line in lines for word in line["words"]]
     assert [word["text"] for word in words] == list(LEFT)
     for word in words:
