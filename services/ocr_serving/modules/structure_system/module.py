@@ -1,6 +1,7 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired
 
 import numpy as np
@@ -11,6 +12,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
 from ocr_serving.stages.layout import Region
@@ -19,6 +21,9 @@ from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 
 read_params = params_beside(__file__)
+
+TELLS_WORDS = "return_words" in inspect.signature(OCRSystem.predict).parameters
+"""Whether OCR can say where the words of a line are; else whoever wants them shares the line out."""
 
 
 class LineWord(TypedDict):
@@ -138,7 +143,7 @@ class StructureSystem(Module):
         if given is not None:
             lines = _checked(given)
         else:
-            lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+            lines = self._lines(image, words=return_lines) if params.ocr and (params.layout or not params.table) else []
         # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
         boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
@@ -164,14 +169,11 @@ class StructureSystem(Module):
             found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
         return found
 
-    def _lines(self, image: Image) -> list[RegionLine]:
-        """The lines of a page, of any confidence, as cells take them."""
-        (found,) = self.tables.ocr.predict([image], drop_score=0.0)
-        lines: list[RegionLine] = []
-        for line in found:
-            corners = [[float(v) for v in corner] for corner in line["text_region"]]
-            lines.append({**line, "text_region": corners})  # type: ignore[typeddict-item]
-        return lines
+    def _lines(self, image: Image, *, words: bool = False) -> list[RegionLine]:
+        """The lines of a page, of any confidence, as cells take them; with their words where OCR tells them."""
+        asked: dict[str, Any] = {"return_words": True} if words and TELLS_WORDS else {}
+        (found,) = self.tables.ocr.predict([image], drop_score=0.0, **asked)
+        return [_region_line(line) for line in found]
 
     def _regions(self, image: Image, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
@@ -187,6 +189,23 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _region_line(line: Mapping[str, Any]) -> RegionLine:
+    """A line of ocr_system as one of a region."""
+    told: RegionLine = {"text": line["text"], "confidence": line["confidence"], "text_region": _floats(line["text_region"])}
+    if "angle" in line:
+        told["angle"] = line["angle"]
+    if "words" in line:
+        told["words"] = [
+            {"text": word["text"], "confidence": word["confidence"], "text_region": _floats(word["text_region"])}
+            for word in line["words"]
+        ]
+    return told
+
+
+def _floats(region: Sequence[Sequence[float]]) -> list[list[float]]:
+    return [[float(value) for value in corner] for corner in region]
 
 
 def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
