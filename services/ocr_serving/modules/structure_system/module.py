@@ -1,29 +1,26 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NotRequired
 
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
+from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
 from ocr_serving.stages.layout import Region
-from ocr_serving.stages.reading_order import regions_in_order
+from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.reading_order import regions_in_order, runs_down
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 
 read_params = params_beside(__file__)
-
-TELLS_WORDS = "return_words" in inspect.signature(OCRSystem.predict).parameters
-"""Whether OCR can say where the words of a line are; else whoever wants them shares the line out."""
 
 
 class LineWord(TypedDict):
@@ -59,11 +56,15 @@ class PageRegion(TypedDict):
 
 
 class PageStructure(TypedDict):
-    """The regions of one image in reading order, and the lines that are in none of them; with `return_lines` all lines too."""
+    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does.
+
+    With `return_lines` all lines too.
+    """
 
     regions: list[PageRegion]
     unassigned: list[RegionLine]
     lines: NotRequired[list[RegionLine]]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -110,12 +111,13 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
         lines: list[list[RegionLine] | None] | None = None,
         return_lines: bool = False,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None.
 
-        `lines` are what is written on each image, where that is known already; None for one that is to be read. `return_lines` adds
+        `lines` are what is written on each image, where that is known already; null for one that is to be read. `return_lines` adds
         `lines` to each answer: all lines of the page, also those in tables.
         """
         params = self.params.updated(
@@ -129,21 +131,37 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
+        self.tables.ocr.recognizer.choose_for_request(lang)
         pages = self.read(images, paths)
         known = [None] * len(pages) if lines is None else lines
         if len(known) != len(pages):
             raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
         found: list[PageStructure | list[PageRegion]] = []
-        for number, image in enumerate(self.in_time(pages)):
-            found.append([] if image is None else self._page(image, params, known[number], return_lines))
+        for n, image in enumerate(self.in_time(pages)):
+            answer = None if image is None else self._page(image, params, f"results[{n}]", known[n])
+            if answer is not None and not return_lines:
+                del answer["lines"]
+            found.append([] if answer is None else answer)
         return found
 
-    def _page(self, image: Image, params: StructureParams, given: list[RegionLine] | None, return_lines: bool) -> PageStructure:
-        regions = self._regions(image, params)
+    def _page(self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None) -> PageStructure:
+        """The answer for one page, with its lines."""
+        ocr = self.tables.ocr
+        reads = params.ocr and (params.layout or not params.table)
+        page: UprightPage
         if given is not None:
-            lines = _checked(given)
+            page, lines = UprightPage(sent, 0, (sent.shape[0], sent.shape[1])), _checked(given)
         else:
-            lines = self._lines(image, words=return_lines) if params.ocr and (params.layout or not params.table) else []
+            page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
+            lines = _lines(page) if isinstance(page, ReadPage) else []
+        regions = self._regions(page, params)
+        answer = self._assigned(page.image, regions, lines, params, once=params.reads_tables_once or given is not None)
+        return as_sent(answer, page)
+
+    def _assigned(
+        self, image: Image, regions: list[Region], lines: list[RegionLine], params: StructureParams, *, once: bool
+    ) -> PageStructure:
+        """The regions of an upright page with what is in them; the cells of tables take the page's lines if `once`."""
         # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
         boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
@@ -157,33 +175,29 @@ class StructureSystem(Module):
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
                 in_tables.update(inside)
-                once = bool(lines) and (params.reads_tables_once or given is not None)
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
+                texts = _texts(lines, boxes, inside) if lines and once else None
+                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), texts)
             else:
                 inside = touching(boxes, bbox)
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
-        found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
-        if return_lines:
-            found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
-        return found
+        return {
+            "regions": answers,
+            "unassigned": [lines[index] for index in sorted(sure - told)],
+            "lines": [lines[index] for index in sorted(sure | in_tables)],
+        }
 
-    def _lines(self, image: Image, *, words: bool = False) -> list[RegionLine]:
-        """The lines of a page, of any confidence, as cells take them; with their words where OCR tells them."""
-        asked: dict[str, Any] = {"return_words": True} if words and TELLS_WORDS else {}
-        (found,) = self.tables.ocr.predict([image], drop_score=0.0, **asked)
-        return [_region_line(line) for line in found]
-
-    def _regions(self, image: Image, params: StructureParams) -> list[Region]:
+    def _regions(self, page: UprightPage, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
+        image = page.image
         height, width = image.shape[:2]
         if not params.layout or self.layout is None:
             return [Region((0, 0, width, height), "table" if params.table else "text", 0.0)]
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in regions_in_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
@@ -191,26 +205,37 @@ class StructureSystem(Module):
         return self.predict(self.decode(images), **kwargs)
 
 
-def _region_line(line: Mapping[str, Any]) -> RegionLine:
-    """A line of ocr_system as one of a region."""
-    told: RegionLine = {"text": line["text"], "confidence": line["confidence"], "text_region": _floats(line["text_region"])}
-    if "angle" in line:
-        told["angle"] = line["angle"]
-    if "words" in line:
-        told["words"] = [
-            {"text": word["text"], "confidence": word["confidence"], "text_region": _floats(word["text_region"])}
-            for word in line["words"]
-        ]
-    return told
+def _lines(page: ReadPage) -> list[RegionLine]:
+    """The lines of an upright page, of any confidence, as cells take them."""
+    lines: list[RegionLine] = []
+    for n, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+        region = [[float(v) for v in corner] for corner in quad.astype(int).tolist()]
+        line: RegionLine = {"text": said.text, "confidence": said.confidence, "text_region": region}
+        if page.angles is not None:
+            line["angle"] = page.angles[n].label
+        lines.append(line)
+    return lines
 
 
-def _floats(region: Sequence[Sequence[float]]) -> list[list[float]]:
-    return [[float(value) for value in corner] for corner in region]
+def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
+    """What was found on an upright page, with its places as the image that was sent has them."""
+    if not page.turn:
+        return answer
 
+    def line(given: RegionLine) -> RegionLine:
+        return {**given, "text_region": page.as_sent(given["text_region"]).tolist()}
 
-def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
-    """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
-    return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+    regions: list[PageRegion] = []
+    for region in answer["regions"]:
+        found = region["res"]
+        content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
+        regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
+    return {
+        "regions": regions,
+        "unassigned": list(map(line, answer["unassigned"])),
+        "lines": list(map(line, answer["lines"])),
+        "page_angle": page.turn,
+    }
 
 
 def _checked(lines: list[RegionLine]) -> list[RegionLine]:
@@ -219,6 +244,11 @@ def _checked(lines: list[RegionLine]) -> list[RegionLine]:
         if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
             raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
     return lines
+
+
+def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
+    """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
+    return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
 
 
 if __name__ == "__main__":
