@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.limits import Allowance
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.output import formats, json
@@ -109,10 +110,11 @@ class _Whole:
         self._files = data
         self._reader = Reader(self._ask, structure, request.pdf_text, words)
         self.job = Job(TITLE, data[0], request.forms, module.limits, request.pdf_text)
+        allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
             part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, request.pdf_text)
-            part.where = f"images[{n}]"
+            part.where, part.allowance = f"images[{n}]", allowance
             for sheet in part.sheets():
                 self._read(part, sheet, first=not done)
                 done += 1
