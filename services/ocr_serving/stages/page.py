@@ -32,6 +32,11 @@ class UprightPage:
         """Points, shape (…, 2), of the upright page in pixels of the image that was sent."""
         return as_sent(np.asarray(points, np.float32), self.turn, *self.size)
 
+    def as_upright(self, points: NDArray[np.float32] | Sequence[Sequence[float]]) -> NDArray[np.float32]:
+        """Points, shape (…, 2), of the image that was sent in pixels of the upright page."""
+        back: dict[int, Turn] = {0: 0, 90: 270, 180: 180, 270: 90}
+        return as_sent(np.asarray(points, np.float32), back[self.turn], *self.image.shape[:2])
+
     def box_as_sent(self, box: Sequence[float]) -> list[float]:
         """An upright rectangle x1, y1, x2, y2 of the upright page in pixels of the image that was sent."""
         x1, y1, x2, y2 = box
