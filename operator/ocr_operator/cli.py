@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ import yaml
 
 from ocr_operator import __version__
 from ocr_operator.api.crd import crd
+from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import SpecError, parse
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.loop.options import RunOptions
@@ -89,6 +89,7 @@ def run_options(
         workers=args.workers,
         resync_seconds=args.resync_seconds,
         images=_images(args),
+        upgrades_at_a_time=args.upgrades_at_a_time,
     )
 
 
@@ -111,6 +112,13 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     option("--log-format", choices=("json", "text"), default="json", help="default: %(default)s")
     option("--workers", type=_whole(1, 256), default=8, metavar="N", help="OCRServices worked on at a time (default: %(default)s)")
     option("--resync-seconds", type=_seconds, default=300.0, metavar="S", help="look again after this long (default: 300)")
+    option(
+        "--upgrades-at-a-time",
+        type=_whole(1, 1000),
+        default=3,
+        metavar="N",
+        help="so many OCRServices follow a new version or new flags of the operator before the next do (default: %(default)s)",
+    )
     _add_images(command)
     command.set_defaults(command=_run)
 
@@ -159,27 +167,16 @@ def _crd(_args: argparse.Namespace) -> int:
     return 0
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: dates are text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def _bodies(file: str) -> Iterator[dict[str, Any]]:
     """The objects of a file, those of a List one by one. Raises UsageError."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        # Through JSON, where every key is text, as on the way to an API server.
-        documents = json.loads(json.dumps(list(yaml.load_all(text, _Loader))))
+        found = documents(text)
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}.") from None
     except (yaml.YAMLError, ValueError, TypeError) as exc:
         raise UsageError(f"{file} is not YAML: {' '.join(str(exc).split())}.") from None
-    for document in documents:
+    for document in found:
         if document is None:
             continue
         if not isinstance(document, dict):

@@ -14,6 +14,7 @@ class RunOptions:
 
     `namespaces` empty means those of the whole cluster, which `--all-namespaces` asks for; without either flag it holds the
     operator's own. `resync_seconds` is the pause between two looks at an object that nothing happened to.
+    `upgrades_at_a_time` OCRServices follow a new version of the operator before the next ones do.
     """
 
     namespaces: tuple[str, ...]
@@ -25,6 +26,7 @@ class RunOptions:
     workers: int
     resync_seconds: float
     images: Settings
+    upgrades_at_a_time: int = 3
 
     @property
     def all_namespaces(self) -> bool:
