@@ -18,9 +18,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks import report
-from control_plane import ControlPlane, control_plane
-from operator_process import OperatorProcess
+from benchmarks.library import report
+from helpers.control_plane import ControlPlane, control_plane
+from helpers.operator_process import OperatorProcess
 
 MOST_SECONDS, MOST_WRITES, MOST_MIB, MOST_RESTART_S = 60, 6, 200, 20
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from operator_fixtures import api_server, namespace, operator
-from support import ECHO, Service, serve
+from helpers.operator_fixtures import api_server, namespace, operator
+from helpers.services import ECHO, Service, serve
+from helpers.site import site
 
-__all__ = ["api_server", "namespace", "operator"]
+__all__ = ["api_server", "namespace", "operator", "site"]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +40,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of models of one's own, empty."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("OCR_SERVING_MODELS", str(folder))
+    return folder

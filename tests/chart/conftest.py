@@ -12,8 +12,8 @@ import pytest
 import yaml
 from charts.generate import CHART, KUBE_VERSION
 
-from api_client import SERVICE_MONITOR_CRD
-from control_plane import ControlPlane, binaries, control_plane
+from helpers.api_client import SERVICE_MONITOR_CRD
+from helpers.control_plane import ControlPlane, binaries, control_plane
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]

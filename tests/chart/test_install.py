@@ -16,9 +16,9 @@ import pytest
 import yaml
 from charts.generate import CHART, ROOT
 
-from control_plane import ControlPlane
+from helpers.control_plane import ControlPlane
+from helpers.operator_process import OperatorProcess
 from ocr_operator.names import CHILD_KINDS
-from operator_process import OperatorProcess
 
 Render = Callable[..., list[dict[str, Any]]]
 Run = Callable[..., subprocess.CompletedProcess[str]]

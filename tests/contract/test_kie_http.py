@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import requests
 
-from support import GOLDEN, Service, b64, serve, strip
+from helpers.services import GOLDEN, Service, b64, serve, strip
 
 ITEM = {"transcription", "text", "points", "text_region", "bbox", "confidence", "pred_id", "pred"}
 INVOICE = b64((GOLDEN / "pages" / "invoice_en.jpg").read_bytes())

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from support import GOLDEN, Service, b64, strip
+from helpers.services import GOLDEN, Service, b64, strip
 
 MODULES = ("ocr_system", "ocr_rec")
 CASES = [(module, name) for module in MODULES for name in json.loads((GOLDEN / module / "errors.json").read_text())]

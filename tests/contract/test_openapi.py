@@ -9,7 +9,7 @@ import pytest
 import requests
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from support import GOLDEN, Service, b64, strip
+from helpers.services import GOLDEN, Service, b64, strip
 
 MODULES = ("ocr_det", "ocr_cls", "ocr_rec", "ocr_system")
 

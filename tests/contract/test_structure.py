@@ -14,8 +14,8 @@ import PIL.Image
 import pytest
 import requests
 
+from helpers.services import GOLDEN, Service, b64, serve
 from ocr_serving import cli
-from support import GOLDEN, Service, b64, serve
 
 MODULES = ("structure_layout", "structure_table", "structure_system")
 CROP = b64((GOLDEN / "pages" / "table_crop.jpg").read_bytes())

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from api_client import SERVICE_MONITOR_CRD
 from e2e.images import CLUSTER_SCRIPTS, ROOT, Images
-from kubectl import Kubectl
+from helpers.api_client import SERVICE_MONITOR_CRD
+from helpers.kubectl import Kubectl
 
 CHART = ROOT / "charts" / "ocr-serving"
 RELEASE = "ocr"

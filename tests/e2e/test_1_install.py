@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.clients import Client
 from e2e.images import ROOT, Images
 from e2e.lab import CRD, NAMESPACE, RELEASE, Lab
+from helpers import ocrservices
+from helpers.services import GOLDEN
 from ocr_serving import data
-from support import GOLDEN
 
 SAMPLE = ROOT / "manifests" / "samples" / "invoices.yaml"
 PAGES = GOLDEN / "pages"

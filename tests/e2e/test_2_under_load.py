@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.clients import Client
 from e2e.images import Images
 from e2e.lab import Lab, Report
+from helpers import ocrservices
 
 NAMESPACE = "e2e-load"
 URL = f"http://invoices-ocr-system.{NAMESPACE}.svc:8868/predict/ocr_system"

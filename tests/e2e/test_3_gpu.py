@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.images import CLUSTER_SCRIPTS
 from e2e.lab import Lab, Report
+from helpers import ocrservices
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.lab import Lab, Report
+from helpers import ocrservices
 
 KINDS = (*ocrservices.CHILDREN, "servicemonitor")
 CHILD = "invoices-ocr-system"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.lab import NAMESPACE as RELEASE_NAMESPACE
 from e2e.lab import RELEASE, Lab, Report
+from helpers import ocrservices
 
 NAMESPACE = "e2e-interruptions"
 OPERATOR = f"deployment/{RELEASE}-operator"

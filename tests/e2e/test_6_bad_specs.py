@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-import ocrservices
-from bad_services import BAD
 from e2e.lab import Lab
+from helpers import ocrservices
+from helpers.bad_services import BAD
 
 NAMESPACE = "e2e-bad"
 

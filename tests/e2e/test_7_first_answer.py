@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import ocrservices
 from e2e.clients import Client
 from e2e.images import Images
 from e2e.lab import Lab, Report
+from helpers import ocrservices
 from ocr_serving import data
 
 NAMESPACE = "e2e-first-answer"

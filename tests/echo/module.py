@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.images import Image
+from ocr_serving.decoding.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 
 read_params = params_beside(__file__)

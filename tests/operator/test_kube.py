@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
-from control_plane import ControlPlane
+from helpers.control_plane import ControlPlane
 from ocr_operator.kube import ExistsError, Kube, proxy_for
 from ocr_operator.metrics import Metrics
 

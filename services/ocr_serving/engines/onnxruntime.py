@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
-from ocr_serving.engines.prepared import prepared
+from ocr_serving.engines.graphs.prepared import prepared
 from ocr_serving.errors import ConfigError, ModelError
 
 ERRORS_ONLY = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
 from ocr_serving.engines.ctc import greedy
-from ocr_serving.engines.graph import metadata, parse, recogniser_metadata
+from ocr_serving.engines.graphs.edits import metadata, parse, recogniser_metadata
 from ocr_serving.errors import ConfigError, ModelError
 
 

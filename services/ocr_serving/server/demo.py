@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from ocr_serving import results
+from ocr_serving.output import results
 
 
 def show(url: str, page: Path, *, timeout_s: float) -> str:

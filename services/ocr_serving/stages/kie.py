@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_serving.config.params import KieParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, Tensor, open_engine
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.images import Image
-from ocr_serving.params import KieParams
 from ocr_serving.stages.tokens import PAD, Tokenizer
 
 Box = tuple[float, float, float, float]

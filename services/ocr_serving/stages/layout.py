@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving import models
+from ocr_serving.config.params import LayoutParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, Tensor, open_engine
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.images import Image
-from ocr_serving.params import LayoutParams
 from ocr_serving.stages.detection import NORMALISED, network_input
 
 INPUT_SIZE = (800, 608)

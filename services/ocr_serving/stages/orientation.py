@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_serving.config.params import ClassifierParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
-from ocr_serving.images import Image
-from ocr_serving.params import ClassifierParams
 
 LINE_STEPS: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))
 """What `lines_input` does to a pixel, for engines that do it themselves."""

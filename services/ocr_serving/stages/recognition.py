@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving import models
+from ocr_serving.config.params import RecognitionParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import CTC_CLASSES, EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.images import Image
-from ocr_serving.params import RecognitionParams
 from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
 
 WIDTH_STEP = 32

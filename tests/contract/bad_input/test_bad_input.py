@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from support import ECHO, Service, serve
+from helpers.services import ECHO, Service, serve
 
 from . import bodies, pictures, transports
 from .case import MODULES, Case, Picture

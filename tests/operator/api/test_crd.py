@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from api_client import Api
-from bad_services import BAD, service
-from control_plane import ControlPlane
+from helpers.api_client import Api
+from helpers.bad_services import BAD, service
+from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api.crd import crd
 from ocr_operator.api.spec import SpecError, parse

@@ -7,7 +7,7 @@ import math
 import random
 from typing import Any
 
-from control_plane import ControlPlane
+from helpers.control_plane import ControlPlane
 from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import parse
 from ocr_operator.desired.render import config_text

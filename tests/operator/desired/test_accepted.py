@@ -11,8 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from api_client import SERVICE_MONITOR_CRD, Api
-from control_plane import ControlPlane
+from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api import schema
 from ocr_operator.api.crd import crd

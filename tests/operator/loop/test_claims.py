@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from fake_kube import FakeKube
+from helpers.fake_kube import FakeKube
 from ocr_operator.api.spec import Settings
 from ocr_operator.loop.claims import CLAIM_S, Claims, Move
 from ocr_operator.loop.reconcile import Reconciler

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from api_client import SERVICE_MONITOR_CRD, Api
-from control_plane import ControlPlane
+from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.control_plane import ControlPlane
+from helpers.ocrservices import EVERYTHING, MANAGED, service, status, wait_for_condition
+from helpers.operator_process import OperatorProcess
 from ocr_operator.api.crd import crd
-from ocrservices import EVERYTHING, MANAGED, service, status, wait_for_condition
-from operator_process import OperatorProcess
 
 WORDS = '😀 𝕆 \u0085\u2028\u202e\ufeff\x7f ﷽ \t"\\ud83d ⊕'
 TOKEN = "automountServiceAccountToken"

@@ -12,9 +12,20 @@ from typing import Any
 
 import pytest
 
-from control_plane import ControlPlane
-from ocrservices import CHILDREN, EDITS, EVERYTHING, MANAGED, children, condition, events, service, status, wait_for_condition
-from operator_process import OperatorProcess
+from helpers.control_plane import ControlPlane
+from helpers.ocrservices import (
+    CHILDREN,
+    EDITS,
+    EVERYTHING,
+    MANAGED,
+    children,
+    condition,
+    events,
+    service,
+    status,
+    wait_for_condition,
+)
+from helpers.operator_process import OperatorProcess
 
 
 def test_one_object_becomes_a_deployment_a_service_and_a_config(

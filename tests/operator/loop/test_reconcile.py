@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fake_kube import FakeKube
+from helpers.fake_kube import FakeKube
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
 from ocr_operator.loop.reconcile import Reconciler, Result

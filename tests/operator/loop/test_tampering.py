@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
-from api_client import SERVICE_MONITOR_CRD, Api
-from control_plane import ControlPlane
+from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api.spec import Settings, parse
 from ocr_operator.desired.render import render

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import networks
+from helpers import networks
+from helpers.services import needs_bfloat16
 from ocr_serving.engines import engine_options, model_files, open_engine
 from ocr_serving.engines.local import engine_name
 from ocr_serving.errors import ConfigError, ModelError, ServingError
-from support import needs_bfloat16
 
 
 @pytest.fixture

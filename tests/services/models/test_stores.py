@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.site import Answer, Site, sha256
 from ocr_serving import models
 from ocr_serving.errors import ModelError
-
-from .conftest import Answer, Site, sha256
 
 
 @pytest.fixture

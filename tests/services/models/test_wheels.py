@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.site import Notes
 from ocr_serving import models
 from ocr_serving.errors import ModelError
 from ocr_serving.models.catalogue import package_sizes
 from ocr_serving.models.wheels import plan
-
-from .conftest import Notes
 
 CLASSIFIER = "ch_ppocr_mobile_v2.0_cls"
 

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
-from ocr_serving import drawing, models, results
+from ocr_serving import models
+from ocr_serving.decoding.images import Image
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.kie_ser.module import KieSer
 from ocr_serving.modules.loader import load_module
+from ocr_serving.output import drawing, results
 
 TINY = {"model_set": "PP-OCRv6_tiny"}
 FORM = [

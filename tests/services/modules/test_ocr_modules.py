@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr_serving import models, results
+from helpers.services import needs_bfloat16
+from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import BUILTIN, load_module
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from support import needs_bfloat16
+from ocr_serving.output import results
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PAGE = GOLDEN / "pages" / "table_crop.jpg"

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from helpers.services import ECHO
 from ocr_serving import cli
 from ocr_serving.config import ServiceConfig, misspelt
 from ocr_serving.errors import ConfigError
 from ocr_serving.server import plan
-from support import ECHO
 
 OLD_FILE = {
     "modules_info": {"ocr_system": {"init_args": {"version": "1.0.0", "use_gpu": True}, "predict_args": {}}},

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from networks import every_pair, ids_modulo_seven
+from helpers.networks import every_pair, ids_modulo_seven
+from ocr_serving.config.params import KieParams
 from ocr_serving.data import PACKAGED
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.params import KieParams
 from ocr_serving.stages import kie
 from ocr_serving.stages.kie import Label, Span
 from ocr_serving.stages.tokens import PAD

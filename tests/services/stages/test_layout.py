@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ocr_serving import models
+from ocr_serving.config.params import LayoutParams
 from ocr_serving.engines import EngineOptions
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.params import LayoutParams
 from ocr_serving.stages.layout import (
     INPUT_SIZE,
     STRIDES,

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import networks
+from helpers import networks
+from ocr_serving.config.params import ClassifierParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import ModelError
-from ocr_serving.params import ClassifierParams
 from ocr_serving.stages.orientation import Angle, TextClassifier, lines_input, turned
 
 BRIGHT = np.full((20, 100, 3), 250, np.uint8)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import networks
+from helpers import networks
+from ocr_serving.config.params import RecognitionParams
 from ocr_serving.engines import EngineName, engine_options
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.params import RecognitionParams
 from ocr_serving.stages.orientation import lines_input
 from ocr_serving.stages.recognition import MAX_WIDTH, Text, TextRecognizer, batches, decoded, listed_characters
 

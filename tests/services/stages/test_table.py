@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ocr_serving import models
+from ocr_serving.config.params import TableParams
 from ocr_serving.engines import EngineOptions
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.params import TableParams
 from ocr_serving.stages.table import TOKENS, TableStructurer, decoded, table_input, tokens
 
 VOCABULARY = ["sos", "<tr>", "<td></td>", "</tr>", "eos"]

@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import KieParams, OCRParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.params import KieParams, OCRParams
 from ocr_serving.stages.kie import EntityLabeller, Window, rectangle
 
 read_params = params_beside(__file__)
@@ -69,7 +69,7 @@ class KieSer(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
-        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.read(images, paths)]
+        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.in_time(self.read(images, paths))]
 
     def label(self, image: Image) -> tuple[list[Item], list[Window]]:
         """The lines of one image, and the windows they were labelled in."""

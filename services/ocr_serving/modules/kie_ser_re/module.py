@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import KieParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.kie_ser.module import Item, KieSer
-from ocr_serving.params import KieParams
 from ocr_serving.stages.kie import Label, RelationFinder
 
 read_params = params_beside(__file__)
@@ -52,7 +52,7 @@ class KieSerRe(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
-        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.read(images, paths)]
+        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.in_time(self.read(images, paths))]
 
     def _pairs(self, image: Image) -> list[tuple[Item, Item]]:
         items, windows = self.ser.label(image)

@@ -5,10 +5,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import RecognitionParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from ocr_serving.params import RecognitionParams
 from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)

@@ -5,10 +5,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import LayoutParams, Score
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, engine_options
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from ocr_serving.params import LayoutParams, Score
 from ocr_serving.stages.layout import LayoutDetector
 
 read_params = params_beside(__file__)
@@ -65,7 +65,7 @@ class StructureLayout(Module):
     ) -> list[PageLayout | list[LayoutRegion]]:
         """The regions of each image; [] for an image that is None."""
         params = self.params.updated(layout_score_threshold=layout_score_threshold, layout_nms_threshold=layout_nms_threshold)
-        return [[] if image is None else self._layout(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._layout(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _layout(self, image: Image, params: LayoutParams) -> PageLayout:
         with self.stage("layout"):

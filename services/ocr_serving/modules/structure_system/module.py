@@ -6,16 +6,17 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
+from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
-from ocr_serving.images import Image
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
-from ocr_serving.params import LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.stages.layout import Region
+from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
-from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
+from ocr_serving.stages.regions import Rectangles, centred, touching
 
 read_params = params_beside(__file__)
 
@@ -103,7 +104,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._page(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _page(self, image: Image, params: StructureParams) -> PageStructure:
         regions = self._regions(image, params)
@@ -139,7 +140,7 @@ class StructureSystem(Module):
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in reading_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height)]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:

@@ -1,0 +1,300 @@
+"""Parameters of `params.py` under PaddleOCR's names, as typed, frozen objects with bounds.
+
+A value comes from, the later beating the earlier: the default here, the model set, `read_params()` of the module's params.py,
+the overrides of config.json. None in params.py means "not set".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from ocr_serving import models
+from ocr_serving.errors import ConfigError, InputError
+from ocr_serving.validation import Frozen, did_you_mean, validated
+
+SideLength = Annotated[int, Field(ge=32, le=16384)]
+LimitType = Literal["max", "min"]
+Score = Annotated[float, Field(ge=0, le=1)]
+ReadingOrder = Literal["columns", "legacy"]
+UnclipRatio = Annotated[float, Field(gt=0, le=10)]
+
+
+def _image_shape(value: object) -> object:
+    """PaddleOCR writes shapes as "3, 48, 320"."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise ValueError('give three numbers, as in "3, 48, 320"') from None
+
+
+ImageShape = Annotated[
+    tuple[Literal[3], Annotated[int, Field(ge=8, le=512)], Annotated[int, Field(ge=8, le=4096)]], BeforeValidator(_image_shape)
+]
+
+WITHOUT_MEANING: Mapping[str, object] = {
+    "use_pdserving": False,
+    "use_zero_copy_run": False,
+    "warmup": False,
+    "use_onnx": False,
+    "show_log": False,
+    "mode": "structure",
+    "recovery": False,
+    "image_orientation": False,
+    "table_algorithm": "TableAttn",
+    "vis_font_path": "./doc/fonts/simfang.ttf",
+    "det_box_type": "quad",
+    "det_east_score_thresh": 0.8,
+    "det_east_cover_thresh": 0.1,
+    "det_east_nms_thresh": 0.2,
+    "det_sast_score_thresh": 0.5,
+    "det_sast_nms_thresh": 0.2,
+    "det_sast_polygon": False,
+}
+"""Keys of old params.py files that this server has no use for, with the only value that may stand there."""
+
+
+class Params(Frozen):
+    """What every module's parameters share."""
+
+    model_set: str = Field(
+        models.DEFAULT_SET, description="Which weights: a set of `ocr-serving models list`. It fills what nobody else sets."
+    )
+    use_tensorrt: bool = Field(False, description="Run on TensorRT, on a GPU that has it; refused elsewhere.")
+
+    FROM_SET: ClassVar[Mapping[str, str]] = {}
+    """Fields that the model set fills where nobody else does: field → attribute of the set."""
+
+    @classmethod
+    def read(cls, config: object, overrides: Mapping[str, Any], root: Path | None = None) -> Self:
+        """Parameters from what `read_params()` returned (any object with attributes, or a dict) and `overrides` of it.
+
+        The path of a dictionary (`*_dict_path`) is relative to the working folder, or where it is not there to `root`. Raises
+        ConfigError with a sentence that names the key.
+        """
+        given = _meaningful(attributes(config), "params.py") | _meaningful(overrides, "params")
+        known = models.model_sets()
+        name = str(given.get("model_set", models.DEFAULT_SET))
+        if name not in known:
+            raise ConfigError(
+                f"params.py: there is no model_set '{name}'{did_you_mean(name, known)}: take one of {', '.join(known)}."
+            )
+        chosen = known[name]
+        from_set = {field: getattr(chosen, attribute) for field, attribute in cls.FROM_SET.items()}
+        published = {name: value for name, value in chosen.params.items() if name in cls.model_fields}
+        given |= {key: _found(value, root) for key, value in given.items() if key.endswith("_dict_path") and isinstance(value, str)}
+        return validated(cls, from_set | published | given, where="params.py", error=ConfigError)
+
+    def updated(self, **changes: object) -> Self:
+        """A copy with `changes`, of which None means "as it is". Raises InputError."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        if not given:
+            return self
+        return validated(type(self), dict(self) | given, where="predict", error=InputError)
+
+    def only(self, cls: type[Params]) -> dict[str, Any]:
+        """The values of the fields that `cls` has: overrides for a module that is a part of another."""
+        return {name: getattr(self, name) for name in cls.model_fields}
+
+
+def _found(spec: str, root: Path | None) -> str:
+    """`spec`, or the file of that name below `root` where the working folder has none."""
+    path = Path(spec).expanduser()
+    return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
+
+
+class PageParams(Params):
+    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+
+    reading_order: ReadingOrder | None = Field(
+        None, description='"columns", along columns and the page\'s slope, or "legacy", as PaddleOCR sorts; unset, see rec_width.'
+    )
+    det_pieces: bool | None = Field(
+        None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
+    )
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def legacy_order(self) -> bool:
+        """Whether lines come in PaddleOCR's order."""
+        return self.legacy if self.reading_order is None else self.reading_order == "legacy"
+
+
+class DetectionParams(PageParams):
+    """Parameters of text detection; lengths in pixels."""
+
+    FROM_SET: ClassVar[Mapping[str, str]] = {"det_model_dir": "det"}
+
+    det_algorithm: Literal["DB", "DB++"] = Field("DB", description="Kind of the detector, which tells how its input is normalised.")
+    det_model_dir: str = Field(description="The detector: a name of `ocr-serving models list`, or a folder.")
+    det_limit_side_len: SideLength = Field(960, description="Pixels that a side of the page is scaled to; see det_limit_type.")
+    det_limit_type: LimitType = Field(
+        "max", description="det_limit_side_len bounds the longer (max) or the shorter (min) side; a page within it is not scaled."
+    )
+    det_db_thresh: Score = Field(0.3, description="Pixels of which the detector is surer than this are text.")
+    det_db_box_thresh: Score = Field(0.6, description="Lines whose pixels are on average less sure than this are left out.")
+    det_db_unclip_ratio: UnclipRatio = Field(
+        1.5, description="How far a line's shrunk outline is grown: by its area times this, over its perimeter."
+    )
+    use_dilation: bool = Field(False, description="Grow the detector's map by a pixel first, which closes gaps inside letters.")
+    det_db_score_mode: Literal["fast", "slow"] = Field(
+        "fast", description="Average the pixels of a line over its rectangle (fast) or over its outline (slow)."
+    )
+
+
+class ClassifierParams(Params):
+    """Parameters of the angle classifier."""
+
+    FROM_SET: ClassVar[Mapping[str, str]] = {"cls_model_dir": "cls"}
+
+    cls_model_dir: str = Field(description="The angle classifier: a name of `ocr-serving models list`, or a folder.")
+    cls_image_shape: ImageShape = Field((3, 48, 192), description="Channels, height and width of its input, in pixels.")
+    label_list: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("0", "180"), description="Its classes, in order; one with 180 in its name means upside down."
+    )
+    cls_batch_num: int = Field(30, ge=1, le=1024, description="Lines that it sees at once.")
+    cls_thresh: Score = Field(0.9, description="Lines upside down are turned where the classifier is surer than this.")
+
+
+class RecognitionParams(Params):
+    """Parameters of recognition."""
+
+    FROM_SET: ClassVar[Mapping[str, str]] = {"rec_model_dir": "rec"}
+
+    rec_algorithm: Literal["SVTR_LCNet", "SVTR_HGNet", "CRNN"] = Field(
+        "SVTR_LCNet", description="Kind of the recogniser; all are read in one way."
+    )
+    rec_model_dir: str = Field(description="The recogniser: a name of `ocr-serving models list`, or a folder.")
+    rec_image_shape: ImageShape = Field(
+        (3, 48, 320), description="Channels, height and, with rec_width legacy, least width of its input, in pixels."
+    )
+    rec_width: Literal["tight", "legacy"] = Field(
+        "tight",
+        description=(
+            "tight pads each line to its own width, in steps of 32 pixels; legacy to the widest of its batch and at least to"
+            " rec_image_shape, as PaddleOCR does: up to a third slower, the same text."
+        ),
+    )
+    rec_batch_num: int = Field(6, ge=1, le=1024, description="Lines that it sees at once.")
+    max_text_length: int = Field(25, ge=1, description="Without effect, for old files' sake: lines of any length are read.")
+    rec_char_dict_path: str | None = Field(
+        None, description="A file with one character a line; without it, the dictionary that the model carries."
+    )
+    use_space_char: bool = Field(True, description="Whether the dictionary has a space added at its end.")
+
+
+class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
+    """Parameters of the whole pipeline: detection, angle classifier, recognition."""
+
+    FROM_SET: ClassVar[Mapping[str, str]] = {
+        **DetectionParams.FROM_SET,
+        **ClassifierParams.FROM_SET,
+        **RecognitionParams.FROM_SET,
+        "use_angle_cls": "use_angle_cls",
+    }
+
+    use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
+    drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return self.rec_width == "legacy"
+
+
+class LayoutParams(Params):
+    """Parameters of layout analysis."""
+
+    layout_model_dir: str = Field("layout_cdla", description="The network: a name of `ocr-serving models list`, or a folder.")
+    layout_dict_path: str | None = Field(
+        None, description='Its labels: "cdla", "publaynet", or a file with one a line; without it, the model\'s own.'
+    )
+    layout_score_threshold: Score = Field(0.5, description="Regions that the network is less sure of are left out.")
+    layout_nms_threshold: Score = Field(
+        0.5, description="Of two regions of one label that overlap more than this (intersection over union), the surer stays."
+    )
+
+
+class TableParams(OCRParams):
+    """Parameters of table recognition, which inherit those of the OCR that reads the cells."""
+
+    table_model_dir: str = Field(
+        "SLANet_plus", description="The network of structures: a name of `ocr-serving models list`, or a folder."
+    )
+    table_char_dict_path: str | None = Field(
+        None, description="A file with one structure token a line; without it, those that come with the model."
+    )
+    table_max_len: int = Field(488, ge=32, le=2048, description="Pixels of the longer side that a table is scaled to.")
+    merge_no_span_structure: bool = Field(
+        True, description="Whether the network has one token for a cell without spans, as SLANet_plus has."
+    )
+
+
+class StructureParams(TableParams, LayoutParams):
+    """Parameters of whole pages: layout, tables and OCR."""
+
+    layout: bool = Field(True, description="Look for regions; without it the whole image is one table.")
+    table: bool = Field(True, description="Recognise tables; without it their lines are told as those of other regions.")
+    ocr: bool = Field(True, description="Read; without it regions have no text, but for tables.")
+    table_text: Literal["page", "crop"] | None = Field(
+        None,
+        description=(
+            "page: cells take the lines of the page, which is read once; crop: each table is read again by itself, as PaddleOCR"
+            " does, which doubles the time of a page full of tables. Unset it is crop where rec_width is legacy, else page."
+        ),
+    )
+
+    @property
+    def reads_tables_once(self) -> bool:
+        """Whether cells take the lines of the page."""
+        return (self.table_text or ("crop" if self.rec_width == "legacy" else "page")) == "page"
+
+
+class KieParams(OCRParams):
+    """Parameters of key information."""
+
+    kie_algorithm: Literal["LayoutXLM"] = Field("LayoutXLM", description="Whose signature the networks have.")
+    use_visual_backbone: bool = Field(False, description="True for networks that take the page's image as well.")
+    ser_model_dir: str = Field(
+        "kie_demo_ser",
+        description=(
+            "The network that labels lines, with its sentencepiece.bpe.model beside it: a name of `ocr-serving models list`, or a"
+            " folder."
+        ),
+    )
+    re_model_dir: str = Field(
+        "kie_demo_re", description="The network that pairs them: a name of `ocr-serving models list`, or a folder."
+    )
+    ser_dict_path: str | None = Field(None, description="A file with one label a line; without it, QUESTION, ANSWER and HEADER.")
+    ocr_order_method: Literal["tb-yx"] = Field("tb-yx", description="Order in which lines go in: top to bottom, left to right.")
+
+
+def attributes(config: object) -> dict[str, Any]:
+    """`config` as a dict: old files return a bare class with attributes, on itself or on an instance."""
+    if isinstance(config, Mapping):
+        return dict(config)
+    names = (name for name in dir(config) if not name.startswith("_"))
+    values = {name: getattr(config, name) for name in names}
+    return {name: value for name, value in values.items() if not callable(value)}
+
+
+def _meaningful(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`values` without what is not set and without old keys; an old key that asks for something is refused."""
+    for name, harmless in WITHOUT_MEANING.items():
+        if values.get(name) not in (None, harmless):
+            raise ConfigError(f"{where}: '{name}' = {values[name]!r} is not supported here: remove it or set it to {harmless!r}.")
+    return {name: value for name, value in values.items() if value is not None and name not in WITHOUT_MEANING}

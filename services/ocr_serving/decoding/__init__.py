@@ -1,0 +1,1 @@
+"""From the bytes of a file to pictures: images, and the pages of documents."""

@@ -1,0 +1,1 @@
+"""ONNX graphs as data: edits, folding, and the prepared models that are kept."""

@@ -1,0 +1,206 @@
+"""Decoding, seen from the pixels: what comes out is what a viewer shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.ExifTags
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+
+from ocr_serving.decoding import images
+from ocr_serving.decoding.images import Limits, Undecodable
+from ocr_serving.errors import InputError, TooLargeError
+
+WIDTH, HEIGHT = 40, 24
+COLOURS = PIL.Image.new("RGB", (WIDTH, HEIGHT), "white")
+for _at, _colour in enumerate(("red", "lime", "blue", "black", "gold")):
+    COLOURS.paste(_colour, (8 * _at, 0, 8 * _at + 8, 12))
+"""Five colours over white: no two of its eight orientations look alike."""
+
+
+def saved(image: PIL.Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def decoded(data: bytes, limits: Limits | None = None) -> NDArray[np.uint8]:
+    found = images.from_bytes(data, where="it", limits=limits or Limits())
+    assert not isinstance(found, Undecodable), found.reason
+    assert found.dtype == np.uint8
+    assert found.flags.c_contiguous
+    return found
+
+
+def difference(data: bytes, expected: PIL.Image.Image) -> float:
+    """Mean absolute difference of the decoded picture from the expected one, in grey levels."""
+    found = decoded(data)[:, :, ::-1]
+    wanted = np.asarray(expected.convert("RGB"))
+    assert found.shape == wanted.shape
+    return float(np.abs(found.astype(int) - wanted).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "tolerance"),
+    [
+        ("PNG", {}, 0),
+        ("BMP", {}, 0),
+        ("PPM", {}, 0),
+        ("GIF", {}, 0),
+        ("TIFF", {}, 0),
+        ("TIFF", {"compression": "tiff_lzw"}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("WEBP", {"quality": 95}, 20),
+        ("JPEG", {"quality": 95, "subsampling": 0}, 3),
+        ("JPEG", {"quality": 95, "subsampling": 0, "progressive": True}, 3),
+        ("JPEG2000", {}, 0),
+        ("AVIF", {"quality": 95, "subsampling": "4:4:4"}, 3),
+    ],
+)
+def test_each_format_gives_its_colours(kind: str, options: dict[str, Any], tolerance: float) -> None:
+    assert difference(saved(COLOURS, kind, **options), COLOURS) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_gives_its_colours(kind: str) -> None:
+    assert difference(saved(COLOURS.convert("CMYK"), kind), COLOURS) <= 5
+
+
+def test_a_palette_gives_its_colours() -> None:
+    assert difference(saved(COLOURS.quantize(8), "PNG"), COLOURS) == 0
+
+
+@pytest.mark.parametrize("ending", [".png", ".tiff"])
+def test_sixteen_bits_become_eight(ending: str) -> None:
+    eight = np.asarray(COLOURS)[:, :, ::-1]
+    assert np.array_equal(decoded(cv2.imencode(ending, eight.astype(np.uint16) * 257)[1].tobytes()), eight)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "JPEG2000", "AVIF"])
+def test_transparency_is_laid_over_white(kind: str) -> None:
+    ramp = PIL.Image.linear_gradient("L").resize((64, 300))
+    clear = PIL.Image.merge("RGBA", [PIL.Image.new("L", ramp.size)] * 3 + [ramp])
+    options = {"lossless": True} if kind == "WEBP" else {}
+    on_white = PIL.Image.alpha_composite(PIL.Image.new("RGBA", ramp.size, "white"), clear)
+    assert difference(saved(clear, kind, **options), on_white) <= 1
+
+
+def test_a_transparent_colour_is_white() -> None:
+    opaque_above = PIL.Image.new("RGB", (WIDTH, HEIGHT), "white")
+    opaque_above.paste("red", (0, 0, WIDTH, 12))
+    picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), "black")
+    picture.paste("red", (0, 0, WIDTH, 12))
+    palette = picture.quantize(2)
+    black = palette.getpixel((0, HEIGHT - 1))
+    assert difference(saved(picture, "PNG", transparency=(0, 0, 0)), opaque_above) == 0
+    assert difference(saved(palette, "PNG", transparency=black), opaque_above) == 0
+    assert difference(saved(palette, "GIF", transparency=black), opaque_above) == 0
+
+
+ORIENTED = [
+    *((kind, False) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")),
+    *((kind, True) for kind in ("PNG", "WEBP", "TIFF", "AVIF")),
+]
+
+
+@pytest.mark.parametrize(("kind", "alpha"), ORIENTED)
+def test_exif_orientation_is_applied_as_viewers_do(kind: str, alpha: bool) -> None:
+    picture = COLOURS.convert("RGBA") if alpha else COLOURS
+    if alpha:
+        picture.putpixel((0, 0), (0, 0, 0, 0))
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind in ("JPEG", "AVIF") else {}
+    for orientation in range(1, 9):
+        exif = PIL.Image.Exif()
+        exif[PIL.ExifTags.Base.Orientation] = orientation
+        data = saved(picture, kind, exif=exif, **options)
+        assert difference(data, viewed(COLOURS, orientation)) <= 10, orientation
+
+
+def viewed(image: PIL.Image.Image, orientation: int) -> PIL.Image.Image:
+    """The stored picture as a viewer turns it, by the table of the EXIF standard: where its row 0 and column 0 are to be seen."""
+    turns = PIL.Image.Transpose
+    turn = (
+        None,
+        turns.FLIP_LEFT_RIGHT,
+        turns.ROTATE_180,
+        turns.FLIP_TOP_BOTTOM,
+        turns.TRANSPOSE,
+        turns.ROTATE_270,
+        turns.TRANSVERSE,
+        turns.ROTATE_90,
+    )[orientation - 1]
+    return image if turn is None else image.transpose(turn)
+
+
+def test_the_first_frame_counts() -> None:
+    other = PIL.Image.new("RGB", COLOURS.size, "red")
+    for kind in ("GIF", "PNG", "TIFF"):
+        assert difference(saved(COLOURS, kind, save_all=True, append_images=[other]), COLOURS) == 0
+
+
+def test_too_many_pixels_are_refused_by_the_header() -> None:
+    data = saved(COLOURS, "PNG")
+    assert decoded(data, Limits(max_pixels=WIDTH * HEIGHT)).shape == (HEIGHT, WIDTH, 3)
+    with pytest.raises(TooLargeError, match=r"^it has 40x24 pixels, over the limit of 959 \(max_pixels\)"):
+        images.from_bytes(data, where="it", limits=Limits(max_pixels=WIDTH * HEIGHT - 1))
+    with pytest.raises(TooLargeError, match="no side may be longer"):
+        images.from_bytes(b"P5 1000001 1 255\n", where="it", limits=Limits())
+
+
+def test_files_that_would_cost_gigabytes_or_minutes_are_damaged() -> None:
+    png, jpeg = saved(COLOURS, "PNG"), saved(COLOURS, "JPEG", progressive=True)
+    last_scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    longer = images.from_bytes(png[:33] + b"\x7f\xff\xff\xff" + png[37:], where="it", limits=Limits())
+    assert longer == Undecodable("it cannot be decoded: a PNG chunk says that it is longer than the file")
+    scans = images.from_bytes(jpeg[:-2] + last_scan * 100 + jpeg[-2:], where="it", limits=Limits())
+    assert scans == Undecodable("it cannot be decoded: a JPEG of more than 100 scans")
+    # Bytes that only look like scans, in a comment and behind the end, are none.
+    comment = b"\xff\xfe\x01\x92" + b"\xff\xda" * 200
+    assert difference(jpeg[:2] + comment + jpeg[2:] + b"\xff\xda" * 200, COLOURS) < 15
+
+
+@pytest.mark.parametrize("data", [b"x", b"this is not an image", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", zlib.compress(bytes(99))])
+def test_what_is_no_image_says_so(data: bytes) -> None:
+    found = images.from_bytes(data, where="it", limits=Limits())
+    assert isinstance(found, Undecodable)
+    assert found.reason.startswith("it cannot be decoded: ")
+
+
+def test_base64_is_taken_as_clients_send_it() -> None:
+    text = base64.encodebytes(saved(COLOURS, "PNG")).decode()
+    for sent in (text, text.replace("\n", ""), f"data:image/png;base64,{text}", text.replace("\n", "\r\n ")):
+        found = images.from_bytes(images.bytes_from_base64(sent, where="it"), where="it", limits=Limits())
+        assert not isinstance(found, Undecodable)
+        assert np.array_equal(found[:, :, ::-1], np.asarray(COLOURS))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "it is empty"),
+        ("data:image/png;base64,", "it is empty"),
+        ("!!!!", "it is empty or holds no base64"),
+        ("abcde", "it is not base64"),
+        ("\ud800", "it is not base64"),
+        ("http://127.0.0.1/page.png", "it is a URL, and none is fetched"),
+    ],
+)
+def test_what_is_not_base64_is_the_callers_fault(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=f"^{says}"):
+        images.bytes_from_base64(text, where="it")
+
+
+def test_any_depth_and_number_of_channels_goes_over_white() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(images.over_white(grey), np.repeat(grey[:, :, None], 3, axis=2))
+    assert np.array_equal(images.over_white(grey.astype(np.uint16) * 257), images.over_white(grey))
+    tall = np.zeros((images.STRIP * 2 + 3, 5, 4), np.uint8)
+    tall[..., 3] = np.arange(len(tall), dtype=np.uint8)[:, None]
+    assert np.array_equal(images.over_white(tall), np.repeat(255 - tall[..., 3:], 3, axis=2))
