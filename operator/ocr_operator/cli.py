@@ -1,4 +1,4 @@
-"""`ocr-operator run|render|crd`."""
+"""`ocr-operator run|render|diff|crd`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ocr_operator import __version__
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.crd import crd
 from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import SpecError, parse
@@ -44,6 +45,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
     _add_images(command)
     command.set_defaults(command=_render)
+    command = commands.add_parser(
+        "diff", help="say what this version and these flags would change in the cluster; nothing is written"
+    )
+    watched = command.add_mutually_exclusive_group()
+    watched.add_argument("--namespace", action="extend", nargs="+", metavar="NS", help="namespaces to look at (default: its own)")
+    watched.add_argument("--all-namespaces", action="store_true", help="look at the whole cluster")
+    _add_images(command)
+    command.set_defaults(command=_diff)
     command = commands.add_parser("crd", help="print the CustomResourceDefinition")
     command.set_defaults(command=_crd)
     return top
@@ -90,6 +99,12 @@ def run_options(
         resync_seconds=args.resync_seconds,
         images=_images(args),
         upgrades_at_a_time=args.upgrades_at_a_time,
+        allowed=Allowed(
+            volumes=tuple(args.allow_volumes),
+            service_accounts=tuple(args.allow_service_accounts),
+            priority_classes=tuple(args.allow_priority_classes),
+            registries=tuple(args.allow_registries),
+        ),
     )
 
 
@@ -119,8 +134,30 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="N",
         help="so many OCRServices follow a new version or new flags of the operator before the next do (default: %(default)s)",
     )
+    _add_allowed(command)
     _add_images(command)
     command.set_defaults(command=_run)
+
+
+def _add_allowed(command: argparse.ArgumentParser) -> None:
+    defaults = Allowed()
+    for flag, value, what in (
+        ("volumes", defaults.volumes, "kinds of volumes that OCRServices may mount"),
+        ("service-accounts", defaults.service_accounts, "service accounts that their pods may run as"),
+        ("priority-classes", defaults.priority_classes, "priority classes that their pods may have"),
+        ("registries", defaults.registries, "beginnings of the images that they may run, such as registry.example.org/ocr"),
+    ):
+        command.add_argument(
+            f"--allow-{flag}",
+            type=_names,
+            default=value,
+            metavar="NAME,…",
+            help=f"{what}; * for all, '' for none (default: {','.join(value)})",
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def _add_images(command: argparse.ArgumentParser) -> None:
@@ -146,6 +183,25 @@ def _run(args: argparse.Namespace) -> int:
     return run(options)
 
 
+def _diff(args: argparse.Namespace) -> int:
+    """0 where nothing would change, 3 where something would."""
+    own = os.environ.get("POD_NAMESPACE") or "default"
+    namespaces = () if args.all_namespaces else tuple(args.namespace or (own,))
+    from kubernetes.aio.config import ConfigException
+
+    from ocr_operator.kube import RefusedError, UnreachableError
+    from ocr_operator.loop.diff import diff
+
+    try:
+        lines = diff(namespaces, _images(args))
+    except ConfigException:
+        raise UsageError("no cluster: set KUBECONFIG, or run it in a pod with a service account.") from None
+    except (RefusedError, UnreachableError) as exc:
+        raise UsageError(f"{exc}.") from None
+    print("\n".join(lines) or "nothing would change")
+    return 3 if lines else 0
+
+
 def _render(args: argparse.Namespace) -> int:
     manifests = []
     for file in args.file:
@@ -154,12 +210,28 @@ def _render(args: argparse.Namespace) -> int:
             metadata = body.get("metadata")
             if isinstance(metadata, dict):
                 body["metadata"] = {"namespace": args.namespace} | metadata
-            rendered += render(parse(body), _images(args))
+            try:
+                rendered += render(parse(body), _images(args))
+            except SpecError as exc:
+                name = metadata.get("name", "without a name") if isinstance(metadata, dict) else "without a name"
+                raise UsageError(f"{file}, OCRService {name}: {exc}") from None
         if not rendered:
             raise UsageError(f"{file} holds no OCRService.")
         manifests += rendered
-    print(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True, width=140), end="")
+    print(yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140), end="")
     return 0
+
+
+class _Dumper(yaml.SafeDumper):
+    """Text of several lines, such as a config.json, as a block that a person can read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_block = "\n" in text and not any(line.endswith((" ", "\t")) for line in text.splitlines())
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if is_block else None)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _crd(_args: argparse.Namespace) -> int:

@@ -20,6 +20,9 @@ GPU_RESOURCE = "nvidia.com/gpu"
 TIMEOUT_S = 120
 """timeout_s of config.json where nobody sets it."""
 
+TMP_SIZE = "2Gi"
+"""The most that a pod may put into /tmp, which is the node's disk: pages of a PDF, and models while they are unpacked."""
+
 PRE_STOP_S = 5
 """Time in which every node learns that a pod goes, before it stops taking requests."""
 
@@ -121,7 +124,10 @@ def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[
 
 def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     fields = module.fields
-    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": module.child_name}}, {"name": "tmp", "emptyDir": {}}]
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": module.child_name}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+    ]
     if fields.models is not None and fields.models.pvc is not None:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": fields.models.pvc.claim_name, "readOnly": True}})
     elif _has_store(module):

@@ -104,7 +104,7 @@ class Children:
             live = await self._look_for(ref) if is_new else await self.read(ref)
             if live is not None:
                 check_is_ours(live, service)
-            wanted = _with_live_replicas(manifest, live, _least_replicas(manifests))
+            wanted = wanted_beside(manifest, live, manifests)
             was_ours = hash_of(manifest) in (self._made.get(ref), live and hash_of(live.body))
             if not was_ours:
                 self._contention.forget(ref)
@@ -345,21 +345,25 @@ def _can_be_refused(manifest: Mapping[str, Any]) -> bool:
     return True
 
 
-def _least_replicas(manifests: Sequence[JSON]) -> int:
+def _least_replicas(manifest: JSON, manifests: Sequence[JSON]) -> int:
     """The fewest pods that the module's autoscaler, if any, lets there be."""
-    return next((int(item["spec"]["minReplicas"]) for item in manifests if item["kind"] == "HorizontalPodAutoscaler"), 0)
+    name = manifest["metadata"]["name"]
+    scalers = (item for item in manifests if item["kind"] == "HorizontalPodAutoscaler" and item["metadata"]["name"] == name)
+    return next((int(item["spec"]["minReplicas"]) for item in scalers), 0)
 
 
-def _with_live_replicas(manifest: JSON, live: Live | None, least: int) -> JSON:
-    """Keeps the number of pods through the moment in which an autoscaler takes it over.
+def wanted_beside(manifest: JSON, live: Live | None, manifests: Sequence[JSON]) -> JSON:
+    """`manifest`, one of a module's `manifests`, as it is to be applied where there is `live`.
+
+    Keeps the number of pods through the moment in which an autoscaler takes it over.
 
     Leaving out a field that was applied before would set it back to its default of one pod; so it stays in, at its present
     value, until the autoscaler has written it and thereby owns it. An autoscaler does nothing about 0 pods, whoever set them, so
-    then its `least` is applied.
+    then its least is applied.
     """
     if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or live is None:
         return manifest
-    count = live.body["spec"].get("replicas", 1)
+    count, least = live.body["spec"].get("replicas", 1), _least_replicas(manifest, manifests)
     if count == 0 and least:
         count = least
     elif not live.owns_replicas:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import BusyError, Kube, NotLeadingError, RefusedError, UnreachableError
 from ocr_operator.loop.health import Health
@@ -44,11 +45,12 @@ class Controller:
         resync_s: float,
         identity: str = "",
         at_a_time: int = AT_A_TIME,
+        allowed: Allowed | None = None,
     ) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[Owner] = WorkQueue()
         self._kube = kube
-        self._reconciler = Reconciler(kube, self.cache, settings, identity=identity, at_a_time=at_a_time)
+        self._reconciler = Reconciler(kube, self.cache, settings, identity=identity, at_a_time=at_a_time, allowed=allowed)
         self._metrics = metrics
         self._health = health
         self._namespaces: Sequence[str | None] = namespaces or (None,)

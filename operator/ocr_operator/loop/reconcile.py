@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, parse
 from ocr_operator.desired.render import render_module
 from ocr_operator.kube import ExistsError, Kube, RefusedError
@@ -74,12 +75,14 @@ class Reconciler:
         *,
         identity: str = "",
         at_a_time: int = AT_A_TIME,
+        allowed: Allowed | None = None,
     ) -> None:
         self._kube = kube
         self._cache = cache
         self._settings = settings
         self._clock = clock
         self._children = Children(kube, cache, clock)
+        self._allowed = allowed or Allowed()
         self._claims = Claims(identity, clock)
         self._upgrades = Upgrades(at_a_time)
         self.operator_problems: tuple[Problem, ...] = ()
@@ -112,9 +115,10 @@ class Reconciler:
         service: OCRService | None = None
         try:
             service = parse(body)
+            self._allowed.check(service, self._settings)
             findings = await self._bring_about(service, changes, body)
         except SpecError as error:
-            findings = Findings(problem=Problem("InvalidSpec", str(error)))
+            findings = Findings(problem=Problem("InvalidSpec" if service is None else "NotAllowed", str(error)))
         except GoneError:
             self._cache.drop(Ref(KIND, *owner))
             return Turn(Result.UNCHANGED, wake=self._forget(owner))

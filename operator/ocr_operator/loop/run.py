@@ -54,6 +54,7 @@ async def _run(options: RunOptions) -> int:
             resync_s=options.resync_seconds,
             identity=f"{options.lease_namespace}/{options.lease_name}" if options.leader_election else "",
             at_a_time=options.upgrades_at_a_time,
+            allowed=options.allowed,
         )
         tenure = Tenure()
         if options.leader_election:
