@@ -7,11 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs
 from helpers.operator_fixtures import api_server, namespace, operator
 from helpers.services import ECHO, Service, serve
 from helpers.site import site
 
 __all__ = ["api_server", "namespace", "operator", "site"]
+
+ON_AN_API_SERVER = {"api_server", "helm", "cluster"}
+"""Fixtures that need what Go builds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with a sentence, what this machine lacks something for; in CI it fails instead."""
+    reasons = {need.marker: need.reason for need in needs.NEEDS}
+    for item in items:
+        if ON_AN_API_SERVER & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.api_server)
+        for marker, reason in reasons.items():
+            if reason and not needs.is_ci() and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +41,17 @@ def ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """All four OCR modules with the default weights in one service, two workers."""
     names = ("ocr_system", "ocr_det", "ocr_cls", "ocr_rec")
     with serve(tmp_path_factory.mktemp("ocr"), {name: {} for name in names}) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def structure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The three structure modules with small weights in one service, one worker."""
+    names = ("structure_layout", "structure_table", "structure_system")
+    modules = {name: {"params": {"model_set": "PP-OCRv6_tiny"}} for name in names}
+    with serve(
+        tmp_path_factory.mktemp("structure"), modules, use_multiprocess=False, workers=1, max_pdf_pages=2, pdf_dpi=150
+    ) as service:
         yield service
 
 

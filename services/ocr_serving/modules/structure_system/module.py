@@ -1,33 +1,49 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NotRequired
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
+from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
 from ocr_serving.stages.layout import Region
-from ocr_serving.stages.reading_order import regions_in_order
+from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.reading_order import regions_in_order, runs_down
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 
 read_params = params_beside(__file__)
 
 
+class LineWord(TypedDict):
+    """One word of a line: text, confidence, corners [x, y] in pixels of the image."""
+
+    text: str
+    confidence: float
+    text_region: list[list[float]]
+
+
 class RegionLine(TypedDict):
-    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for."""
+    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
+
+    A line that was given has its words and its source too, if those were given.
+    """
 
     text: str
     confidence: float
     text_region: list[list[float]]
     angle: NotRequired[str]
+    words: NotRequired[list[LineWord]]
+    source: NotRequired[Literal["ocr", "pdf"]]
 
 
 class PageRegion(TypedDict):
@@ -41,10 +57,15 @@ class PageRegion(TypedDict):
 
 
 class PageStructure(TypedDict):
-    """The regions of one image in reading order, and the lines that are in none of them."""
+    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does.
+
+    With `return_lines` all lines too.
+    """
 
     regions: list[PageRegion]
     unassigned: list[RegionLine]
+    lines: NotRequired[list[RegionLine]]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -91,8 +112,15 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
+        lines: list[list[RegionLine] | None] | None = None,
+        return_lines: bool = False,
     ) -> list[PageStructure | list[PageRegion]]:
-        """The regions of each image, in reading order; [] for an image that is None."""
+        """The regions of each image, in reading order; [] for an image that is None.
+
+        `lines` are what is written on each image, where that is known already; None for one that is to be read. `return_lines` adds
+        `lines` to each answer: all lines of the page, also those in tables.
+        """
         params = self.params.updated(
             layout=layout,
             table=table,
@@ -104,43 +132,76 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.in_time(self.read(images, paths))]
+        self.tables.ocr.recognizer.choose_for_request(lang)
+        pages = self.read(images, paths)
+        known = [None] * len(pages) if lines is None else lines
+        if len(known) != len(pages):
+            raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
+        found: list[PageStructure | list[PageRegion]] = []
+        for n, image in enumerate(self.in_time(pages)):
+            found.append([] if image is None else self._page(image, params, f"results[{n}]", known[n], return_lines))
+        return found
 
-    def _page(self, image: Image, params: StructureParams) -> PageStructure:
-        regions = self._regions(image, params)
-        lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+    def _page(
+        self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None, return_lines: bool
+    ) -> PageStructure:
+        ocr = self.tables.ocr
+        reads = given is None and params.ocr and (params.layout or not params.table)
+        page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
+        regions = self._regions(page, params)
+        if given is not None:
+            lines = [_moved(line, page.as_upright) for line in _checked(given)]
+        else:
+            lines = _lines(page) if isinstance(page, ReadPage) else []
+        answer = self._assigned(page.image, regions, lines, params, known=given is not None, return_lines=return_lines)
+        return as_sent(answer, page)
+
+    def _assigned(
+        self,
+        image: Image,
+        regions: list[Region],
+        lines: list[RegionLine],
+        params: StructureParams,
+        *,
+        known: bool,
+        return_lines: bool,
+    ) -> PageStructure:
+        """The regions of an upright page with what is in them."""
+        # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
+        boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
         sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
         told: set[int] = set()
+        in_tables: set[int] = set()
         answers: list[PageRegion] = []
         for region in regions:
             x1, y1, x2, y2 = bbox = [int(side) for side in region.box]
             content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
-                once = bool(lines) and params.reads_tables_once
+                in_tables.update(inside)
+                once = bool(lines) and (params.reads_tables_once or known)
                 content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
             else:
                 inside = touching(boxes, bbox)
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
-        return {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        if return_lines:
+            found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
+        return found
 
-    def _lines(self, image: Image) -> list[RegionLine]:
-        """The lines of a page, of any confidence, as cells take them."""
-        (found,) = self.tables.ocr.predict([image], drop_score=0.0)
-        return [{**line, "text_region": [[float(v) for v in corner] for corner in line["text_region"]]} for line in found]
-
-    def _regions(self, image: Image, params: StructureParams) -> list[Region]:
+    def _regions(self, page: UprightPage, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
+        image = page.image
         height, width = image.shape[:2]
         if not params.layout or self.layout is None:
             return [Region((0, 0, width, height), "table" if params.table else "text", 0.0)]
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in regions_in_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
@@ -148,9 +209,56 @@ class StructureSystem(Module):
         return self.predict(self.decode(images), **kwargs)
 
 
+def _lines(page: ReadPage) -> list[RegionLine]:
+    """The lines of an upright page, of any confidence, as cells take them."""
+    lines: list[RegionLine] = []
+    for n, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+        region = [[float(v) for v in corner] for corner in quad.astype(int).tolist()]
+        line: RegionLine = {"text": said.text, "confidence": said.confidence, "text_region": region}
+        if page.angles is not None:
+            line["angle"] = page.angles[n].label
+        lines.append(line)
+    return lines
+
+
+def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
+    """What was found on an upright page, with its places as the image that was sent has them."""
+    if not page.turn:
+        return answer
+
+    def line(found: RegionLine) -> RegionLine:
+        return _moved(found, page.as_sent)
+
+    regions: list[PageRegion] = []
+    for region in answer["regions"]:
+        found = region["res"]
+        content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
+        regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
+    moved: PageStructure = {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
+    if "lines" in answer:
+        moved["lines"] = list(map(line, answer["lines"]))
+    return moved
+
+
+def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray[np.float32]]) -> RegionLine:
+    """A line, and its words, where `move` puts their corners."""
+    moved: RegionLine = {**line, "text_region": move(line["text_region"]).tolist()}
+    if "words" in line:
+        moved["words"] = [{**word, "text_region": move(word["text_region"]).tolist()} for word in line["words"]]
+    return moved
+
+
 def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
     """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
     return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+
+
+def _checked(lines: list[RegionLine]) -> list[RegionLine]:
+    """Lines that were given. Raises InputError where one has no four corners."""
+    for number, line in enumerate(lines):
+        if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
+            raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
+    return lines
 
 
 if __name__ == "__main__":
