@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,3 +194,24 @@ def test_a_definition_that_is_deleted_is_waited_for(api_server: ControlPlane, op
     wait_for_condition(api_server, namespace, "Ready")
     assert operator.is_running
     assert "Traceback" not in operator.log.read_text()
+
+
+def test_a_second_release_over_the_same_namespace_changes_nothing_and_is_told_of(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str, tmp_path: Path
+) -> None:
+    api_server.apply(service(namespace))
+    wait_for_condition(api_server, namespace, "Ready")
+    operator.wait_until_settled()
+    flags = ("--namespace", namespace, "--lease-name", "other", "--image-tag", "9.9")
+    second = OperatorProcess(api_server, tmp_path / "log", *flags, name="second")
+    before = len(api_server.writes())
+    second.start()
+    try:
+        degraded = wait_for_condition(api_server, namespace, "Degraded", reason="Contended", seconds=60)
+        assert "the lease other in namespace default" in degraded["message"]
+        second.wait_until_settled()
+        operator.wait_until_settled()
+    finally:
+        second.end()
+    written = {(event["objectRef"]["resource"], event["objectRef"].get("subresource")) for event in api_server.writes()[before:]}
+    assert {resource for resource, _ in written} <= {"ocrservices", "events"}

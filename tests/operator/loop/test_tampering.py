@@ -222,3 +222,22 @@ def test_what_keeps_a_rollout_from_going_on_is_put_back(api_server: ControlPlane
     assert cluster.request("PUT", where("Deployment"), live)[0] == 200
     assert looker.look(2) == [f"updated Deployment invoices-ocr-system (spec.{key})", ""]
     assert not cluster.get(where("Deployment"))["spec"].get(key)
+
+
+SMALL: JSON = {"name": "ocr_system", "device": "cpu"}
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Deployment", "Service"])
+def test_what_is_asked_for_and_taken_back_leaves_nothing(api_server: ControlPlane, cluster: Api, kind: str) -> None:
+    """From little to everything and back again, as a new operator, is as if nothing had been."""
+
+    def brought_about(module: JSON) -> JSON:
+        cluster.apply({**SERVICE, "spec": {"modules": [module]}})
+        Looker(api_server, cluster, kind).look()
+        return state(cluster.get(where(kind)))
+
+    cluster.request("DELETE", where(kind))
+    first = brought_about(SMALL)
+    brought_about(WIDE)
+    assert brought_about(SMALL) == first
+    cluster.apply(SERVICE)
