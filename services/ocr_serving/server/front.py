@@ -186,7 +186,7 @@ def create_app(front: Front) -> flask.Flask:
 def _predict(front: Front, name: str, output: str) -> Reply:
     """One request: checked, queued, awaited. Raises ServingError."""
     pool, request = front.pool, flask.request
-    if pool is None or not pool.state().loaded_once:
+    if pool is None or not pool.loaded_once:
         raise UnavailableError("The models are still loading.", 2)
     if name not in front.modules:
         return wire.no_module(name, front.modules)

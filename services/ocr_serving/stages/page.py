@@ -56,12 +56,14 @@ class UprightPage:
 
 @dataclass(frozen=True)
 class ReadPage(UprightPage):
-    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off.
+    """An upright page and what its lines say.
 
-    `reading_remark` is what the recogniser has to say of it, as the end of a sentence on the page, or "".
+    `crops` are the pictures that were read, `angles` the angle classifier's, None while it is off. `reading_remark` is what the
+    recogniser has to say of it, as the end of a sentence on the page, or "".
     """
 
     texts: list[Text] = field(default_factory=list)
+    crops: list[Image] = field(default_factory=list)
     angles: list[Angle] | None = None
     reading_remark: str = ""
 

@@ -1,10 +1,11 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
@@ -113,8 +114,13 @@ class StructureSystem(Module):
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
         lang: Lang | None = None,
-        lines: list[list[RegionLine] | None] | None = None,
-        return_lines: bool = False,
+        lines: Annotated[
+            list[list[RegionLine] | None] | None,
+            Field(description="What is written on each image, where that is known already; null for one that is to be read."),
+        ] = None,
+        return_lines: Annotated[
+            bool, Field(description="Whether `lines` is added to each answer: all lines of the page, also those in tables.")
+        ] = False,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None.
 
