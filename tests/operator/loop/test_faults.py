@@ -212,5 +212,5 @@ def test_a_second_release_over_the_same_namespace_changes_nothing_and_is_told_of
         operator.wait_until_settled(60)
     finally:
         second.end()
-    written = {(event["objectRef"]["resource"], event["objectRef"].get("subresource")) for event in api_server.writes()[before:]}
-    assert {resource for resource, _ in written} <= {"ocrservices", "events"}
+    here = [event["objectRef"] for event in api_server.writes()[before:] if event["objectRef"].get("namespace") == namespace]
+    assert {item["resource"] for item in here} <= {"ocrservices", "events"}
