@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
-from ocr_operator.kube import ExistsError, Kube
+from ocr_operator.kube import ExistsError, Kube, RefusedError
 from ocr_operator.names import FIELD_MANAGER, KIND
 from ocr_operator.observed.cache import Cache, Ref, ref_of
 
@@ -61,13 +61,16 @@ class FakeKube(Kube):
             raise ExistsError(f"{ref.name} exists")
         body = _applied(self.objects.get(ref), self._applied.get(ref), manifest)
         self.webhook(body)
+        others = [entry for entry in body["metadata"].get("managedFields", ()) if entry["manager"] != FIELD_MANAGER]
+        body["metadata"]["managedFields"] = [*others, _entry(FIELD_MANAGER, "Apply", fields_v1(manifest))]
         if dry_run:
             return body
         self.writes.append(("apply", ref))
         self._applied[ref] = copy.deepcopy(dict(manifest))
-        others = [entry for entry in body["metadata"].get("managedFields", ()) if entry["manager"] != FIELD_MANAGER]
-        body["metadata"]["managedFields"] = [*others, _entry(FIELD_MANAGER, "Apply", fields_v1(manifest))]
         return self.put(body)
+
+    async def reset(self, manifest: Mapping[str, Any], live: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        raise RefusedError("nothing of others is in the way")
 
     async def apply_status(self, manifest: Mapping[str, Any]) -> JSON | None:
         ref = ref_of(manifest)
