@@ -163,7 +163,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, netw
         grid = candidate if candidate is drawn else without_margins(candidate, boxes)
         pieces = cut_at(grid, boxes, rules, picture, height)
         if candidate is not drawn:
-            grid = with_spans(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
+            grid = with_spans(grid, pieces.boxes, parts, rules, height)
         if candidate is by_space:
             grid = with_headings(grid, explain.homes(grid, pieces.boxes))
         faults = explain.faults(grid, pieces.boxes, rules, height) - favour

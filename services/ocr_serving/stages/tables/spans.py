@@ -8,11 +8,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_serving.stages.tables.explain import APART, homes
+from ocr_serving.stages.tables.explain import homes
 from ocr_serving.stages.tables.grid import Grid, GridCell, covering
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import rows_of_text
+
+PARTED = 0.7
+"""Heights of a line; words of one cell over several columns that are further apart stand in different ones."""
 
 BETWEEN = 0.28
 """Share of the distance of two rows; a text further off the middle of its row than this stands between rows."""
@@ -24,15 +27,15 @@ HEADINGS = 3
 """Rows from the top that may hold headings over several columns."""
 
 
-def with_spans(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> Grid:
+def with_spans(grid: Grid, boxes: Rectangles, words: Rectangles, rules: Rulings, height: float) -> Grid:
     """`grid` with cells over several rows where texts stand in the middle of them, or where rules stop beside them.
 
-    `where` is the cell of each of `boxes`.
+    `boxes` are texts, `words` their words by the ink. A cell over several columns is parted where a gutter parts its words.
     """
     rows, columns = grid.size
     if rows < 2:
         return grid
-    grid = _parted(grid, boxes, where, height)
+    grid = _parted(grid, words, homes(grid, words), height)
     where = homes(grid, boxes)
     texts = _by_column(grid, where)
     cells = list(grid.cells)
@@ -131,7 +134,7 @@ def _parted(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: 
             for left, right in pairwise(line):
                 x = float(boxes[members[right], 0])
                 column = int(np.searchsorted(grid.uprights, x + 0.3 * height, side="right")) - 1
-                if x - boxes[members[left], 2] > APART * height and column > starts[-1]:
+                if x - boxes[members[left], 2] > PARTED * height and column > starts[-1]:
                     starts.append(min(column, cell.column + cell.columns - 1))
         ends = [*starts[1:], cell.column + cell.columns]
         cells += [GridCell(cell.row, start, cell.rows, end - start) for start, end in zip(starts, ends, strict=True) if end > start]
