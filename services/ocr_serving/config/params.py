@@ -21,6 +21,8 @@ LimitType = Annotated[
     Literal["max", "min"], Field(description="det_limit_side_len bounds the longer (max) or the shorter (min) side.")
 ]
 Score = Annotated[float, Field(ge=0, le=1)]
+Resize = Literal["area", "linear"]
+TableEngine = Literal["combined", "network"]
 UnclipRatio = Annotated[float, Field(gt=0, le=10, description="How far a detected line is grown.")]
 
 
@@ -173,12 +175,20 @@ class LayoutParams(Params):
     """Parameters of layout analysis.
 
     `layout_dict_path` is the list of labels: "cdla", "publaynet", a file with one label a line, or None for the model's own.
+    `layout_resize` says how a page is made smaller: "area" keeps hairlines, "linear" is PaddleOCR's way; None is "area", but
+    "linear" where `rec_width` is "legacy".
     """
 
     layout_model_dir: str = "layout_cdla"
     layout_dict_path: str | None = None
     layout_score_threshold: Score = 0.5
     layout_nms_threshold: Score = 0.5
+    layout_resize: Resize | None = None
+
+    @property
+    def resizes_pages(self) -> Resize:
+        """How a page is made smaller for the network."""
+        return self.layout_resize or "area"
 
 
 class TableParams(OCRParams):
@@ -187,12 +197,29 @@ class TableParams(OCRParams):
     `table_max_len` is the longer side, in pixels, that a table is scaled to. `table_char_dict_path` None takes the structure tokens
     that come with the model. `merge_no_span_structure` says that the network has one token for a cell without spans, as SLANet_plus
     has.
+
+    `table_engine` "combined" asks rules and spaces beside the network and takes what explains the words best; "network" asks the
+    network alone, on the picture as it is, as PaddleOCR does; None is "combined", but "network" where `rec_width` is "legacy".
+    `table_resize` says how a table is made smaller for the network: "area" keeps hairlines, "linear" is PaddleOCR's way; None is
+    "area" for "combined" and "linear" for "network".
     """
 
     table_model_dir: str = "SLANet_plus"
     table_char_dict_path: str | None = None
     table_max_len: int = Field(488, ge=32, le=2048)
     merge_no_span_structure: bool = True
+    table_engine: TableEngine | None = None
+    table_resize: Resize | None = None
+
+    @property
+    def asks_network_alone(self) -> bool:
+        """Whether the network's word is all there is."""
+        return (self.table_engine or ("network" if self.rec_width == "legacy" else "combined")) == "network"
+
+    @property
+    def resizes_tables(self) -> Resize:
+        """How a table is made smaller for the network."""
+        return self.table_resize or ("linear" if self.asks_network_alone else "area")
 
 
 class StructureParams(TableParams, LayoutParams):
@@ -211,6 +238,11 @@ class StructureParams(TableParams, LayoutParams):
     def reads_tables_once(self) -> bool:
         """Whether cells take the lines of the page."""
         return (self.table_text or ("crop" if self.rec_width == "legacy" else "page")) == "page"
+
+    @property
+    def resizes_pages(self) -> Resize:
+        """How a page is made smaller for the layout network."""
+        return self.layout_resize or ("linear" if self.rec_width == "legacy" else "area")
 
 
 class KieParams(OCRParams):

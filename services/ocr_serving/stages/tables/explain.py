@@ -1,0 +1,140 @@
+"""How well a grid explains the words of a table, and which cell each is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.tables.grid import Grid
+from ocr_serving.stages.tables.picture import Rectangles
+from ocr_serving.stages.tables.rulings import Rulings
+from ocr_serving.stages.tables.words import gaps, rows_of_text
+
+BEYOND = 0.4
+"""Heights of a line by which a text may reach beyond its cell."""
+
+APART = 1.6
+"""Heights of a line; texts of one cell further from each other than this stand in two columns."""
+
+LIKE_ROWS = 0.8
+"""Lines of text in one row that are as far apart as so many times the rows are, are rows of their own."""
+
+
+def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
+    """The cell that the middle of each box is in; None above the first row and below the last."""
+    rows, columns = grid.size
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    row = np.searchsorted(grid.levels, centres[:, 1], side="right") - 1
+    column = np.clip(np.searchsorted(grid.uprights, centres[:, 0], side="right") - 1, 0, columns - 1)
+    owners = grid.owners()
+    return [int(owners[r, c]) if 0 <= r < rows else None for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+
+
+def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, height: float) -> list[float]:
+    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap between words near the border."""
+    rows, columns = grid.size
+    x1, y1, x2, y2 = box.tolist()
+    row = int(np.searchsorted(grid.levels, (y1 + y2) / 2, side="right")) - 1
+    if not 0 <= row < rows:
+        return []
+    owners = grid.owners()[row]
+    found: list[float] = []
+    spaces: list[tuple[float, float]] | None = None
+    slack = BEYOND * height
+    for border in range(1, columns):
+        x = float(grid.uprights[border])
+        if owners[border] == owners[border - 1] or not x1 + slack < x < x2 - slack:
+            continue
+        standing = rules.upright[(rules.upright[:, 1] < y2 - slack / 2) & (rules.upright[:, 2] > y1 + slack / 2)]
+        near = standing[np.abs(standing[:, 0] - x) < height / 2, 0]
+        if len(near):
+            found.append(float(near[np.abs(near - x).argmin()]))
+            continue
+        spaces = gaps(picture, (x1, y1, x2, y2)) if spaces is None else spaces
+        reachable = [(a, b) for a, b in spaces if a - 1.5 * height < x < b + 1.5 * height]
+        if reachable:
+            a, b = max(reachable, key=lambda gap: (gap[1] - gap[0]) - 0.5 * max(0.0, gap[0] - x, x - gap[1]))
+            found.append((a + b) / 2)
+    return sorted(set(found))
+
+
+def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> float:
+    """How many of the words a grid does not explain, as a share: 0 where each is in one cell, no cell has two columns, no row two."""
+    if not len(boxes):
+        return 0.0
+    rows, columns = grid.size
+    cells = grid.boxes()
+    where = homes(grid, boxes)
+    wrong = 0.0
+    inside: dict[int, list[int]] = {}
+    for index, home in enumerate(where):
+        if home is None:
+            wrong += 1
+            continue
+        inside.setdefault(home, []).append(index)
+        over = max(cells[home, 0] - boxes[index, 0], boxes[index, 2] - cells[home, 2]) / height
+        first, last = grid.cells[home].column == 0, grid.cells[home].column + grid.cells[home].columns == columns
+        left, right = boxes[index, 0] < cells[home, 0] - BEYOND * height, boxes[index, 2] > cells[home, 2] + BEYOND * height
+        if (left and not first) or (right and not last):
+            wrong += min(1.0, over)
+    for home, members in inside.items():
+        wrong += _two_columns(boxes[members], height)
+        wrong += _crossed(boxes[members], cells[home], rules)
+    wrong += _two_rows(grid, boxes, where, height)
+    held_rows = {grid.cells[home].row + n for home in inside for n in range(grid.cells[home].rows)}
+    held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
+    wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
+    return wrong / len(boxes)
+
+
+def _two_columns(boxes: Rectangles, height: float) -> float:
+    """Texts of one cell that stand beside another with a gutter between."""
+    wide = 0
+    for line in rows_of_text(boxes, height):
+        for left, right in zip(line[:-1], line[1:], strict=True):
+            wide += bool(boxes[right, 0] - boxes[left, 2] > APART * height)
+    return float(wide)
+
+
+def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> float:
+    """Rules that part the texts of one cell."""
+    x1, y1, x2, y2 = cell.tolist()
+    parting = 0
+    for position, start, end in rules.level.tolist():
+        if min(end, x2) - max(start, x1) > 0.7 * (x2 - x1):
+            parting += bool((boxes[:, 3] - 3 < position).any() and (boxes[:, 1] + 3 > position).any())
+    for position, start, end in rules.upright.tolist():
+        if min(end, y2) - max(start, y1) > 0.7 * (y2 - y1):
+            parting += bool((boxes[:, 2] - 3 < position).any() and (boxes[:, 0] + 3 > position).any())
+    return float(parting)
+
+
+def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:
+    """Texts of rows whose cells all have several lines, as far apart as rows are."""
+    rows = grid.size[0]
+    texts: list[list[int]] = [[] for _ in range(rows)]
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].rows == 1:
+            texts[grid.cells[home].row].append(index)
+    lines = [rows_of_text(boxes[row], height) if row else [] for row in texts]
+    middles = [
+        [float((boxes[[row[n] for n in line], 1] + boxes[[row[n] for n in line], 3]).mean()) / 2 for line in found]
+        for row, found in zip(texts, lines, strict=True)
+    ]
+    steps = [later[0] - former[-1] for former, later in zip(middles[:-1], middles[1:], strict=True) if former and later]
+    if not steps:
+        return 0.0
+    usual = float(np.median(steps))
+    wrong = 0.0
+    for row, found, middle in zip(texts, lines, middles, strict=True):
+        if len(found) < 2 or min(np.diff(middle)) < LIKE_ROWS * usual:
+            continue
+        columns = [{grid.cells[home].column for n in line if (home := where[row[n]]) is not None} for line in found]
+        filled = set().union(*columns)
+        both = [column for column in filled if sum(column in line for line in columns) > 1]
+        if len(both) >= max(2, 0.6 * len(filled)):
+            wrong += len(row) / 2
+    return wrong

@@ -1,0 +1,92 @@
+"""Words of a table: lines of text and pieces of them, by where there is no ink between."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.tables.picture import Rectangles
+
+GAP = 0.22
+"""Height of a line; words of one are at least so far apart."""
+
+
+class Word(NamedTuple):
+    """A line of text or a piece of one: the line's index, x1, y1, x2, y2, and what it says; None where it must be read anew."""
+
+    line: int
+    box: tuple[float, float, float, float]
+    text: str | None
+
+
+def rows_of_text(boxes: Rectangles, height: float) -> list[list[int]]:
+    """Indices of `boxes` that stand on one line, from top to bottom, each from left to right."""
+    rows: list[list[int]] = []
+    middle = 0.0
+    for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():
+        centre = float(boxes[index, 1] + boxes[index, 3]) / 2
+        if not rows or centre - middle > 0.45 * height:
+            rows.append([])
+        rows[-1].append(index)
+        middle = float((boxes[rows[-1], 1] + boxes[rows[-1], 3]).mean()) / 2
+    return [sorted(row, key=lambda index: float(boxes[index, 0])) for row in rows]
+
+
+def ink(picture: Image) -> NDArray[np.bool_]:
+    """Where a picture, dark on light or light on dark, is printed: what stands off from the usual grey around it."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    usual = float(np.median(grey))
+    away = np.abs(grey - usual)
+    strongest = float(np.percentile(away, 99.5)) if away.size else 0.0
+    marked: NDArray[np.bool_] = away > max(32.0, 0.4 * strongest)
+    return marked
+
+
+def gaps(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """Stretches x1, x2 of a line of text without ink, between words, from left to right."""
+    x1, y1, x2, y2 = (int(side) for side in box)
+    inset = max(1, int(0.15 * (y2 - y1)))
+    part = picture[max(0, y1 + inset) : max(0, y2 - inset), max(0, x1) : max(0, x2)]
+    if part.size == 0:
+        return []
+    clear = ~ink(part).any(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], clear, [False]]).astype(np.int8)))
+    found = [(max(0, x1) + int(start), max(0, x1) + int(end)) for start, end in edges.reshape(-1, 2)]
+    least = max(2.0, GAP * (y2 - y1))
+    return [(start, end) for start, end in found if end - start >= least and start > max(0, x1) and end < x1 + part.shape[1]]
+
+
+def cell_lines(picture: Image, cell: NDArray[np.float64], boxes: Rectangles, height: float) -> NDArray[np.float64] | None:
+    """Where something the size of a sign or more is printed in a cell outside `boxes`: x1, y1, x2, y2 with room around; None else."""
+    inset = max(2.0, 0.12 * height)
+    x1, y1, x2, y2 = (int(side) for side in cell + np.array([inset, inset, -inset, -inset]))
+    x1, y1 = max(0, x1), max(0, y1)
+    part = picture[y1 : max(y1, y2), x1 : max(x1, x2)]
+    if part.shape[0] < 0.4 * height or part.shape[1] < 0.3 * height:
+        return None
+    marked = ink(part).astype(np.uint8)
+    for a1, b1, a2, b2 in boxes.tolist():
+        if a1 < x2 and a2 > x1 and b1 < y2 and b2 > y1:
+            marked[max(0, int(b1) - y1) : max(0, int(b2) + 1 - y1), max(0, int(a1) - x1) : max(0, int(a2) + 1 - x1)] = 0
+    count, _, stats, _ = cv2.connectedComponentsWithStats(marked, connectivity=8)
+    signs = []
+    for left, top, width, depth, area in stats[1:count].tolist():
+        at_edge = left == 0 or top == 0 or left + width == part.shape[1] or top + depth == part.shape[0]
+        if at_edge or area < max(3.0, 0.012 * height * height) or depth > 1.2 * height or width > 6 * height:
+            continue
+        signs.append((left, top, left + width, top + depth))
+    if not signs:
+        return None
+    found = np.array(signs, np.float64)
+    low, high = found[:, :2].min(axis=0), found[:, 2:].max(axis=0)
+    if (high - low).max() < 0.2 * height or high[1] - low[1] > 1.5 * height:
+        return None
+    # A sign is read as a line of text is: with the room above and below that a line has.
+    room = max(0.25 * height, (0.9 * height - (high[1] - low[1])) / 2)
+    box = np.array([low[0] - 0.3 * height, low[1] - room, high[0] + 0.3 * height, high[1] + room])
+    shifted: NDArray[np.float64] = box + np.array([x1, y1, x1, y1])
+    return shifted
