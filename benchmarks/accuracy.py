@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
-from benchmarks import pages, report, support
-from benchmarks.pages import Page, WordCount
+from benchmarks.library import pages, report, support
+from benchmarks.library.pages import Page, WordCount
 from ocr_serving import machine, models
 from ocr_serving.engines import Precision
 

@@ -25,11 +25,11 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from tqdm import tqdm
 
-from benchmarks import load, pages, report, servers, support
-from benchmarks.figures import Verdict, verdict_table
-from benchmarks.load import Load
-from benchmarks.pages import Page, WordCount
-from benchmarks.support import BenchmarkError
+from benchmarks.library import load, pages, report, servers, support
+from benchmarks.library.figures import Verdict, verdict_table
+from benchmarks.library.load import Load
+from benchmarks.library.pages import Page, WordCount
+from benchmarks.library.support import BenchmarkError
 from ocr_serving import machine
 
 LEAST_RATE: Mapping[str, float] = {"PP-OCRv6_small": 60, "PP-OCRv6_tiny": 120, "PP-OCRv5_mobile": 270}

@@ -15,10 +15,11 @@ from typing import Any
 import cv2
 import numpy as np
 from tqdm import tqdm
+from training.kie import funsd
+from training.kie.funsd import Box, LabelledForm
 
-from benchmarks import kie_pages, report, support
-from benchmarks.kie_pages import Box, LabelledForm
-from benchmarks.pages import WordCount
+from benchmarks.library import kie_pages, report, support
+from benchmarks.library.pages import WordCount
 from ocr_serving.decoding.images import Image
 from ocr_serving.modules.kie_ser_re.module import KieSerRe
 from ocr_serving.modules.loader import load_module
@@ -38,7 +39,7 @@ Found = tuple[list[tuple[Box, str]], list[tuple[Box, Box]]]
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
-    forms = kie_pages.labelled_forms(args.data / "forms" / "testing")[: args.limit]
+    forms = funsd.labelled_forms(args.data / "forms" / "testing")[: args.limit]
     params = {name: value for name, value in (("ser_model_dir", args.ser), ("re_model_dir", args.re)) if value}
     module = load_module("kie_ser_re", params=params)
     if not isinstance(module, KieSerRe):

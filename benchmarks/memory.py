@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks import pages, processes, report, support
+from benchmarks.library import pages, processes, report, support
 from ocr_serving import models
 from ocr_serving.modules import loader
 

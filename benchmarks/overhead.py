@@ -20,8 +20,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks import alone, pages, processes, report, support
-from benchmarks.answering import Answering
+from benchmarks.library import alone, pages, processes, report, support
+from benchmarks.library.answering import Answering
 from ocr_serving import data, models
 
 MOST_OVERHEAD = 1.05

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks import report
+from benchmarks.library import report
 from helpers.control_plane import ControlPlane, control_plane
 from helpers.operator_process import OperatorProcess
 

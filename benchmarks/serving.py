@@ -22,12 +22,12 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from benchmarks import figures, load, plot, report, servers, support
-from benchmarks.figures import Measured, Row
+from benchmarks.library import figures, load, plot, report, servers, support
+from benchmarks.library.figures import Measured, Row
+from benchmarks.library.servers import FLOOR, OURS, Server
+from benchmarks.library.support import BenchmarkError
 from benchmarks.overhead import GOLDEN, sample_pages
 from benchmarks.peers import readers
-from benchmarks.servers import FLOOR, OURS, Server
-from benchmarks.support import BenchmarkError
 from ocr_serving import config, machine, models
 from ocr_serving.server import plan
 

@@ -1,4 +1,4 @@
-"""Runs inside rapidocr's environment: RapidOCR in one process, answering as benchmarks.answering asks.
+"""Runs inside rapidocr's environment: RapidOCR in one process, answering as benchmarks.library.answering asks.
 
 Arguments: its parameters as JSON, then the image files. The answer to a page's number is how many lines it read there.
 """

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.support import BenchmarkError
+from benchmarks.library.support import BenchmarkError
 
 HERE = Path(__file__).parent
 

@@ -16,11 +16,11 @@ from typing import Any
 import onnx
 import yaml
 
-from benchmarks import servers, support
-from benchmarks.answering import Answering
+from benchmarks.library import servers, support
+from benchmarks.library.answering import Answering
+from benchmarks.library.servers import Server
+from benchmarks.library.support import BenchmarkError
 from benchmarks.peers import environment
-from benchmarks.servers import Server
-from benchmarks.support import BenchmarkError
 from ocr_serving import models
 from ocr_serving.stages import recognition
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from benchmarks.clock import Clock
+from benchmarks.library import support
+from benchmarks.library.clock import Clock
+from benchmarks.library.support import BenchmarkError
 from benchmarks.memory import Sample
 from benchmarks.overhead import Round
-from benchmarks.support import BenchmarkError
 
-from benchmarks import accuracy, gpu, memory, overhead, support
+from benchmarks import accuracy, gpu, memory, overhead
 
 
 def test_each_step_is_charged_for_what_its_inner_steps_leave() -> None:

@@ -7,11 +7,10 @@ import sys
 from typing import Any
 
 import pytest
-from benchmarks.figures import Measured, Row
-from benchmarks.load import Load
-from benchmarks.support import BenchmarkError
-
-from benchmarks import figures, plot
+from benchmarks.library import figures, plot
+from benchmarks.library.figures import Measured, Row
+from benchmarks.library.load import Load
+from benchmarks.library.support import BenchmarkError
 
 LABELS = {"ours": "us", "paddlex-paddle": "PaddleX"}
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from benchmarks.gpu import Card, Engines, Read, Row
-from benchmarks.load import Load
-from benchmarks.support import BenchmarkError
+from benchmarks.library.load import Load
+from benchmarks.library.support import BenchmarkError
 
 from benchmarks import gpu
 

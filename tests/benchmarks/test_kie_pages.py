@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.kie_pages import Item
-from benchmarks.pages import WordCount
-from benchmarks.support import BenchmarkError
+from benchmarks.library import kie_pages
+from benchmarks.library.pages import WordCount
+from training.kie import funsd
+from training.kie.funsd import Item
 
-from benchmarks import kie_pages
+from ocr_serving.errors import InputError
 
 NAME, VALUE, TITLE, NOTE = (
     Item((0, 0, 40, 10), "Name:", "QUESTION", 1),
@@ -53,7 +54,7 @@ def test_lines_of_one_answer_are_one_pair_and_unmatched_lines_are_wrong_ones() -
 
 def test_words_of_an_entity_are_cut_into_lines() -> None:
     words = [("two", (10.0, 0.0, 30.0, 8.0)), ("words", (33.0, 1.0, 60.0, 9.0)), ("below", (10.0, 12.0, 40.0, 20.0))]
-    assert kie_pages.rows_of_words(words) == [("two words", (10.0, 0.0, 60.0, 9.0)), ("below", (10.0, 12.0, 40.0, 20.0))]
+    assert funsd.rows_of_words(words) == [("two words", (10.0, 0.0, 60.0, 9.0)), ("below", (10.0, 12.0, 40.0, 20.0))]
 
 
 def annotated(folder: Path, form: Any) -> Path:
@@ -75,7 +76,7 @@ def test_a_form_of_funsd_is_read(tmp_path: Path) -> None:
         entity(2, "answer", "Maria", [[1, 2]]),
         entity(3, "answer", " ", [[1, 3]]),
     ]
-    (form,) = kie_pages.labelled_forms(annotated(tmp_path, entities))
+    (form,) = funsd.labelled_forms(annotated(tmp_path, entities))
     assert [(item.label, item.text, item.entity) for item in form.entities] == [
         ("HEADER", "FORM", 0),
         ("QUESTION", "Name:", 1),
@@ -85,7 +86,7 @@ def test_a_form_of_funsd_is_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_holds_no_forms_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match="There are no annotations"):
-        kie_pages.labelled_forms(tmp_path)
-    with pytest.raises(BenchmarkError, match=r"a\.json is not an annotation in FUNSD's format \(KeyError"):
-        kie_pages.labelled_forms(annotated(tmp_path, [{"id": 1}]))
+    with pytest.raises(InputError, match="There are no annotations"):
+        funsd.labelled_forms(tmp_path)
+    with pytest.raises(InputError, match=r"a\.json is not an annotation in FUNSD's format \(KeyError"):
+        funsd.labelled_forms(annotated(tmp_path, [{"id": 1}]))

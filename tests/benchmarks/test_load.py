@@ -7,9 +7,8 @@ import time
 from collections import Counter
 
 import pytest
-from benchmarks.load import Outcome, Reply
-
-from benchmarks import load
+from benchmarks.library import load
+from benchmarks.library.load import Outcome, Reply
 
 READ = Reply(Outcome.ANSWERED, lines=3)
 

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks.pages import WordCount
-from benchmarks.support import BenchmarkError
-
-from benchmarks import pages
+from benchmarks.library import pages
+from benchmarks.library.pages import WordCount
+from benchmarks.library.support import BenchmarkError
 
 
 def test_a_word_is_a_run_of_letters_and_digits_with_its_case_folded() -> None:

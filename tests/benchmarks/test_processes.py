@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from benchmarks.processes import Process
-
-from benchmarks import processes
+from benchmarks.library import processes
+from benchmarks.library.processes import Process
 
 PARENT = """
 import subprocess, sys

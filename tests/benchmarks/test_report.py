@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from benchmarks import report
+from benchmarks.library import report
 
 
 def test_a_table_is_markdown_with_numbers_to_the_right() -> None:

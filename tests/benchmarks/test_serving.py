@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
-from benchmarks.answering import Answering
-from benchmarks.load import Outcome, Reply
+from benchmarks.library import plot, servers
+from benchmarks.library.answering import Answering
+from benchmarks.library.load import Outcome, Reply
+from benchmarks.library.support import BenchmarkError
 from benchmarks.peers import environment, readers
-from benchmarks.support import BenchmarkError
 
-from benchmarks import plot, servers, serving
+from benchmarks import serving
 
 MOST_CPU = 1.35
 """Of the floor's CPU seconds: a busy machine does not take the service there, a cost that doubles does."""

@@ -10,8 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.support import BenchmarkError
-
+from ocr_serving.errors import ServingError
 from training.kie import train
 
 
@@ -34,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         train.run(args)
-    except BenchmarkError as exc:
+    except ServingError as exc:
         print(exc, file=sys.stderr)
         return 2
     return 0

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 import sentencepiece
 import torch
-from benchmarks.support import BenchmarkError
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from benchmarks import kie_pages
+from ocr_serving.errors import InputError
 from ocr_serving.stages import kie
 from ocr_serving.stages.tokens import PAD, Tokenizer
+from training.kie import funsd
 from training.kie.forms import make_form
 from training.kie.noise import scanned
 from training.kie.sheet import ANSWER, HEADER, OTHER, QUESTION, Form, Line
@@ -141,13 +141,13 @@ def _changed(sample: Sample, rng: np.random.Generator, words: int) -> tuple[NDAr
 def labelled(folder: Path) -> list[Form]:
     """A user's forms in FUNSD's format, each once with whole entities and once line by line, as an OCR would find them.
 
-    Raises BenchmarkError with a sentence.
+    Raises InputError with a sentence.
     """
     found = []
-    for form in kie_pages.labelled_forms(folder):
+    for form in funsd.labelled_forms(folder):
         page = cv2.imread(str(form.image), cv2.IMREAD_GRAYSCALE)
         if page is None:
-            raise BenchmarkError(f"{form.image} cannot be decoded: put the image of the form there.")
+            raise InputError(f"{form.image} cannot be decoded: put the image of the form there.")
         height, width = page.shape[:2]
         for items in (form.entities, form.lines):
             lines = [Line(item.text, kie.scaled(item.box, width, height), item.label, item.entity) for item in items]

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.support import BenchmarkError
 from torch import Tensor
 from tqdm import tqdm
 
+from ocr_serving.errors import InputError
 from ocr_serving.stages.tokens import Tokenizer
 from training.kie import data
 from training.kie.data import Sample
@@ -78,7 +78,7 @@ def _batches(samples: Sequence[Sample], rng: np.random.Generator) -> list[list[S
 
 
 def run(args: Any) -> None:
-    """What the command does: NAME_ser, NAME_re and NAME.pt in `args.out`. Raises BenchmarkError with a sentence."""
+    """What the command does: NAME_ser, NAME_re and NAME.pt in `args.out`. Raises InputError with a sentence."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     torch.use_deterministic_algorithms(True)
@@ -111,6 +111,6 @@ def _from_file(file: Path, labeller: Path) -> Network:
         network.load_state_dict(state["network"])
         tokenizer = state["tokenizer"]
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError, pickle.UnpicklingError) as exc:
-        raise BenchmarkError(f"{file} is not a .pt file that this command wrote ({type(exc).__name__}): correct --start.") from None
+        raise InputError(f"{file} is not a .pt file that this command wrote ({type(exc).__name__}): correct --start.") from None
     (labeller / "sentencepiece.bpe.model").write_bytes(tokenizer)
     return network

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,13 @@ from ocr_serving.engines.base import (
     Engine,
     EngineName,
     EngineOptions,
+    OpenEngine,
     PixelEngine,
     PixelInput,
     Pixels,
     Precision,
     Tensor,
 )
-from ocr_serving.engines.batching import remote
 from ocr_serving.engines.local import model_files
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import validated
@@ -27,6 +30,7 @@ __all__ = [
     "Engine",
     "EngineName",
     "EngineOptions",
+    "OpenEngine",
     "PixelEngine",
     "PixelInput",
     "Pixels",
@@ -35,7 +39,11 @@ __all__ = [
     "engine_options",
     "model_files",
     "open_engine",
+    "opening_with",
 ]
+
+
+_opener: ContextVar[OpenEngine | None] = ContextVar("opener", default=None)
 
 
 def engine_options(**init_args: Any) -> EngineOptions:
@@ -50,12 +58,26 @@ def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: bool = False
     With `greedy_ctc` a recogniser answers ids, int32 of shape (N, T), and scores, float32 of shape (N, T), instead of
     probabilities (N, T, C).
 
-    Where the server runs engine processes the network is loaded there. With `pixels` it then is a `PixelEngine`, if onnxruntime
-    runs it.
+    While a module loads, this is what the module was given to open its networks with (`opening_with`): where the server runs engine
+    processes the network is loaded there, and with `pixels` it then is a `PixelEngine`, if onnxruntime runs it.
 
     Raises ModelError where the files are missing or damaged, ConfigError where the options cannot be served; never falls back.
     """
-    client = remote.client_for(options)
-    if client is None:
+    opener = _opener.get()
+    if opener is None:
         return local.open_local(model, options, greedy_ctc=greedy_ctc)
-    return remote.open_remote(client, model, options, greedy_ctc=greedy_ctc, pixels=pixels)
+    return opener(model, options, greedy_ctc=greedy_ctc, pixels=pixels)
+
+
+@contextlib.contextmanager
+def opening_with(opener: OpenEngine | None) -> Iterator[None]:
+    """Have `open_engine` open networks with `opener` inside the block, in this thread; None is in this process.
+
+    A module loads and answers in such blocks, so that copies of modules, whose code opens networks through stages alone, need not
+    hand the opener on.
+    """
+    token = _opener.set(opener)
+    try:
+        yield
+    finally:
+        _opener.reset(token)

@@ -57,6 +57,14 @@ class Engine(Protocol):
         """Run once: arrays by position in, arrays by position out, batch first."""
 
 
+class OpenEngine(Protocol):
+    """Loads the network in `model` with these options; see `ocr_serving.engines.open_engine`."""
+
+    def __call__(
+        self, model: Path, options: EngineOptions, *, greedy_ctc: bool = False, pixels: PixelInput | None = None
+    ) -> Engine: ...
+
+
 class Pixels(NamedTuple):
     """A picture, uint8 of shape (h, w, 3), that a network is to see in the corner of an input of `height` x `width`."""
 

@@ -10,12 +10,12 @@ import contextlib
 import difflib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ocr_serving import atomic
 from ocr_serving.data import PACKAGED
 from ocr_serving.errors import ModelError
 from ocr_serving.models.catalogue import Model, ModelFile, catalogue, model_sets
@@ -125,16 +125,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes `.model.json` in one step, readable for everyone who may read the folder."""
-    handle, name = tempfile.mkstemp(dir=folder, prefix=MANIFEST)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=1) + "\n")
-        temporary.chmod(0o644)
-        temporary.replace(folder / MANIFEST)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    atomic.write(folder / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode(), mode=0o644)
 
 
 def sha256_of(path: Path) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from ocr_serving import models
+from ocr_serving import engines, models
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import ConfigError, InputError, ModelError, TooLargeError
@@ -59,11 +59,12 @@ class Module:
         limits: images.Limits | None = None,
         pull: bool = True,
         parent: Module | None = None,
+        open_engine: engines.OpenEngine | None = None,
     ) -> None:
         """Load the module: `params` override params.py, `init_args` go to `_initialize`, `pull` fetches missing models.
 
-        A module with a `parent` is a part of that one: it keeps to its limits, finds models from its folder and notes its warnings
-        and seconds there.
+        A module with a `parent` is a part of that one: it keeps to its limits, finds models from its folder, opens networks as it
+        does and notes its warnings and seconds there. `open_engine` loads the networks; None loads them in this process.
 
         Raises ConfigError or ModelError with a sentence for the user.
         """
@@ -73,7 +74,9 @@ class Module:
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
         self.stage_seconds: dict[str, float] = parent.stage_seconds if parent else {}
-        self._initialize(**(init_args or {}))
+        self.open_engine: engines.OpenEngine | None = parent.open_engine if parent else open_engine
+        with engines.opening_with(self.open_engine):
+            self._initialize(**(init_args or {}))
 
     def _initialize(self, use_gpu: bool = False, enable_mkldnn: bool = False) -> None:
         raise NotImplementedError

@@ -16,6 +16,7 @@ from typing import Any
 from ocr_serving import config, models
 from ocr_serving.config.params import OCRParams, attributes
 from ocr_serving.decoding import images
+from ocr_serving.engines import OpenEngine
 from ocr_serving.errors import ConfigError, ServingError
 from ocr_serving.modules.base import Module, params_beside
 from ocr_serving.validation import did_you_mean
@@ -117,8 +118,10 @@ def load_module(
     params: Mapping[str, Any] | None = None,
     limits: images.Limits | None = None,
     pull: bool = True,
+    open_engine: OpenEngine | None = None,
 ) -> Module:
-    """Load the module `spec` with its models. `pull` fetches catalogue models that are missing, with a progress bar.
+    """Load the module `spec` with its models. `pull` fetches catalogue models that are missing, with a progress bar; `open_engine`
+    loads the networks, in this process where it is None.
 
     Raises ConfigError or ModelError with a sentence.
     """
@@ -133,7 +136,7 @@ def load_module(
         if name not in known:
             raise ConfigError(f"init_args of {cls.info.name}: unknown key '{name}'{did_you_mean(name, known)}.")
     try:
-        return cls(init_args=args, params=params, limits=limits, pull=pull)
+        return cls(init_args=args, params=params, limits=limits, pull=pull, open_engine=open_engine)
     except ServingError:
         raise
     except TypeError as exc:

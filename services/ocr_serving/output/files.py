@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from typing import Any
 
 import cv2
 
-from ocr_serving import models
+from ocr_serving import atomic, models
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.output import documents, drawing, tables
@@ -139,19 +137,8 @@ def _encoded(picture: Image, suffix: str) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write beside and rename, so that nobody ever reads half a file."""
+    """Write a file of results, as public as the umask says. Raises InputError."""
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            # mkstemp makes files for the owner alone; results are as public as the umask says.
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(beside).chmod(0o666 & ~umask)
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        atomic.write(path, data)
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.") from None

@@ -12,6 +12,7 @@ from typing import Any
 
 from ocr_serving import data
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
+from ocr_serving.engines import opening_with
 from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
 from ocr_serving.modules import loader
@@ -29,14 +30,19 @@ class Worker:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
         self.engines = remote.Client(spec.engines) if spec.engines else None
-        remote.use(self.engines)
+        open_engine = remote.opener(self.engines) if self.engines else None
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.descriptions: dict[str, dict[str, Any]] = {}
         for key, settings in spec.config.modules_info.items():
             module = loader.load_module(
-                key, init_args=settings.init_args, params=settings.params, limits=self.limits, pull=not spec.config.offline
+                key,
+                init_args=settings.init_args,
+                params=settings.params,
+                limits=self.limits,
+                pull=not spec.config.offline,
+                open_engine=open_engine,
             )
             name = module.info.name
             if name in self.modules:
@@ -79,7 +85,8 @@ class Worker:
             if payload is None:
                 return wire.outdated(f"/predict/{task.module}"), 0
             images, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
-            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+            with opening_with(module.open_engine):
+                results = module.serving_method(images, **(self.defaults[task.module] | keywords))
             return wire.Answer(wire.OK, "; ".join(module.warnings), results), len(images)
         except TooLargeError as exc:
             return wire.failed(str(exc), 413), len(images)

@@ -1,6 +1,6 @@
 """Engines of stages whose networks run in engine processes.
 
-A worker has one `Client`, which `use` makes known; `open_engine` asks `client_for` whether a network is to run there.
+A worker has one `Client`; `opener` makes of it what the worker's modules open their networks with.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ocr_serving.engines import local
-from ocr_serving.engines.base import EngineOptions, ModelSpec, PixelInput, Pixels, Tensor
+from ocr_serving.engines.base import Engine, EngineOptions, ModelSpec, OpenEngine, PixelInput, Pixels, Tensor
 from ocr_serving.engines.batching.board import Board
 from ocr_serving.engines.batching.channel import Channel
 from ocr_serving.engines.batching.messages import Fault, Open, Opened, Results, Run, Unknown
@@ -160,18 +160,15 @@ class RemotePixelEngine(RemoteEngine):
         return self._client.run(self._model, list(rows))
 
 
-_client: Client | None = None
+def opener(client: Client) -> OpenEngine:
+    """Opens networks in `client`'s engine processes, but in this process those that run on the CPU where engines have GPUs."""
 
+    def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: bool = False, pixels: PixelInput | None = None) -> Engine:
+        if options.use_gpu or client.address.on_cpu:
+            return open_remote(client, model, options, greedy_ctc=greedy_ctc, pixels=pixels)
+        return local.open_local(model, options, greedy_ctc=greedy_ctc)
 
-def use(client: Client | None) -> None:
-    """Have this process's networks run by `client`'s engines."""
-    global _client
-    _client = client
-
-
-def client_for(options: EngineOptions) -> Client | None:
-    """The client for a network with these options; None where it runs in this process."""
-    return _client if _client is not None and (options.use_gpu or _client.address.on_cpu) else None
+    return open_engine
 
 
 def open_remote(

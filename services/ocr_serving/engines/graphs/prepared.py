@@ -6,12 +6,11 @@ import contextlib
 import hashlib
 import logging
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from ocr_serving import models
+from ocr_serving import atomic, models
 from ocr_serving.engines.graphs.edits import with_greedy_ctc
 from ocr_serving.engines.graphs.folding import folded
 from ocr_serving.errors import ModelError
@@ -114,12 +113,4 @@ def _write(file: Path, model: bytes) -> None:
     """Keep `model` where the store can be written; the file appears whole or not at all."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(hashlib.sha256(model).digest() + model)
-            Path(name).chmod(0o644)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        atomic.write(file, hashlib.sha256(model).digest() + model, mode=0o644)

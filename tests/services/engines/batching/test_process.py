@@ -18,7 +18,7 @@ from helpers import networks
 from helpers.services import wait_until
 from ocr_serving.config.params import ClassifierParams, DetectionParams, RecognitionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import Pixels, engine_options, open_engine
+from ocr_serving.engines import Pixels, engine_options, open_engine, opening_with
 from ocr_serving.engines.base import EngineOptions, ModelSpec, PixelInput
 from ocr_serving.engines.batching import device, remote
 from ocr_serving.engines.batching.messages import EngineSettings
@@ -46,9 +46,8 @@ def engines() -> Iterator[Engines]:
 def client(engines: Engines) -> Iterator[remote.Client]:
     """This process's client, known to `open_engine`."""
     made = remote.Client(engines.address)
-    remote.use(made)
-    yield made
-    remote.use(None)
+    with opening_with(remote.opener(made)):
+        yield made
     made.close()
 
 
@@ -61,7 +60,6 @@ def running(count: int = 1, **settings: Any) -> Iterator[tuple[Engines, remote.C
     try:
         yield started, client
     finally:
-        remote.use(None)
         client.close()
         started.close()
 
@@ -87,10 +85,10 @@ def test_stages_answer_what_they_answer_alone(client: remote.Client, tmp_path: P
     page[40:60, 20:300] = page[100:125, 50:200] = 0
     answers = []
     for there in (client, None):
-        remote.use(there)
-        rec = TextRecognizer(RecognitionParams(rec_model_dir="", rec_width=width), recogniser, OPTIONS)
-        cls = TextClassifier(ClassifierParams(cls_model_dir=""), classifier, OPTIONS)
-        det = TextDetector(DetectionParams(det_model_dir=""), detector, OPTIONS)
+        with opening_with(remote.opener(there) if there else None):
+            rec = TextRecognizer(RecognitionParams(rec_model_dir="", rec_width=width), recogniser, OPTIONS)
+            cls = TextClassifier(ClassifierParams(cls_model_dir=""), classifier, OPTIONS)
+            det = TextDetector(DetectionParams(det_model_dir=""), detector, OPTIONS)
         assert isinstance(rec.engine, remote.RemotePixelEngine) == (there is not None)
         quads = [quad.tolist() for quad in det(page)]
         assert len(quads) == 2
@@ -141,8 +139,8 @@ def test_the_shapes_of_the_table_are_warm_and_answer_the_same(tmp_path: Path) ->
     recogniser = networks.dark_and_bright_columns(tmp_path / "rec.onnx")
     alone = TextRecognizer(RecognitionParams(rec_model_dir=""), recogniser, OPTIONS)
     with running(max_batch=2, fixed=True) as (started, client):
-        remote.use(client)
-        batched = TextRecognizer(RecognitionParams(rec_model_dir=""), recogniser, OPTIONS)
+        with opening_with(remote.opener(client)):
+            batched = TextRecognizer(RecognitionParams(rec_model_dir=""), recogniser, OPTIONS)
         assert batched(lines(40)) == alone(lines(40))
         assert started.board.get(0, "unwarmed") == 0
         wide = np.zeros((48, 4000, 3), np.uint8)

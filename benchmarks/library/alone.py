@@ -1,9 +1,9 @@
-"""The processes that `benchmarks.overhead` and `benchmarks.serving` compare a service with; see benchmarks.answering.
+"""The processes that `benchmarks.overhead` and `benchmarks.serving` compare a service with; see benchmarks.library.answering.
 
-`python -m benchmarks.alone pipeline SET FOLDER PAGE…` puts requests through a service's own worker, without HTTP: at the start it
-writes what each run of a network is given to FOLDER; asked for a page, it answers with the CPU seconds of each step.
-`python -m benchmarks.alone networks SET FOLDER` knows nothing but those tensors: when it is ready it names its engines; asked for a
-page, it runs the networks on them and answers with the CPU seconds that took.
+`python -m benchmarks.library.alone pipeline SET FOLDER PAGE…` puts requests through a service's own worker, without HTTP: at the
+start it writes what each run of a network is given to FOLDER; asked for a page, it answers with the CPU seconds of each step.
+`networks SET FOLDER` in its place knows nothing but those tensors: when it is ready it names its engines; asked for a page, it runs
+the networks on them and answers with the CPU seconds that took.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import support
-from benchmarks.answering import Answering
-from benchmarks.clock import Clock
+from benchmarks.library import support
+from benchmarks.library.answering import Answering
+from benchmarks.library.clock import Clock
 from ocr_serving import config
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines import Engine
@@ -50,7 +50,7 @@ STAGES = {
 def helper(kind: str, model_set: str, folder: Path, *images: Path) -> Answering:
     """One of these processes, running; its environment is that of a service's worker. Raises BenchmarkError."""
     variables = plan.environments(worker_config(model_set), os.environ, cores=1, memory=None)[0]
-    command = [sys.executable, "-m", "benchmarks.alone", kind, model_set, str(folder), *map(str, images)]
+    command = [sys.executable, "-m", "benchmarks.library.alone", kind, model_set, str(folder), *map(str, images)]
     return Answering(command, {**support.environment(), **variables})
 
 

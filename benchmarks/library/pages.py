@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.support import BenchmarkError
+from benchmarks.library.support import BenchmarkError
 
 WORD = re.compile(r"[^\W_]+")
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.support import BenchmarkError
+from benchmarks.library.support import BenchmarkError
 
 
 class Answering:

@@ -22,7 +22,7 @@ from typing import IO, Any, NoReturn
 import requests
 from tqdm import tqdm
 
-from benchmarks import processes, report
+from benchmarks.library import processes, report
 from ocr_serving import config, models
 from ocr_serving.errors import ServingError
 from ocr_serving.models.progress import Bar

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import load, report, support
-from benchmarks.load import Load
-from benchmarks.servers import FLOOR, OURS
+from benchmarks.library import load, report, support
+from benchmarks.library.load import Load
+from benchmarks.library.servers import FLOOR, OURS
 
 LEAST_OF_FLOOR, FLOOR_FROM = 0.95, 4
 LEAST_OF_BEST, MOST_CLIENTS = 0.95, 64

@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.figures import Row
-from benchmarks.servers import FLOOR
-from benchmarks.support import BenchmarkError
+from benchmarks.library.figures import Row
+from benchmarks.library.servers import FLOOR
+from benchmarks.library.support import BenchmarkError
 
 Line = tuple[list[int], list[float]]
 

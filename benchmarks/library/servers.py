@@ -15,9 +15,9 @@ from typing import Any
 import requests
 from tqdm import tqdm
 
-from benchmarks import alone, processes, support
-from benchmarks.answering import Answering
-from benchmarks.load import Outcome, Reply
+from benchmarks.library import alone, processes, support
+from benchmarks.library.answering import Answering
+from benchmarks.library.load import Outcome, Reply
 
 OURS = "ours"
 FLOOR = "floor"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ocr_serving
-from ocr_serving import machine
+from ocr_serving import atomic, machine
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -53,12 +52,7 @@ def write_json(path: Path, benchmark: str, results: Mapping[str, Any]) -> None:
         "version": ocr_serving.__version__,
         "machine": {"cores": machine.cpu_count(), "processor": processor(), "python": platform.python_version()},
     }
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(json.dumps({**about, **results}, indent=2) + "\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    atomic.write(path, (json.dumps({**about, **results}, indent=2) + "\n").encode())
 
 
 def processor() -> str:
