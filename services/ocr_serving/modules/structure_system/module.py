@@ -6,7 +6,7 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
@@ -16,6 +16,7 @@ from ocr_serving.modules.structure_table.module import StructureTable, TableCont
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
+from ocr_serving.stages.tables.picture import Quads
 
 read_params = params_beside(__file__)
 
@@ -72,7 +73,8 @@ class StructureSystem(Module):
         )
         self.layout: StructureLayout | None = None
         if self.params.layout:
-            self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams), parent=self)
+            resize = {"layout_resize": self.params.resizes_pages}
+            self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams) | resize, parent=self)
 
     def merge_configs(self) -> StructureParams:
         """params.py with the overrides of config.json."""
@@ -87,6 +89,7 @@ class StructureSystem(Module):
         table: bool | None = None,
         ocr: bool | None = None,
         table_text: Literal["page", "crop"] | None = None,
+        table_engine: TableEngine | None = None,
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
@@ -97,6 +100,7 @@ class StructureSystem(Module):
             table=table,
             ocr=ocr,
             table_text=table_text,
+            table_engine=table_engine,
             layout_score_threshold=layout_score_threshold,
             layout_nms_threshold=layout_nms_threshold,
             drop_score=drop_score,
@@ -118,7 +122,7 @@ class StructureSystem(Module):
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
                 once = bool(lines) and params.reads_tables_once
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
+                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, inside) if once else None, params)
             else:
                 inside = touching(boxes, bbox)
                 content = [lines[index] for index in inside if index in sure]
@@ -147,9 +151,10 @@ class StructureSystem(Module):
         return self.predict(self.decode(images), **kwargs)
 
 
-def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
-    """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
-    return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+def _texts(lines: Sequence[RegionLine], indices: list[int]) -> tuple[Quads, list[Text]]:
+    """The lines of a table as its own reading gives them: quads on the page, and texts."""
+    quads = np.array([lines[index]["text_region"] for index in indices], np.float64).reshape(-1, 4, 2)
+    return quads, [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
 
 
 if __name__ == "__main__":

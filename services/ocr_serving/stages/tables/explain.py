@@ -96,7 +96,7 @@ def _two_columns(boxes: Rectangles, height: float) -> float:
     for line in rows_of_text(boxes, height):
         for left, right in zip(line[:-1], line[1:], strict=True):
             wide += bool(boxes[right, 0] - boxes[left, 2] > APART * height)
-    return float(wide)
+    return 2.0 * wide
 
 
 def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> float:
