@@ -20,6 +20,12 @@ EMPTY_ROW = 1.5
 SECOND_LINE = 0.15
 """… and to put another line of text into one that has some."""
 
+FULL_LINE = 0.8
+"""What it costs, the same way, to go on in a row with a full line of text, or to begin one with a line that has few texts."""
+
+EVEN = 0.75
+"""Lines of text are evenly spaced where the nearest are so many times as far apart as is usual."""
+
 
 def fitted(plan: Plan, places: Rectangles, boxes: Rectangles, height: float) -> Grid | None:
     """`plan`, whose cells the network sees at `places`, on the lines of text in `boxes`; None where either has nothing."""
@@ -33,7 +39,8 @@ def fitted(plan: Plan, places: Rectangles, boxes: Rectangles, height: float) -> 
     if not inside.any():
         return None
     kept = [line for line, keep in zip(lines, inside, strict=True) if keep]
-    rows = _rows(centres[inside], bands, height)
+    counts = np.array([len(line) for line in kept], np.float64)
+    rows = _rows(centres[inside], _starting(counts, centres[inside]), bands, height)
     levels = _between(
         [
             boxes[[index for line, at in zip(kept, rows, strict=True) if at == row for index in line]][:, [1, 3]]
@@ -73,7 +80,22 @@ def _spans(plan: Plan, places: Rectangles, *, rows: bool) -> NDArray[np.float64]
     return spans + (order - spans.mean(axis=1))[:, None]
 
 
-def _rows(centres: NDArray[np.float64], bands: NDArray[np.float64], height: float) -> list[int]:
+def _starting(counts: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much more each line of text, with `counts` texts, looks like the first of a row than like a further one, -1 to 1.
+
+    In rows set at their tops the first line has a text in most columns. 0 where lines are unevenly spaced: then cells are centred,
+    and the fullest line is in the middle.
+    """
+    apart = np.diff(centres)
+    usual = float(np.percentile(counts, 75))
+    if len(apart) < 3 or usual < 3 or np.percentile(apart, 10) < EVEN * np.median(apart):
+        return np.zeros(len(counts))
+    return np.where(counts >= 0.6 * usual, 1.0, np.where(counts <= 0.34 * usual, -1.0, 0.0))
+
+
+def _rows(
+    centres: NDArray[np.float64], starting: NDArray[np.float64], bands: NDArray[np.float64], height: float
+) -> list[int]:
     """For each line of text, from top to bottom, its row: the cheapest way to deal lines to rows in order (dynamic programming)."""
     count, rows = len(centres), len(bands)
     middle, half = bands.mean(axis=1), np.maximum(0.5 * height, (bands[:, 1] - bands[:, 0]) / 2)
@@ -85,7 +107,7 @@ def _rows(centres: NDArray[np.float64], bands: NDArray[np.float64], height: floa
     best[0] = away[0] + EMPTY_ROW * np.arange(rows)
     skipped = EMPTY_ROW * np.arange(rows)
     for n in range(1, count):
-        stay = best[n - 1] + SECOND_LINE
+        stay = best[n - 1] + SECOND_LINE + max(0.0, FULL_LINE * starting[n])
         # From row q to row r > q: the rows between stay empty.
         towards = best[n - 1] - skipped
         lowest = np.minimum.accumulate(towards)
@@ -93,7 +115,7 @@ def _rows(centres: NDArray[np.float64], bands: NDArray[np.float64], height: floa
         for r in range(1, rows):
             at[r] = r if towards[r] < towards[at[r - 1]] else at[r - 1]
         move = np.full(rows, np.inf)
-        move[1:] = lowest[:-1] + skipped[1:] - EMPTY_ROW
+        move[1:] = lowest[:-1] + skipped[1:] - EMPTY_ROW + max(0.0, -FULL_LINE * starting[n])
         came[n] = np.where(stay <= move, np.arange(rows), np.concatenate([[0], at[:-1]]))
         best[n] = np.minimum(stay, move) + away[n]
     ends = best[-1] + EMPTY_ROW * (rows - 1 - np.arange(rows))

@@ -40,7 +40,7 @@ def with_spans(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules
         if any(cell.columns > 1 and cell.column <= column < cell.column + cell.columns for cell in cells if cell.rows > 1):
             continue
         others = _middles(grid, boxes, where, column)
-        blocks = _blocks(boxes[texts[column]], others)
+        blocks = _blocks(boxes[texts[column]], [where[index] for index in texts[column]], others)
         ends = _dealt(blocks, others)
         if ends is not None:
             cells = _replaced(cells, column, ends)
@@ -103,18 +103,19 @@ def _step(middles: NDArray[np.float64]) -> float:
     return float(np.median(np.diff(middles[known]) / np.diff(known))) if len(known) > 1 else 0.0
 
 
-def _blocks(boxes: Rectangles, middles: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Top and bottom of texts below each other, those much nearer than rows are as one."""
+def _blocks(boxes: Rectangles, cells: Sequence[int | None], middles: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Top and bottom of texts below each other, those of one of `cells` that are much nearer than rows are as one."""
     step = _step(middles)
     blocks: list[list[float]] = []
-    last = -np.inf
-    for top, bottom in sorted(boxes[:, [1, 3]].tolist()):
+    last, of = -np.inf, None
+    for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():
+        top, bottom = float(boxes[index, 1]), float(boxes[index, 3])
         centre = (top + bottom) / 2
-        if blocks and centre - last < 0.75 * step:
+        if blocks and cells[index] == of and centre - last < 0.75 * step:
             blocks[-1][1] = max(blocks[-1][1], bottom)
         else:
             blocks.append([top, bottom])
-        last = centre
+        last, of = centre, cells[index]
     return [(top, bottom) for top, bottom in blocks]
 
 
@@ -210,7 +211,7 @@ def _beside_rules(
     joined = {index: cell for index, cell in enumerate(cells)}
     for at in range(columns):
         head: int | None = None
-        for level in range(rows - 1):
+        for level in range(grid.head, rows - 1):
             upper, lower = int(owners[level, at]), int(owners[level + 1, at])
             stops = not drawn[level, at] and drawn[level].sum() >= max(1, columns // 2)
             single = upper != lower and all(cells[index].columns == 1 for index in (upper, lower))
