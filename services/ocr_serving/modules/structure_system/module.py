@@ -17,8 +17,12 @@ from ocr_serving.stages.layout import Region
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
 from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.region import added, whole
 
 read_params = params_beside(__file__)
+
+WITHOUT_TEXT = ("figure", "equation", "table")
+"""Regions that are something without lines of text."""
 
 
 class RegionLine(TypedDict):
@@ -116,19 +120,38 @@ class StructureSystem(Module):
         sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
         told: set[int] = set()
         answers: list[PageRegion] = []
-        for region in regions:
-            x1, y1, x2, y2 = bbox = [int(side) for side in region.box]
+        frames, moved = self._frames(image, regions, boxes, params)
+        for region, bbox in zip(regions, frames, strict=True):
+            x1, y1, x2, y2 = bbox
             content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
                 once = bool(lines) and params.reads_tables_once
                 content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, inside) if once else None, params)
             else:
-                inside = touching(boxes, bbox)
+                touched = touching(boxes, bbox)
+                inside = [index for index in touched if index not in moved]
+                if touched and not inside and region.label not in WITHOUT_TEXT:
+                    continue
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
         return {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+
+    def _frames(
+        self, image: Image, regions: Sequence[Region], boxes: Rectangles, params: StructureParams
+    ) -> tuple[list[list[int]], set[int]]:
+        """The box of each region, tables with their headings, and the lines that these take from other regions."""
+        frames = [[int(side) for side in region.box] for region in regions]
+        moved: set[int] = set()
+        if not params.table or params.asks_network_alone:
+            return frames, moved
+        for index, region in enumerate(regions):
+            if region.label == "table":
+                grown = list(whole(frames[index], boxes, (image.shape[0], image.shape[1])))
+                moved.update(added(frames[index], grown, boxes))
+                frames[index] = grown
+        return frames, moved
 
     def _lines(self, image: Image) -> list[RegionLine]:
         """The lines of a page, of any confidence, as cells take them."""

@@ -16,7 +16,7 @@ from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted
 from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan
 from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
-from ocr_serving.stages.tables.ruled import ruled
+from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.spaced import spaced
 from ocr_serving.stages.tables.spans import with_headings, with_spans
@@ -65,7 +65,9 @@ def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structu
     """The table that `picture` shows, whose lines of text `quads` say `texts`."""
     if not len(quads):
         return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
-    ready, boxes, rules = _ready(picture, quads)
+    ready, boxes, rules, members = _ready(picture, quads)
+    outside = [index for index, text in enumerate(texts) if index not in set(members) and text]
+    texts = [texts[index] for index in members]
     height = line_height(boxes)
     network, cut = _network(ready.picture, boxes, height, structurer)
     grid, pieces = _best(ready.picture, boxes, rules, height, network)
@@ -80,20 +82,26 @@ def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structu
         for cell in range(len(grid.cells))
     ]
     placed = {line for line, home in zip(pieces.lines, where, strict=True) if home is not None}
-    unmatched = [index for index, text in enumerate(texts) if index not in placed and text]
+    homeless = [members[index] for index, text in enumerate(texts) if index not in placed and text]
+    unmatched = sorted([*outside, *homeless])
     sides = grid.boxes()
     corners = ready.back(sides[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]).reshape(-1, 8)
-    return TableText(markup(grid, contents), corners, unmatched, cut and not len(found_in) and bool(unmatched))
+    return TableText(markup(grid, contents), corners, unmatched, cut and bool(homeless))
 
 
-def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings]:
-    """The picture cut to the table, and lines of text and rules on it."""
+def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings, list[int]]:
+    """The picture cut to the table, lines of text and rules on it, and which of `quads` these lines are."""
     whole = prepared(picture, quads)
     boxes = upright(whole.there(quads))
     rules = rulings(whole.picture, boxes)
+    members = list(range(len(boxes)))
+    inside = enclosed(rules, boxes, line_height(boxes))
+    if inside is not None:
+        members = np.flatnonzero(inside).tolist()
+        boxes = boxes[members]
     ready = whole.cut(content(boxes, rules.boxes()))
     x, y = (whole.matrix - ready.matrix)[:, 2].tolist()
-    return ready, boxes - np.array([x, y, x, y]), rules.moved(x, y)
+    return ready, boxes - np.array([x, y, x, y]), rules.moved(x, y), members
 
 
 def _network(picture: Image, boxes: Rectangles, height: float, structurer: Structurer) -> tuple[Grid | None, bool]:

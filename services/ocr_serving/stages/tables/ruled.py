@@ -8,9 +8,16 @@ from numpy.typing import NDArray
 from ocr_serving.stages.tables.grid import Grid, GridCell
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings, Segments
+from ocr_serving.stages.tables.words import rows_of_text
 
 DRAWN = 0.6
 """Share of a place's side that a rule covers where it parts this place from the next."""
+
+FRAME = 0.85
+"""Share of a side of a frame that rules cover."""
+
+PROSE = 0.7
+"""Share of lines of text around a table that stand alone, where they are prose and not rows of another."""
 
 ROOM = 0.45
 """Height of a line; rules nearer to each other than this are one."""
@@ -38,6 +45,66 @@ def ruled(rules: Rulings, boxes: Rectangles, height: float) -> Grid | None:
     down = _drawn(rules.upright, uprights[1:-1], levels, ROOM * height).T
     owners = _joined(across, down, rows, columns)
     return Grid(_cells(owners), levels, uprights)
+
+
+def enclosed(rules: Rulings, boxes: Rectangles, height: float) -> NDArray[np.bool_] | None:
+    """Which texts a closed grid of rules holds, where the others are prose about it and no part of the table; None where not so.
+
+    With those inside go rows next to it whose texts stand each in a column: headings above the frame, sums below it.
+    """
+    rules = _largest(rules, height)
+    if len(rules.upright) < 2 or len(rules.level) < 2 or not len(boxes):
+        return None
+    left, right = float(rules.upright[:, 0].min()), float(rules.upright[:, 0].max())
+    top, bottom = float(rules.level[:, 0].min()), float(rules.level[:, 0].max())
+    sides = [_reaches(rules.upright, x, top, bottom, height) for x in (left, right)]
+    ends = [_reaches(rules.level, y, left, right, height) for y in (top, bottom)]
+    if not all(sides) or not all(ends):
+        return None
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = (centres > np.array([left, top])).all(axis=1) & (centres < np.array([right, bottom])).all(axis=1)
+    if inside.sum() < 4 or inside.all():
+        return None
+    uprights = _positions(rules.upright, ROOM * height)
+    outside = np.flatnonzero(~inside)
+    lines = [outside[line] for line in rows_of_text(boxes[outside], height)]
+    for above in (True, False):
+        edge = top if above else bottom
+        for line in reversed(lines) if above else lines:
+            middle = float(centres[line, 1].mean())
+            if (middle > edge) == above:
+                continue
+            columns = np.searchsorted(uprights, boxes[line][:, [0, 2]] + np.array([0.3, -0.3]) * height)
+            alone = (columns[:, 0] == columns[:, 1]) & (columns[:, 0] > 0) & (columns[:, 0] < len(uprights))
+            if abs(middle - edge) > 2 * height or len(line) < 2 or not alone.all() or len(set(columns[:, 0].tolist())) < len(line):
+                break
+            inside[line] = True
+            edge = float(boxes[line, 1].min() if above else boxes[line, 3].max())
+    prose = [line for line in lines if not inside[line].any()]
+    single = sum(len(line) == 1 for line in prose)
+    return inside if not prose or single >= PROSE * len(prose) else None
+
+
+def _largest(rules: Rulings, height: float) -> Rulings:
+    """Those of `rules` that touch each other, the most of them."""
+    boxes = rules.boxes() + np.array([-1, -1, 1, 1]) * height / 3
+    touching = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(axis=2) & (boxes[None, :, :2] <= boxes[:, None, 2:]).all(axis=2)
+    group = np.arange(len(boxes))
+    changed = True
+    while changed and len(boxes):
+        lowest = np.where(touching, group[None, :], len(boxes)).min(axis=1)
+        changed = bool((lowest != group).any())
+        group = lowest
+    if not len(boxes):
+        return rules
+    usual = group == np.bincount(group).argmax()
+    return Rulings(rules.level[usual[: len(rules.level)]], rules.upright[usual[len(rules.level) :]])
+
+
+def _reaches(segments: Segments, at: float, start: float, end: float, height: float) -> bool:
+    near = segments[np.abs(segments[:, 0] - at) <= ROOM * height]
+    shared = np.clip(np.minimum(near[:, 2], end) - np.maximum(near[:, 1], start), 0, None).sum()
+    return bool(shared >= FRAME * (end - start))
 
 
 def _positions(segments: Segments, room: float) -> NDArray[np.float64]:
