@@ -78,9 +78,7 @@ def table_input(picture: Image, side: int, resize: Resize = "linear") -> tuple[N
     ratio = side / max(picture.shape[:2])
     height, width = (max(1, int(length * ratio)) for length in picture.shape[:2])
     tensor = np.zeros((1, 3, side, side), np.float32)
-    tensor[:, :, :height, :width] = network_input(
-        resized(picture, (height, width), resize), (height, width), NORMALISED["DB"]
-    )
+    tensor[:, :, :height, :width] = network_input(resized(picture, (height, width), resize), (height, width), NORMALISED["DB"])
     return tensor, ratio
 
 

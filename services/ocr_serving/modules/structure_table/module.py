@@ -118,7 +118,8 @@ class StructureTable(Module):
         module's own for this call.
         """
         params = params or self.params
-        return self._told(picture, corner, lines, params) if params.asks_network_alone else self._best(picture, corner, lines, params)
+        answer = self._told if params.asks_network_alone else self._best
+        return answer(picture, corner, lines, params)
 
     def _told(
         self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams

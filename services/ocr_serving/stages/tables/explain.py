@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from ocr_serving.stages.tables.words import gaps, rows_of_text
 BEYOND = 0.4
 """Heights of a line by which a text may reach beyond its cell."""
 
-APART = 1.6
+APART = 1.0
 """Heights of a line; texts of one cell further from each other than this stand in two columns."""
 
 LIKE_ROWS = 0.8
 """Lines of text in one row that are as far apart as so many times the rows are, are rows of their own."""
+
+ONE_COLUMN = 0.3
+"""Share of faults that a table of one column is worth: it is a list."""
 
 
 def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
@@ -34,7 +38,7 @@ def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
 
 
 def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, height: float) -> list[float]:
-    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap between words near the border."""
+    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border."""
     rows, columns = grid.size
     x1, y1, x2, y2 = box.tolist()
     row = int(np.searchsorted(grid.levels, (y1 + y2) / 2, side="right")) - 1
@@ -62,7 +66,10 @@ def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, h
 
 
 def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> float:
-    """How many of the words a grid does not explain, as a share: 0 where each is in one cell, no cell has two columns, no row two."""
+    """How many of the words a grid does not explain, as a share.
+
+    0 where each is in one cell, no cell is made of two columns and no row of two, and no row or column is empty.
+    """
     if not len(boxes):
         return 0.0
     rows, columns = grid.size
@@ -86,6 +93,7 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     wrong += _two_rows(grid, boxes, where, height)
     held_rows = {grid.cells[home].row + n for home in inside for n in range(grid.cells[home].rows)}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
+    wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
     wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
     return wrong / len(boxes)
 
@@ -94,7 +102,7 @@ def _two_columns(boxes: Rectangles, height: float) -> float:
     """Texts of one cell that stand beside another with a gutter between."""
     wide = 0
     for line in rows_of_text(boxes, height):
-        for left, right in zip(line[:-1], line[1:], strict=True):
+        for left, right in pairwise(line):
             wide += bool(boxes[right, 0] - boxes[left, 2] > APART * height)
     return 2.0 * wide
 
@@ -124,17 +132,17 @@ def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height
         [float((boxes[[row[n] for n in line], 1] + boxes[[row[n] for n in line], 3]).mean()) / 2 for line in found]
         for row, found in zip(texts, lines, strict=True)
     ]
-    steps = [later[0] - former[-1] for former, later in zip(middles[:-1], middles[1:], strict=True) if former and later]
-    if not steps:
-        return 0.0
-    usual = float(np.median(steps))
+    steps = [later[0] - former[-1] for former, later in pairwise(middles) if former and later]
+    usual = float(np.median(steps)) if steps else 0.0
     wrong = 0.0
     for row, found, middle in zip(texts, lines, middles, strict=True):
-        if len(found) < 2 or min(np.diff(middle)) < LIKE_ROWS * usual:
+        if len(found) < 2:
             continue
         columns = [{grid.cells[home].column for n in line if (home := where[row[n]]) is not None} for line in found]
         filled = set().union(*columns)
         both = [column for column in filled if sum(column in line for line in columns) > 1]
-        if len(both) >= max(2, 0.6 * len(filled)):
+        far = min(np.diff(middle)) >= LIKE_ROWS * usual
+        all_of_them = len(found) > 2 and len(both) == len(filled)
+        if (far and len(both) >= max(2, 0.6 * len(filled))) or (len(both) > 1 and all_of_them):
             wrong += len(row) / 2
     return wrong

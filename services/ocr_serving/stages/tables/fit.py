@@ -51,7 +51,7 @@ def fitted(plan: Plan, places: Rectangles, boxes: Rectangles, height: float) -> 
     indices = [index for line in kept for index in line]
     levels[0] = min(levels[0], float(boxes[indices, 1].min()))
     uprights = _between(_in_columns(boxes[indices], columns), columns)
-    cells = covering([cell for cell in plan.cells], plan.rows, plan.columns)
+    cells = covering(plan.cells, plan.rows, plan.columns)
     return Grid(cells, levels, uprights, plan.head)
 
 
@@ -77,7 +77,8 @@ def _spans(plan: Plan, places: Rectangles, *, rows: bool) -> NDArray[np.float64]
     for side in range(2):
         spans[:, side] = np.interp(np.arange(count), known, spans[known, side])
     order = np.maximum.accumulate(spans.mean(axis=1))
-    return spans + (order - spans.mean(axis=1))[:, None]
+    ordered: NDArray[np.float64] = spans + (order - spans.mean(axis=1))[:, None]
+    return ordered
 
 
 def _starting(counts: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,9 +94,7 @@ def _starting(counts: NDArray[np.float64], centres: NDArray[np.float64]) -> NDAr
     return np.where(counts >= 0.6 * usual, 1.0, np.where(counts <= 0.34 * usual, -1.0, 0.0))
 
 
-def _rows(
-    centres: NDArray[np.float64], starting: NDArray[np.float64], bands: NDArray[np.float64], height: float
-) -> list[int]:
+def _rows(centres: NDArray[np.float64], starting: NDArray[np.float64], bands: NDArray[np.float64], height: float) -> list[int]:
     """For each line of text, from top to bottom, its row: the cheapest way to deal lines to rows in order (dynamic programming)."""
     count, rows = len(centres), len(bands)
     middle, half = bands.mean(axis=1), np.maximum(0.5 * height, (bands[:, 1] - bands[:, 0]) / 2)

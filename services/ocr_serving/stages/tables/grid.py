@@ -15,6 +15,9 @@ Borders = NDArray[np.float64]
 """Shape (N + 1,): where N rows, or columns, begin, and where the last ends, in pixels, rising."""
 
 
+ROW, HEAD, HEAD_END = "<tr>", "<thead>", "</thead>"
+
+
 class GridCell(NamedTuple):
     """First row and column of a cell, and how many of each it covers."""
 
@@ -63,10 +66,10 @@ def covering(cells: Sequence[GridCell], rows: int, columns: int) -> list[GridCel
     for cell in cells:
         if cell.row >= rows or cell.column >= columns or taken[cell.row, cell.column]:
             continue
-        free = taken[cell.row, cell.column : cell.column + cell.columns]
-        width = int(np.argmax(free)) if free.any() else len(free)
-        below = taken[cell.row : cell.row + cell.rows, cell.column : cell.column + width].any(axis=1)
-        height = int(np.argmax(below)) if below.any() else len(below)
+        beside = taken[cell.row, cell.column : cell.column + cell.columns].tolist()
+        width = beside.index(True) if True in beside else len(beside)
+        below = [bool(row.any()) for row in taken[cell.row : cell.row + cell.rows, cell.column : cell.column + width]]
+        height = below.index(True) if True in below else len(below)
         taken[cell.row : cell.row + height, cell.column : cell.column + width] = True
         kept.append(GridCell(cell.row, cell.column, height, width))
     kept += [GridCell(row, column) for row, column in np.argwhere(~taken).tolist()]
@@ -107,13 +110,13 @@ def plan(tokens: Sequence[str]) -> Plan:
         elif token.startswith(" ") and "=" in token:
             name, value = token.strip().split("=")
             spans[name] = max(1, int(value.strip('"')))
-        elif token == "<tr>":
+        elif token == ROW:
             close()
             row += 1
             head += in_head
-        elif token in ("<thead>", "</thead>"):
+        elif token in (HEAD, HEAD_END):
             close()
-            in_head = token == "<thead>"
+            in_head = token == HEAD
     close()
     rows = row + 1
     columns = max((cell.column + cell.columns for cell in cells), default=0)

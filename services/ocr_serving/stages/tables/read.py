@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from ocr_serving.stages.tables.words import cell_lines, gaps, rows_of_text
 STRIP = 24
 """Lines of text that the network is shown at once; it stops after some 500 tokens, and sees long tables too small."""
 
-LONG = 34
+LONG = 40
 """A table of more lines of text than this is shown in strips."""
 
 LEARNED = 0.05
@@ -33,9 +34,6 @@ LEARNED = 0.05
 
 DRAWN = 0.06
 """The same for a grid that rules draw."""
-
-WIDE = 0.8
-"""Heights of a line; a line with a wider gap inside is, for the spaces between columns, two."""
 
 SURE = 0.6
 """Confidence from which a text is taken that was found by looking into empty cells."""
@@ -45,7 +43,7 @@ Recognizer = Callable[[Sequence[Image]], list[Text]]
 
 
 class TableText(NamedTuple):
-    """A table as HTML, corners of its cells on the given picture (N, 8), indices of lines in no cell, whether its end is missing."""
+    """HTML, corners of the cells on the given picture (N, 8), indices of lines in no cell, whether the table's end is missing."""
 
     html: str
     cells: NDArray[np.float64]
@@ -73,7 +71,7 @@ def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structu
     grid, pieces = _best(ready.picture, boxes, rules, height, network)
     where = explain.homes(grid, pieces.boxes)
     said = _said(ready.picture, pieces, texts, recognizer)
-    found_in, found = _looked_into(ready.picture, grid, pieces, where, rules, height, recognizer)
+    found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
     homes = [*where, *found_in]
     all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
     words = [*said, *(text for _, text in found)]
@@ -119,8 +117,12 @@ def _network(picture: Image, boxes: Rectangles, height: float, structurer: Struc
         at = max(around, key=lambda line: float(tops[line] - ends[line - 1]))
         borders.append(float(tops[at] + ends[at - 1]) / 2)
     borders.append(float(picture.shape[0]))
-    structures = [structurer(picture[int(top) : int(end)]) for top, end in zip(borders[:-1], borders[1:], strict=True)]
-    return _laid(structures, borders[:-1], boxes, height), any(structure.cut for structure in structures)
+    structures = [structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders)]
+    laid = _laid(structures, borders[:-1], boxes, height)
+    if laid is not None:
+        return laid, any(structure.cut for structure in structures)
+    structure = structurer(picture)
+    return _laid([structure], [0.0], boxes, height), structure.cut
 
 
 def _laid(structures: Sequence[Structure], tops: Sequence[float], boxes: Rectangles, height: float) -> Grid | None:
@@ -145,7 +147,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, netw
     drawn = ruled(rules, boxes, height)
     if drawn is not None and network is not None and drawn.size[0] > network.head:
         drawn = drawn._replace(head=network.head)
-    parts = _parts(picture, boxes, height)
+    parts = _words(picture, boxes)
     by_space = spaced(parts, rules, height)
     candidates = [(network, LEARNED), (drawn, DRAWN), (by_space, 0.0)]
     best: tuple[float, Grid, Pieces] | None = None
@@ -157,7 +159,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, netw
         if candidate is not drawn:
             grid = with_spans(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
         if candidate is by_space:
-            grid = with_headings(grid, pieces.boxes, explain.homes(grid, pieces.boxes))
+            grid = with_headings(grid, explain.homes(grid, pieces.boxes))
         faults = explain.faults(grid, pieces.boxes, rules, height) - favour
         if best is None or faults < best[0]:
             best = (faults, grid, pieces)
@@ -174,19 +176,19 @@ def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height
     for index, box in enumerate(boxes):
         x1, y1, x2, y2 = box.tolist()
         sides = [x1, *explain.cuts(grid, box, rules, picture, height), x2]
-        for left, right in zip(sides[:-1], sides[1:], strict=True):
+        for left, right in pairwise(sides):
             found.append([left, y1, right, y2])
             lines.append(index)
             anew.append(len(sides) > 2)
     return Pieces(np.array(found, np.float64).reshape(-1, 4), lines, anew)
 
 
-def _parts(picture: Image, boxes: Rectangles, height: float) -> Rectangles:
-    """Lines of text cut at wide gaps."""
+def _words(picture: Image, boxes: Rectangles) -> Rectangles:
+    """Lines of text cut into words."""
     parts: list[list[float]] = []
     for x1, y1, x2, y2 in boxes.tolist():
-        wide = [gap for gap in gaps(picture, (x1, y1, x2, y2)) if gap[1] - gap[0] > WIDE * height]
-        starts, ends = [x1, *(end for _, end in wide)], [*(start for start, _ in wide), x2]
+        spaces = gaps(picture, (x1, y1, x2, y2))
+        starts, ends = [x1, *(end for _, end in spaces)], [*(start for start, _ in spaces), x2]
         parts += [[start, y1, end, y2] for start, end in zip(starts, ends, strict=True)]
     return np.array(parts, np.float64).reshape(-1, 4)
 
@@ -201,7 +203,7 @@ def _said(picture: Image, pieces: Pieces, texts: Sequence[str], recognizer: Reco
 
 def _crop(picture: Image, box: NDArray[np.float64]) -> Image:
     height, width = picture.shape[:2]
-    x1, y1, x2, y2 = (int(round(side)) for side in box.tolist())
+    x1, y1, x2, y2 = (round(side) for side in box.tolist())
     x1, y1 = min(max(0, x1), width - 1), min(max(0, y1), height - 1)
     return picture[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)]
 
@@ -211,7 +213,6 @@ def _looked_into(
     grid: Grid,
     pieces: Pieces,
     where: Sequence[int | None],
-    rules: Rulings,
     height: float,
     recognizer: Recognizer,
 ) -> tuple[list[int], list[tuple[list[float], str]]]:

@@ -64,7 +64,7 @@ def added(box: Sequence[int], grown: Sequence[int], boxes: Rectangles) -> list[i
 
 def _centred(boxes: Rectangles, box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside: NDArray[np.bool_] = (centres >= np.array(box[:2])).all(axis=1) & (centres <= np.array(box[2:])).all(axis=1)
+    inside: NDArray[np.bool_] = np.all((centres >= np.array(box[:2])) & (centres <= np.array(box[2:])), axis=1)
     return inside
 
 

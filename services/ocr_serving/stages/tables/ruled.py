@@ -62,7 +62,7 @@ def enclosed(rules: Rulings, boxes: Rectangles, height: float) -> NDArray[np.boo
     if not all(sides) or not all(ends):
         return None
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside = (centres > np.array([left, top])).all(axis=1) & (centres < np.array([right, bottom])).all(axis=1)
+    inside: NDArray[np.bool_] = np.all((centres > np.array([left, top])) & (centres < np.array([right, bottom])), axis=1)
     if inside.sum() < 4 or inside.all():
         return None
     uprights = _positions(rules.upright, ROOM * height)

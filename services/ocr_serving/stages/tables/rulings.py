@@ -93,7 +93,7 @@ def _held(segment: NDArray[np.float64], level: Segments, height: float) -> bool:
     x, start, end = segment.tolist()
     meeting = (level[:, 1] - height < x) & (x < level[:, 2] + height)
     ends = np.abs(level[meeting, 0][:, None] - np.array([start, end]))
-    return end - start >= FREE * height or bool((ends < 0.5 * height).any())
+    return bool(end - start >= FREE * height) or bool((ends < 0.5 * height).any())
 
 
 def _in_text(segment: NDArray[np.float64], boxes: Rectangles) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,12 @@ from ocr_serving.stages.tables.words import rows_of_text
 
 GUTTER = 0.5
 """Heights of a line that a gutter is wide."""
+
+NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.15, 0.9, 0.7, 4
+"""A narrower gutter, of so many heights of a line, is one where words stand no further apart about it in so large a share of lines."""
+
+ONE_LINE = 0.85
+"""Share of the bands between rules that hold a column with one line only, where each band is a row."""
 
 CROSSED = 0.08
 """Share of the lines of text that may cross a gutter: headings over several columns, and lines found as one."""
@@ -31,7 +39,7 @@ def spaced(boxes: Rectangles, rules: Rulings, height: float) -> Grid | None:
     uprights = _uprights(boxes, lines, rules, height)
     columns = len(uprights) - 1
     home = np.clip(np.searchsorted(uprights, (boxes[:, 0] + boxes[:, 2]) / 2, side="right") - 1, 0, columns - 1)
-    groups = _rows(boxes, lines, home, rules, height)
+    groups = _rows(boxes, lines, home, rules)
     levels = _levels(boxes, groups)
     cells = []
     for row, group in enumerate(groups):
@@ -55,7 +63,9 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
     borders = []
     for start, end in edges.tolist():
-        if end - start >= GUTTER * height and start > 0 and end < len(free):
+        if start == 0 or end == len(free):
+            continue
+        if end - start >= GUTTER * height or _supported(boxes, lines, left + start, left + end, height):
             least = crossed[start:end]
             emptiest = np.flatnonzero(least == least.min())
             borders.append(left + start + float(emptiest.mean()))
@@ -67,13 +77,29 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
     return np.array([float(left), *sorted(borders), float(right)])
 
 
-def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], rules: Rulings, height: float) -> list[list[int]]:
+def _supported(boxes: Rectangles, lines: list[list[int]], low: float, high: float, height: float) -> bool:
+    """Whether most lines of text have a word that ends shortly before, and one that begins shortly behind, a narrow gutter."""
+    if high - low < NARROW * height or len(lines) < LEAST_LINES:
+        return False
+    both = 0
+    for line in lines:
+        row = boxes[line]
+        before = row[row[:, 2] <= low + 2, 2].max(initial=-np.inf)
+        behind = row[row[:, 0] >= high - 2, 0].min(initial=np.inf)
+        both += bool(behind - before < AROUND * height)
+    return both >= SUPPORTED * len(lines)
+
+
+def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], rules: Rulings) -> list[list[int]]:
     """Indices of the texts of each row: lines of text on one level, and those below them that go on in the same cell."""
     width = float(boxes[:, 2].max() - boxes[:, 0].min())
     parting = np.sort(rules.level[rules.level[:, 2] - rules.level[:, 1] >= FULL * width][:, 0])
     middle = np.array([(boxes[line, 1] + boxes[line, 3]).mean() / 2 for line in lines])
+    banded = _bands(parting, middle, lines, home)
+    if banded is not None:
+        return banded
     apart = np.diff(middle)
-    ruled = [bool(((parting > a) & (parting < b)).any()) for a, b in zip(middle[:-1], middle[1:], strict=True)]
+    ruled = [bool(((parting > a) & (parting < b)).any()) for a, b in pairwise(middle.tolist())]
     together = _together(apart, ruled, lines, home)
     groups = [list(lines[0])]
     for line, joined in zip(lines[1:], together, strict=True):
@@ -82,6 +108,21 @@ def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], ru
         else:
             groups.append(list(line))
     return groups
+
+
+def _bands(
+    parting: NDArray[np.float64], middle: NDArray[np.float64], lines: list[list[int]], home: NDArray[np.int64]
+) -> list[list[int]] | None:
+    """The texts between each two rules, where these part rows: between most of them some column has one line only."""
+    of = np.searchsorted(parting, middle)
+    bands = [[lines[n] for n in np.flatnonzero(of == band).tolist()] for band in np.unique(of).tolist()]
+    if len(bands) < 4:
+        return None
+    one = 0
+    for band in bands:
+        counts = np.bincount([column for line in band for column in set(home[line].tolist())])
+        one += bool((counts == 1).any())
+    return [[index for line in band for index in line] for band in bands] if one >= ONE_LINE * len(bands) else None
 
 
 def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[int]], home: NDArray[np.int64]) -> list[bool]:

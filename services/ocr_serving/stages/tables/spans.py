@@ -34,7 +34,7 @@ def with_spans(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules
         return grid
     grid = _parted(grid, boxes, where, height)
     where = homes(grid, boxes)
-    texts = _by_column(grid, boxes, where)
+    texts = _by_column(grid, where)
     cells = list(grid.cells)
     for column in range(columns):
         if any(cell.columns > 1 and cell.column <= column < cell.column + cell.columns for cell in cells if cell.rows > 1):
@@ -42,15 +42,12 @@ def with_spans(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules
         others = _middles(grid, boxes, where, column)
         blocks = _blocks(boxes[texts[column]], [where[index] for index in texts[column]], others)
         ends = _dealt(blocks, others)
-        if ends is not None:
-            cells = _replaced(cells, column, ends)
-        else:
-            cells = _paired(cells, column, blocks, others)
-    cells = _beside_rules(covering(sorted(cells), rows, columns), grid, boxes, rules, height)
+        cells = _paired(cells, column, blocks, others) if ends is None else _replaced(cells, column, ends)
+    cells = _beside_rules(covering(sorted(cells), rows, columns), grid, boxes, rules)
     return grid._replace(cells=covering(sorted(cells), rows, columns))
 
 
-def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> Grid:
+def with_headings(grid: Grid, where: Sequence[int | None]) -> Grid:
     """`grid` with headings spread over the empty places to their right that have texts below them."""
     rows, columns = grid.size
     held = {home for home in where if home is not None}
@@ -62,7 +59,12 @@ def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) ->
             cell = grid.cells[owners[row, column]]
             end = cell.column + cell.columns
             if owners[row, column] in held and cell.rows == 1 and cell.row == row:
-                while end < columns and owners[row, end] not in held and owners[row + 1, end] in held and owners[row + 1, column] in held:
+                while (
+                    end < columns
+                    and owners[row, end] not in held
+                    and owners[row + 1, end] in held
+                    and owners[row + 1, column] in held
+                ):
                     end += 1
                 if end > cell.column + cell.columns:
                     cells.append(cell._replace(columns=end - cell.column))
@@ -71,7 +73,7 @@ def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) ->
     return grid._replace(cells=covering(cells, rows, columns))
 
 
-def _by_column(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> list[list[int]]:
+def _by_column(grid: Grid, where: Sequence[int | None]) -> list[list[int]]:
     texts: list[list[int]] = [[] for _ in range(grid.size[1])]
     for index, home in enumerate(where):
         if home is not None and grid.cells[home].columns == 1:
@@ -194,9 +196,7 @@ def _paired(
     return [cell for cell in cells if (cell.row, cell.column) not in gone or cell.columns > 1] + joined
 
 
-def _beside_rules(
-    cells: Sequence[GridCell], grid: Grid, boxes: Rectangles, rules: Rulings, height: float
-) -> list[GridCell]:
+def _beside_rules(cells: Sequence[GridCell], grid: Grid, boxes: Rectangles, rules: Rulings) -> list[GridCell]:
     """Cells joined with empty ones below where a rule parts two rows in most columns, but stops beside this one."""
     rows, columns = grid.size
     if columns < 2:
@@ -208,7 +208,7 @@ def _beside_rules(
     row = np.clip(np.searchsorted(grid.levels, centres[:, 1], side="right") - 1, 0, rows - 1)
     column = np.clip(np.searchsorted(grid.uprights, centres[:, 0], side="right") - 1, 0, columns - 1)
     filled[owners[row, column]] = True
-    joined = {index: cell for index, cell in enumerate(cells)}
+    joined = dict(enumerate(cells))
     for at in range(columns):
         head: int | None = None
         for level in range(grid.head, rows - 1):
@@ -234,6 +234,8 @@ def _drawn(grid: Grid, boxes: Rectangles, rules: Rulings) -> NDArray[np.bool_]:
     middles = np.array([np.median(centres[at == row]) if (at == row).any() else np.nan for row in range(rows)])
     for row in range(rows - 1):
         between = rules.level[(rules.level[:, 0] > middles[row]) & (rules.level[:, 0] < middles[row + 1])]
-        shared = np.minimum(between[:, None, 2], grid.uprights[None, 1:]) - np.maximum(between[:, None, 1], grid.uprights[None, :-1])
+        shared = np.minimum(between[:, None, 2], grid.uprights[None, 1:]) - np.maximum(
+            between[:, None, 1], grid.uprights[None, :-1]
+        )
         drawn[row] = np.clip(shared, 0, None).sum(axis=0) > 0.5 * np.diff(grid.uprights)
     return drawn

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +11,6 @@ from ocr_serving.stages.tables.picture import Rectangles
 
 GAP = 0.22
 """Height of a line; words of one are at least so far apart."""
-
-
-class Word(NamedTuple):
-    """A line of text or a piece of one: the line's index, x1, y1, x2, y2, and what it says; None where it must be read anew."""
-
-    line: int
-    box: tuple[float, float, float, float]
-    text: str | None
 
 
 def rows_of_text(boxes: Rectangles, height: float) -> list[list[int]]:
@@ -61,7 +51,7 @@ def gaps(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[f
 
 
 def cell_lines(picture: Image, cell: NDArray[np.float64], boxes: Rectangles, height: float) -> NDArray[np.float64] | None:
-    """Where something the size of a sign or more is printed in a cell outside `boxes`: x1, y1, x2, y2 with room around; None else."""
+    """Where something as large as a sign is printed in a cell outside `boxes`, with room around: x1, y1, x2, y2, or None."""
     inset = max(2.0, 0.12 * height)
     x1, y1, x2, y2 = (int(side) for side in cell + np.array([inset, inset, -inset, -inset]))
     x1, y1 = max(0, x1), max(0, y1)
