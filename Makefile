@@ -16,10 +16,10 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format chart manifests images e2e bench bench-accuracy bench-gpu bench-kie bench-memory bench-operator bench-serving train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-gpu bench-kie bench-memory bench-operator bench-serving train-kie clean help
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: $(DEV_STAMP)  ## make the environment .venv with everything that tests and lint need
 
@@ -43,11 +43,15 @@ manifests: $(DEV_STAMP)  ## write what is generated: the CRD, manifests/, the ch
 images:  ## build the nine images and the operator's: make images [REGISTRY=…] [TAG=…] [FLAVOR=gpu] [PUSH=1] [MODULES="ocr_det operator"]
 	@images/build.sh $(MODULES)
 
-lint: $(DEV_STAMP)  ## ruff, mypy, import-linter
+docs: $(DEV_STAMP)  ## write docs/configuration.md from what the settings say of themselves
+	@$(BIN)/python docs/generate.py
+
+lint: $(DEV_STAMP)  ## ruff, mypy, import-linter; what is generated of docs/ is current
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
 
 format: $(DEV_STAMP)  ## put the code into ruff's format
 	@$(BIN)/ruff format .

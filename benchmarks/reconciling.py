@@ -64,7 +64,7 @@ def main() -> int:
 
 def measure(plane: ControlPlane, count: int, log: Path) -> list[list[str]]:
     """Rows of the table."""
-    from ocr_operator.crd import crd
+    from ocr_operator.api.crd import crd
 
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
     plane.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")

@@ -41,7 +41,7 @@ def helm() -> str:
 
 def crd_yaml() -> str:
     """The CustomResourceDefinition, as `ocr-operator crd` has it."""
-    from ocr_operator.crd import crd
+    from ocr_operator.api.crd import crd
 
     return HEADER + yaml.safe_dump(crd(), sort_keys=False, width=120, allow_unicode=True)
 
@@ -69,7 +69,7 @@ def json_schema(structural: Mapping[str, Any]) -> dict[str, Any]:
 
 def values_schema() -> str:
     """charts/values.schema.json with the spec of an OCRService: a typo in `services` is refused before anything is installed."""
-    from ocr_operator.crd import crd
+    from ocr_operator.api.crd import crd
 
     schema = json.loads(BASE_SCHEMA.read_text(encoding="utf-8"))
     spec = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]

@@ -116,7 +116,7 @@ def pipeline(model_set: str, folder: Path, images: Sequence[Path]) -> None:
     answer = clock.timed(REQUEST, worker.answer)
     for page, body in enumerate(bodies):
         recorder.page = page
-        if answer(Task("ocr_system", body, "benchmark")).status != "000":
+        if answer(Task("ocr_system", body, "benchmark")).reply.status != "000":
             raise support.BenchmarkError(f"{images[page]} cannot be read.")
     recorder.page = None
 

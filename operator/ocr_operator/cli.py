@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from ocr_operator import __version__
-from ocr_operator.crd import crd
-from ocr_operator.options import RunOptions
-from ocr_operator.render import Settings, render
-from ocr_operator.spec import SpecError, parse
+from ocr_operator.api.crd import crd
+from ocr_operator.api.spec import SpecError, parse
+from ocr_operator.desired.render import Settings, render
+from ocr_operator.loop.options import RunOptions
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -133,7 +133,7 @@ def _images(args: argparse.Namespace) -> Settings:
 
 def _run(args: argparse.Namespace) -> int:
     options = run_options(args, os.environ)
-    from ocr_operator.run import run  # the cluster's client takes a second to import, and `render` needs none of it
+    from ocr_operator.loop.run import run  # the cluster's client takes a second to import, and `render` needs none of it
 
     return run(options)
 

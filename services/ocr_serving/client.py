@@ -50,7 +50,8 @@ class Client:
     """Asks one URL (`http://HOST:PORT/predict/<module>`). Threads may share it; its one HTTP session keeps `connections` open.
 
     `timeout` is the seconds to wait for each answer. A full or restarting server (429, 503, a dropped connection) is asked again up
-    to `retries` times, after what its Retry-After says. Raises InputError where `url` is not an http URL.
+    to `retries` times, after what its Retry-After says; a service that says 503 without it means that it would fail again.
+    Raises InputError where `url` is not an http URL.
     """
 
     def __init__(self, url: str, *, api_key: str = "", timeout: float = 120.0, retries: int = 3, connections: int = 1) -> None:
@@ -113,7 +114,18 @@ def _was_lost(exc: requests.exceptions.RequestException) -> bool:
 
 
 def _asks_to_wait(response: requests.Response) -> bool:
-    return response.status_code in (429, 503)
+    """Whether the same request may be answered later: a service that says nothing of when means that it would fail again."""
+    if response.status_code != 503:
+        return response.status_code == 429
+    return "Retry-After" in response.headers or not _is_answer(response)
+
+
+def _is_answer(response: requests.Response) -> bool:
+    """Whether it comes from an OCR service, rather than from a proxy before one."""
+    try:
+        return isinstance(response.json(), dict) and "status" in response.json()
+    except ValueError:
+        return False
 
 
 def _wait(response: requests.Response | None, attempt: int) -> float:

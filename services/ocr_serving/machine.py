@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import resource
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,10 @@ from pathlib import Path
 CGROUP = Path("/sys/fs/cgroup")
 WORKER_BYTES = 800 * 2**20
 """Memory to plan for one CPU worker: PP-OCRv6 small on full pages stays under it."""
+LEAST_BYTES = 256 << 20
+"""Bytes that a process may take beyond what it has, however small its share is."""
+SHORTAGE = ("bad_alloc", "bad allocation", "failed to allocate", "insufficient memory", "out of memory", "cannot allocate memory")
+"""How libraries in C++ say it; each in words of its own, in an exception of its own."""
 
 
 def cpu_count(cgroup: Path = CGROUP) -> int:
@@ -51,6 +57,14 @@ def visible_gpus(environ: Mapping[str, str]) -> list[str]:
     return usable
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not stopped (SIGSTOP, a debugger) nor dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("T", "t", "Z", "X")
+    except (OSError, IndexError):
+        return False
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of a process; 0 where it is gone."""
     try:
@@ -58,6 +72,42 @@ def resident_bytes(pid: int) -> int:
     except (OSError, IndexError, ValueError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def bound_memory(share: int) -> None:
+    """Let this process have `share` bytes of data, and some in any case; further ones are refused, which `is_memory_short` tells.
+
+    The limit is on data (RLIMIT_DATA: the heap and private writable mappings), not on addresses: engines and allocators reserve
+    many more of these than they ever touch.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = max(share, data_bytes() + LEAST_BYTES)
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def data_bytes() -> int:
+    """What counts against RLIMIT_DATA now; 0 where it cannot be read."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def is_memory_short(exc: BaseException | None) -> bool:
+    """Whether a failure comes from want of memory, said by Python, numpy, OpenCV or an engine; its causes are asked too."""
+    while exc is not None:
+        if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and exc.errno == errno.ENOMEM):
+            return True
+        text = str(exc).lower()
+        if any(sign in text for sign in SHORTAGE):
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
 
 
 def _quota(cgroup: Path) -> float | None:

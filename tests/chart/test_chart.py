@@ -17,11 +17,11 @@ import yaml
 from charts import generate
 from prometheus_client import generate_latest
 
+from ocr_operator.api.crd import crd
+from ocr_operator.api.spec import parse
 from ocr_operator.cli import parser
-from ocr_operator.crd import crd
 from ocr_operator.metrics import Metrics as OperatorMetrics
 from ocr_operator.names import CHILD_KINDS
-from ocr_operator.spec import parse
 from ocr_serving.server.metrics import Metrics
 
 Helm = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.control_plane import ControlPlane, control_plane
 from helpers.operator_process import OperatorProcess
-from ocr_operator.crd import crd
+from ocr_operator.api.crd import crd
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,18 @@ def wait_until(condition: Any, what: str, seconds: float = 60) -> None:
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, modules: Mapping[str, Mapping[str, Any]], *, env: Mapping[str, str] | None = None, **settings: Any
+    folder: Path,
+    modules: Mapping[str, Mapping[str, Any]],
+    *,
+    env: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    **settings: Any,
 ) -> Iterator[Service]:
-    """Run `ocr-serving start -c` with a config.json in `folder` until the block ends; wait until it is ready."""
+    """Run `ocr-serving start -c` with a config.json in `folder` until the block ends; wait until it is ready.
+
+    `under` is a command that runs the rest of its line, such as `prlimit --nofile=256`.
+    """
     port = free_port()
     config = {
         "modules_info": modules,
@@ -101,9 +110,10 @@ def serve(
     output = folder / "output.txt"
     with output.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(folder / "config.json")],
+            [*under, sys.executable, "-m", "ocr_serving.cli", "start", "-c", str(folder / "config.json")],
             stdout=sink,
             stderr=sink,
+            pass_fds=pass_fds,
             env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **(env or {})},
         )
     service = Service(f"http://127.0.0.1:{port}", process, output)

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from ocr_operator import __version__, cli
-from ocr_operator.crd import crd
-from ocr_operator.options import RunOptions
+from ocr_operator.api.crd import crd
+from ocr_operator.loop.options import RunOptions
 
 SAMPLES = Path(__file__).parents[2] / "manifests/samples"
 GOOD = """

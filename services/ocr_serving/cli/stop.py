@@ -6,12 +6,11 @@ import argparse
 import os
 import signal
 import time
-from pathlib import Path
 
 from ocr_serving.cli.words import say
 from ocr_serving.errors import ConfigError
 from ocr_serving.healthy import run_dir
-from ocr_serving.server.pidfile import runs
+from ocr_serving.server.pidfile import runs, service_in
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,12 +24,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """End the service this machine runs on a port, gracefully. Raises ConfigError."""
-    try:
-        pid = int((run_dir() / f"{args.port}.pid").read_text())
-        is_ours = b"ocr" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        is_ours = False
-    if not is_ours:
+    pid = service_in(run_dir() / f"{args.port}.pid")
+    if pid is None:
         raise ConfigError(f"No service that you started runs on port {args.port} of this machine.")
     os.kill(pid, signal.SIGTERM)
     say(f"stopping the service on port {args.port} (process {pid}); it finishes what it took …")

@@ -16,14 +16,13 @@ from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError
 from ocr_serving.validation import Frozen, did_you_mean, validated
 
-SideLength = Annotated[int, Field(ge=32, le=16384, description="Pixels; see det_limit_type.")]
-LimitType = Annotated[
-    Literal["max", "min"], Field(description="det_limit_side_len bounds the longer (max) or the shorter (min) side.")
-]
+SideLength = Annotated[int, Field(ge=32, le=16384)]
+LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
+ReadingOrder = Literal["columns", "legacy"]
 Resize = Literal["area", "linear"]
 TableEngine = Literal["combined", "network"]
-UnclipRatio = Annotated[float, Field(gt=0, le=10, description="How far a detected line is grown.")]
+UnclipRatio = Annotated[float, Field(gt=0, le=10)]
 
 
 def _image_shape(value: object) -> object:
@@ -65,8 +64,10 @@ WITHOUT_MEANING: Mapping[str, object] = {
 class Params(Frozen):
     """What every module's parameters share."""
 
-    model_set: str = models.DEFAULT_SET
-    use_tensorrt: bool = False
+    model_set: str = Field(
+        models.DEFAULT_SET, description="Which weights: a set of `ocr-serving models list`. It fills what nobody else sets."
+    )
+    use_tensorrt: bool = Field(False, description="Run on TensorRT, on a GPU that has it; refused elsewhere.")
 
     FROM_SET: ClassVar[Mapping[str, str]] = {}
     """Fields that the model set fills where nobody else does: field → attribute of the set."""
@@ -109,20 +110,52 @@ def _found(spec: str, root: Path | None) -> str:
     return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
 
 
-class DetectionParams(Params):
+class PageParams(Params):
+    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+
+    reading_order: ReadingOrder | None = Field(
+        None, description='"columns", along columns and the page\'s slope, or "legacy", as PaddleOCR sorts; unset, see rec_width.'
+    )
+    det_pieces: bool | None = Field(
+        None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
+    )
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return False
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def legacy_order(self) -> bool:
+        """Whether lines come in PaddleOCR's order."""
+        return self.legacy if self.reading_order is None else self.reading_order == "legacy"
+
+
+class DetectionParams(PageParams):
     """Parameters of text detection; lengths in pixels."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"det_model_dir": "det"}
 
-    det_algorithm: Literal["DB", "DB++"] = "DB"
-    det_model_dir: str
-    det_limit_side_len: SideLength = 960
-    det_limit_type: LimitType = "max"
-    det_db_thresh: Score = 0.3
-    det_db_box_thresh: Score = 0.6
-    det_db_unclip_ratio: UnclipRatio = 1.5
-    use_dilation: bool = False
-    det_db_score_mode: Literal["fast", "slow"] = "fast"
+    det_algorithm: Literal["DB", "DB++"] = Field("DB", description="Kind of the detector, which tells how its input is normalised.")
+    det_model_dir: str = Field(description="The detector: a name of `ocr-serving models list`, or a folder.")
+    det_limit_side_len: SideLength = Field(960, description="Pixels that a side of the page is scaled to; see det_limit_type.")
+    det_limit_type: LimitType = Field(
+        "max", description="det_limit_side_len bounds the longer (max) or the shorter (min) side; a page within it is not scaled."
+    )
+    det_db_thresh: Score = Field(0.3, description="Pixels of which the detector is surer than this are text.")
+    det_db_box_thresh: Score = Field(0.6, description="Lines whose pixels are on average less sure than this are left out.")
+    det_db_unclip_ratio: UnclipRatio = Field(
+        1.5, description="How far a line's shrunk outline is grown: by its area times this, over its perimeter."
+    )
+    use_dilation: bool = Field(False, description="Grow the detector's map by a pixel first, which closes gaps inside letters.")
+    det_db_score_mode: Literal["fast", "slow"] = Field(
+        "fast", description="Average the pixels of a line over its rectangle (fast) or over its outline (slow)."
+    )
 
 
 class ClassifierParams(Params):
@@ -130,31 +163,40 @@ class ClassifierParams(Params):
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"cls_model_dir": "cls"}
 
-    cls_model_dir: str
-    cls_image_shape: ImageShape = (3, 48, 192)
-    label_list: Annotated[tuple[str, ...], Field(min_length=1)] = ("0", "180")
-    cls_batch_num: int = Field(30, ge=1, le=1024)
-    cls_thresh: Score = 0.9
+    cls_model_dir: str = Field(description="The angle classifier: a name of `ocr-serving models list`, or a folder.")
+    cls_image_shape: ImageShape = Field((3, 48, 192), description="Channels, height and width of its input, in pixels.")
+    label_list: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("0", "180"), description="Its classes, in order; one with 180 in its name means upside down."
+    )
+    cls_batch_num: int = Field(30, ge=1, le=1024, description="Lines that it sees at once.")
+    cls_thresh: Score = Field(0.9, description="Lines upside down are turned where the classifier is surer than this.")
 
 
 class RecognitionParams(Params):
-    """Parameters of recognition.
-
-    `rec_width` tight pads each crop to a multiple of 32 of its own width, legacy to the widest of its batch and at least to
-    `rec_image_shape`, as PaddleOCR does. `rec_char_dict_path` None takes the dictionary the model carries. `max_text_length` is
-    taken for old files' sake: CTC reads lines of any length.
-    """
+    """Parameters of recognition."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"rec_model_dir": "rec"}
 
-    rec_algorithm: Literal["SVTR_LCNet", "SVTR_HGNet", "CRNN"] = "SVTR_LCNet"
-    rec_model_dir: str
-    rec_image_shape: ImageShape = (3, 48, 320)
-    rec_width: Literal["tight", "legacy"] = "tight"
-    rec_batch_num: int = Field(6, ge=1, le=1024)
-    max_text_length: int = Field(25, ge=1)
-    rec_char_dict_path: str | None = None
-    use_space_char: bool = True
+    rec_algorithm: Literal["SVTR_LCNet", "SVTR_HGNet", "CRNN"] = Field(
+        "SVTR_LCNet", description="Kind of the recogniser; all are read in one way."
+    )
+    rec_model_dir: str = Field(description="The recogniser: a name of `ocr-serving models list`, or a folder.")
+    rec_image_shape: ImageShape = Field(
+        (3, 48, 320), description="Channels, height and, with rec_width legacy, least width of its input, in pixels."
+    )
+    rec_width: Literal["tight", "legacy"] = Field(
+        "tight",
+        description=(
+            "tight pads each line to its own width, in steps of 32 pixels; legacy to the widest of its batch and at least to"
+            " rec_image_shape, as PaddleOCR does: up to a third slower, the same text."
+        ),
+    )
+    rec_batch_num: int = Field(6, ge=1, le=1024, description="Lines that it sees at once.")
+    max_text_length: int = Field(25, ge=1, description="Without effect, for old files' sake: lines of any length are read.")
+    rec_char_dict_path: str | None = Field(
+        None, description="A file with one character a line; without it, the dictionary that the model carries."
+    )
+    use_space_char: bool = Field(True, description="Whether the dictionary has a space added at its end.")
 
 
 class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
@@ -167,23 +209,33 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
         "use_angle_cls": "use_angle_cls",
     }
 
-    use_angle_cls: bool
-    drop_score: Score = 0.5
+    use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
+    drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return self.rec_width == "legacy"
 
 
 class LayoutParams(Params):
-    """Parameters of layout analysis.
+    """Parameters of layout analysis."""
 
-    `layout_dict_path` is the list of labels: "cdla", "publaynet", a file with one label a line, or None for the model's own.
-    `layout_resize` says how a page is made smaller: "area" keeps hairlines, "linear" is PaddleOCR's way; None is "area", but
-    "linear" where `rec_width` is "legacy".
-    """
-
-    layout_model_dir: str = "layout_cdla"
-    layout_dict_path: str | None = None
-    layout_score_threshold: Score = 0.5
-    layout_nms_threshold: Score = 0.5
-    layout_resize: Resize | None = None
+    layout_model_dir: str = Field("layout_cdla", description="The network: a name of `ocr-serving models list`, or a folder.")
+    layout_dict_path: str | None = Field(
+        None, description='Its labels: "cdla", "publaynet", or a file with one a line; without it, the model\'s own.'
+    )
+    layout_score_threshold: Score = Field(0.5, description="Regions that the network is less sure of are left out.")
+    layout_nms_threshold: Score = Field(
+        0.5, description="Of two regions of one label that overlap more than this (intersection over union), the surer stays."
+    )
+    layout_resize: Resize | None = Field(
+        None,
+        description=(
+            "How a page is made smaller for the network: area keeps hairlines, linear is PaddleOCR's way. Unset it is linear where"
+            " rec_width is legacy, else area."
+        ),
+    )
 
     @property
     def resizes_pages(self) -> Resize:
@@ -192,29 +244,37 @@ class LayoutParams(Params):
 
 
 class TableParams(OCRParams):
-    """Parameters of table recognition, which inherit those of the OCR that reads the cells.
+    """Parameters of table recognition, which inherit those of the OCR that reads the cells."""
 
-    `table_max_len` is the longer side, in pixels, that a table is scaled to. `table_char_dict_path` None takes the structure tokens
-    that come with the model. `merge_no_span_structure` says that the network has one token for a cell without spans, as SLANet_plus
-    has.
-
-    `table_engine` "combined" asks rules and spaces beside the network and takes what explains the words best; "network" asks the
-    network alone, on the picture as it is, as PaddleOCR does; None is "combined", but "network" where `rec_width` is "legacy".
-    `table_resize` says how a table is made smaller for the network: "area" keeps hairlines, "linear" is PaddleOCR's way; None is
-    "area" for "combined" and "linear" for "network".
-    """
-
-    table_model_dir: str = "SLANet_plus"
-    table_char_dict_path: str | None = None
-    table_max_len: int = Field(488, ge=32, le=2048)
-    merge_no_span_structure: bool = True
-    table_engine: TableEngine | None = None
-    table_resize: Resize | None = None
+    table_model_dir: str = Field(
+        "SLANet_plus", description="The network of structures: a name of `ocr-serving models list`, or a folder."
+    )
+    table_char_dict_path: str | None = Field(
+        None, description="A file with one structure token a line; without it, those that come with the model."
+    )
+    table_max_len: int = Field(488, ge=32, le=2048, description="Pixels of the longer side that a table is scaled to.")
+    merge_no_span_structure: bool = Field(
+        True, description="Whether the network has one token for a cell without spans, as SLANet_plus has."
+    )
+    table_engine: TableEngine | None = Field(
+        None,
+        description=(
+            "combined: the network, the rules or the spaces, whichever explains the words best; network: the network alone, on the"
+            " picture as it is, as PaddleOCR does. Unset it is network where rec_width is legacy, else combined."
+        ),
+    )
+    table_resize: Resize | None = Field(
+        None,
+        description=(
+            "How a table is made smaller for the network: area keeps hairlines, linear is PaddleOCR's way. Unset it is linear where"
+            " table_engine is network, else area."
+        ),
+    )
 
     @property
     def asks_network_alone(self) -> bool:
         """Whether the network's word is all there is."""
-        return (self.table_engine or ("network" if self.rec_width == "legacy" else "combined")) == "network"
+        return (self.table_engine or ("network" if self.legacy else "combined")) == "network"
 
     @property
     def resizes_tables(self) -> Resize:
@@ -223,16 +283,18 @@ class TableParams(OCRParams):
 
 
 class StructureParams(TableParams, LayoutParams):
-    """Parameters of whole pages: layout, tables and OCR, each of which `layout`, `table` and `ocr` switch.
+    """Parameters of whole pages: layout, tables and OCR."""
 
-    `table_text` "page" puts the page's lines into the cells; "crop" reads each table again by itself, as PaddleOCR does, which
-    doubles the time of a page full of tables; None is "crop" where `rec_width` is "legacy", else "page".
-    """
-
-    layout: bool = True
-    table: bool = True
-    ocr: bool = True
-    table_text: Literal["page", "crop"] | None = None
+    layout: bool = Field(True, description="Look for regions; without it the whole image is one table.")
+    table: bool = Field(True, description="Recognise tables; without it their lines are told as those of other regions.")
+    ocr: bool = Field(True, description="Read; without it regions have no text, but for tables.")
+    table_text: Literal["page", "crop"] | None = Field(
+        None,
+        description=(
+            "page: cells take the lines of the page, which is read once; crop: each table is read again by itself, as PaddleOCR"
+            " does, which doubles the time of a page full of tables. Unset it is crop where rec_width is legacy, else page."
+        ),
+    )
 
     @property
     def reads_tables_once(self) -> bool:
@@ -242,22 +304,26 @@ class StructureParams(TableParams, LayoutParams):
     @property
     def resizes_pages(self) -> Resize:
         """How a page is made smaller for the layout network."""
-        return self.layout_resize or ("linear" if self.rec_width == "legacy" else "area")
+        return self.layout_resize or ("linear" if self.legacy else "area")
 
 
 class KieParams(OCRParams):
-    """Parameters of key information.
+    """Parameters of key information."""
 
-    `ser_model_dir` and `re_model_dir` hold networks of LayoutXLM's signature; the tokenizer's sentencepiece model is in the first.
-    `ser_dict_path` is a list of labels; None is QUESTION, ANSWER, HEADER.
-    """
-
-    kie_algorithm: Literal["LayoutXLM"] = "LayoutXLM"
-    use_visual_backbone: bool = False
-    ser_model_dir: str = "kie_demo_ser"
-    re_model_dir: str = "kie_demo_re"
-    ser_dict_path: str | None = None
-    ocr_order_method: Literal["tb-yx"] = "tb-yx"
+    kie_algorithm: Literal["LayoutXLM"] = Field("LayoutXLM", description="Whose signature the networks have.")
+    use_visual_backbone: bool = Field(False, description="True for networks that take the page's image as well.")
+    ser_model_dir: str = Field(
+        "kie_demo_ser",
+        description=(
+            "The network that labels lines, with its sentencepiece.bpe.model beside it: a name of `ocr-serving models list`, or a"
+            " folder."
+        ),
+    )
+    re_model_dir: str = Field(
+        "kie_demo_re", description="The network that pairs them: a name of `ocr-serving models list`, or a folder."
+    )
+    ser_dict_path: str | None = Field(None, description="A file with one label a line; without it, QUESTION, ANSWER and HEADER.")
+    ocr_order_method: Literal["tb-yx"] = Field("tb-yx", description="Order in which lines go in: top to bottom, left to right.")
 
 
 def attributes(config: object) -> dict[str, Any]:

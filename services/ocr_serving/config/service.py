@@ -6,9 +6,9 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
 
 from ocr_serving.decoding import images
 from ocr_serving.errors import ConfigError
@@ -17,46 +17,92 @@ from ocr_serving.validation import Frozen, first_problem, validated
 ENV_PREFIX = "OCR_SERVING_"
 
 
+def _names(value: Any) -> Any:
+    """A list, or names with commas between them, as an environment variable says it."""
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
 class ModuleConfig(Frozen):
     """One entry of `modules_info`: arguments of `_initialize` and `predict`, and overrides of params.py."""
 
-    init_args: dict[str, Any] = Field(default_factory=dict)
-    predict_args: dict[str, Any] = Field(default_factory=dict)
-    params: dict[str, Any] = Field(default_factory=dict)
+    init_args: dict[str, Any] = Field(default_factory=dict, description="Arguments of the module's `_initialize`.")
+    predict_args: dict[str, Any] = Field(
+        default_factory=dict, description="Arguments of `predict` for requests that do not set them."
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="Overrides of the module's params.py.")
 
 
 class ServiceConfig(Frozen):
-    """All of config.json; the first six keys are the old file's, the others have these defaults.
+    """All of config.json; the first six keys are the old file's."""
 
-    `modules_info` maps a module's name, or the path of its folder, to its arguments. `workers` None means as many as the machine
-    carries. Times are seconds, `max_body_mb` MiB, `max_pixels` pixels of one image; `max_queue` counts requests that wait for a
-    worker.
-    `engine_process` has the networks run in a process of their own, which batches across requests: off unless asked for. There
-    `max_batch` is a cap on the rows of a batch, and a row waits for others no longer than `max_delay_ms` while the device is busy.
-    A PDF is rendered at `pdf_dpi`, and of its pages `max_pdf_pages` at the most are read.
-    """
-
-    modules_info: dict[str, ModuleConfig] = Field(min_length=1)
-    port: int = Field(8866, ge=1, le=65535)
-    use_multiprocess: bool = False
-    workers: int | None = Field(None, ge=1, le=512)
-    gpu: str | None = None
-    host: str = "0.0.0.0"  # noqa: S104  the old server's default; clients are on other machines
-    http_status: Literal["honest", "legacy"] = "honest"
-    max_body_mb: int = Field(64, ge=1, le=1024)
-    max_images: int = Field(64, ge=1)
-    max_pixels: int = Field(50_000_000, ge=1)
-    max_pdf_pages: int = Field(20, ge=1)
-    pdf_dpi: int = Field(200, ge=36, le=1200)
-    max_queue: NonNegativeInt | None = None
-    timeout_s: float = Field(120, gt=0)
-    body_timeout_s: float = Field(30, gt=0)
-    api_keys_file: Path | None = None
-    log_format: Literal["auto", "text", "json"] = "auto"
-    offline: bool = False
-    engine_process: bool = False
-    max_batch: int | None = Field(None, ge=1, le=1024)
-    max_delay_ms: float = Field(5, ge=0, le=10_000)
+    modules_info: dict[str, ModuleConfig] = Field(
+        min_length=1, description="What to serve: a module's name, or the path of its folder, and its arguments."
+    )
+    port: int = Field(8866, ge=1, le=65535, description="Port to listen on.")
+    use_multiprocess: bool = Field(False, description="Whether `workers` of this file counts.")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=512,
+        description=(
+            "Worker processes; unset, as many as the container's cores and memory allow, or a GPU each without engine_process."
+        ),
+    )
+    gpu: str | None = Field(
+        None, description="Numbers of the GPUs to use, such as 0,1, where CUDA_VISIBLE_DEVICES is not set. For use_gpu only."
+    )
+    host: str = Field(
+        "0.0.0.0",  # noqa: S104  the old server's default; clients are on other machines
+        description="Address to listen on; 0.0.0.0 is every address of the machine, so that anybody who reaches it may ask.",
+    )
+    http_status: Literal["honest", "legacy"] = Field(
+        "honest",
+        description="legacy answers 200 to every POST to /predict/<module>, as PaddleHub did; `status` then tells what failed.",
+    )
+    max_body_mb: int = Field(64, ge=1, le=1024, description="Largest body of a request, in MiB.")
+    max_images: int = Field(64, ge=1, description="Most images of one request.")
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="Most pixels of one image; of all images of a request together, four times as many."
+    )
+    max_pdf_pages: int = Field(20, ge=1, description="Most pages of a PDF that are read; a cut is said in `msg`.")
+    pdf_dpi: int = Field(200, ge=36, le=1200, description="Resolution that the pages of a PDF are rendered at.")
+    max_queue: NonNegativeInt | None = Field(
+        None, description="Requests that may wait for a worker, beyond which callers get 503; unset, 16 for each worker."
+    )
+    timeout_s: float = Field(120, gt=0, description="Seconds a request may take, waiting included, before it is answered 503.")
+    body_timeout_s: float = Field(30, gt=0, description="Seconds a body may take to arrive, before it is answered 408.")
+    max_held_mb: int | None = Field(
+        None, ge=1, description="Most that the bodies of all requests may hold together, in MiB; unset, what the machine carries."
+    )
+    worker_memory_mb: int | None = Field(
+        None, ge=0, description="Most memory of a worker, in MiB; unset, its share of the machine's; 0 does not bound it."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (), description="Names that a request's Host header may have, against DNS rebinding; unset, any."
+    )
+    api_keys_file: Path | None = Field(
+        None,
+        description="File of the keys that callers must present, one a line, `#` before a comment; read again when it changes.",
+    )
+    api_keys_for: Literal["predict", "all"] = Field(
+        "predict", description="What needs a key: predictions alone, or all but the probes (metrics, descriptions and page too)."
+    )
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="How the log is written; auto is text on a terminal, else JSON."
+    )
+    offline: bool = Field(False, description="Never fetch models that are missing.")
+    engine_process: bool = Field(
+        False, description="Run the networks in a process of their own, one a GPU, which batches across requests and workers."
+    )
+    max_batch: int | None = Field(
+        None, ge=1, le=1024, description="With engine_process, most rows of a batch; unset, what its table of shapes has."
+    )
+    max_delay_ms: float = Field(
+        5,
+        ge=0,
+        le=10_000,
+        description="With engine_process, milliseconds a row waits at most for others while the device is busy.",
+    )
 
     @property
     def limits(self) -> images.Limits:
@@ -67,6 +113,16 @@ class ServiceConfig(Frozen):
     def use_gpu(self) -> bool:
         """Whether any module asks for a GPU."""
         return any(module.init_args.get("use_gpu") is True for module in self.modules_info.values())
+
+    def held_bytes(self, memory: int | None) -> int:
+        """Bytes that all bodies together may take, one of the largest in any case.
+
+        Unless it is set, an eighth of `memory`, but no less than two of the largest, and no more than eight.
+        """
+        largest = self.max_body_mb << 20
+        if self.max_held_mb is not None:
+            return max(largest, self.max_held_mb << 20)
+        return max(2 * largest, min(8 * largest, 8 * largest if memory is None else memory // 8))
 
     def queue_size(self, workers: int) -> int:
         """Requests that may wait: 16 for each worker unless `max_queue` says otherwise."""
@@ -102,6 +158,9 @@ def build(
         variable = ENV_PREFIX + name.upper()
         if variable in environ:
             merged[name], sources[name] = environ[variable], variable
+    if f"{ENV_PREFIX}WORKERS" in environ and f"{ENV_PREFIX}USE_MULTIPROCESS" not in environ:
+        # The old files carry a number of workers that does not count; one from the environment was meant.
+        merged["use_multiprocess"] = True
     try:
         return ServiceConfig.model_validate(merged)
     except ValidationError as exc:

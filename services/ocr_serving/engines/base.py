@@ -27,19 +27,23 @@ Precision = Literal["fp32", "bf16"]
 
 
 class EngineOptions(Frozen):
-    """What `init_args` of config.json may say about how a network is run.
+    """What `init_args` of config.json may say about how a network is run; `use_tensorrt` is a parameter of params.py."""
 
-    `engine` auto lets the model folder decide; `cpu_threads` are the threads of one engine; `gpu_mem` caps the video memory of one
-    session, in MiB; `precision` bf16 computes in bfloat16, with eight bits of mantissa, on CPUs that have instructions for it.
-    """
-
-    engine: EngineName = "auto"
-    use_gpu: bool = False
-    enable_mkldnn: bool = False
-    use_tensorrt: bool = False
-    cpu_threads: int = Field(1, ge=1, le=1024)
-    gpu_mem: int = Field(8000, ge=1)
-    precision: Precision = "fp32"
+    engine: EngineName = Field("auto", description="What runs the networks; auto lets the files in the model's folder decide.")
+    use_gpu: bool = Field(False, description="Run on the GPUs of CUDA_VISIBLE_DEVICES; refused where there is none.")
+    enable_mkldnn: bool = Field(
+        False, description="Use oneDNN: on openvino for ONNX models, on paddle for Paddle's; refused where neither can."
+    )
+    use_tensorrt: bool = Field(False, description="Run on TensorRT, on a GPU that has it; refused elsewhere.")
+    cpu_threads: int = Field(1, ge=1, le=1024, description="Threads of one engine; there are then fewer workers on the same cores.")
+    gpu_mem: int = Field(8000, ge=1, description="Video memory that one session may take, in MiB.")
+    precision: Precision = Field(
+        "fp32",
+        description=(
+            "bf16 detects and reads in bfloat16, with eight bits of mantissa, on engine openvino and CPUs that have instructions"
+            " for it; refused elsewhere."
+        ),
+    )
 
 
 class Engine(Protocol):

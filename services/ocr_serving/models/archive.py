@@ -1,7 +1,10 @@
 """Taking an archive apart without trusting it: no way out of the folder, no links, no devices, no bombs."""
 
+import errno
 import gzip
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -14,7 +17,11 @@ from ocr_serving.models.checked import CHUNK
 
 MAX_FILES = 10_000
 MAX_BYTES = 16 << 30
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error)
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
+    # What the readers themselves stumble over in headers that lie.
+    *(EOFError, NotImplementedError, RuntimeError, ValueError, LookupError, OverflowError),
+)
 _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -43,11 +50,20 @@ def unpack(archive: Path, into: Path, *, name: str, max_bytes: int = MAX_BYTES) 
                     shutil.copyfileobj(stream, out, CHUNK)
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ModelError(f"{name} holds {member} twice; pack it again.") from None
-    except (*_DAMAGED, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ModelError(f"{name} is damaged or not the archive its name says ({error}); pack it again.") from None
+    except _DAMAGED as error:
+        raise _damaged(name, error) from None
+    except OSError as error:
+        # bz2 says so of a stream that is none, seek of an offset that is none; other numbers are the file system's.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise _damaged(name, error) from None
     if not count:
         raise ModelError(f"{name} holds no file; pack the model's files into it.")
     _lift_single_folder(into)
+
+
+def _damaged(name: str, error: Exception) -> ModelError:
+    return ModelError(f"{name} is damaged or not the archive its name says ({str(error)[:200]}); pack it again.")
 
 
 def _members(archive: Path, name: str) -> Iterator[tuple[str, int, IO[bytes]]]:

@@ -4,6 +4,7 @@ import base64
 import http.client
 import re
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_serving.errors import ModelError
+from ocr_serving.models.opener import Opener
 from ocr_serving.models.progress import Progress
 from ocr_serving.models.store import sha256_of
 
 MAX_BYTES = 16 << 30
+TOTAL_S = 3600.0
+"""Seconds for a whole download, with all its tries: a server that sends a byte now and then must not hold up a start for ever."""
 _CHUNK = 1 << 18
 _ENOUGH_TO_GO_ON = 1 << 20
 _WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
@@ -48,16 +52,26 @@ def shown(url: str) -> str:
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def download(url: str, part: Path, *, sha256: str, progress: Progress, retry: Retry | None = None, timeout: float = 30.0) -> None:
+def download(
+    url: str,
+    part: Path,
+    *,
+    sha256: str,
+    progress: Progress,
+    retry: Retry | None = None,
+    timeout: float = 30.0,
+    total: float = TOTAL_S,
+) -> None:
     """Brings what `url` (http or https) serves to the file `part`, which then has the SHA-256 asked for.
 
     What `part` holds already is taken for the beginning of it; should the whole then have the wrong hash, the download
-    starts once more from nothing. `timeout` seconds are allowed for connecting and for each read.
+    starts once more from nothing. `timeout` seconds are allowed for connecting and for each read, `total` for everything.
 
-    Raises ModelError: refused, not found, unreachable after the tries of `retry`, or the wrong hash. After a failure
+    Raises ModelError: refused, not found, unreachable after the tries of `retry`, too slow, or the wrong hash. After a failure
     that may pass, `part` is kept for the next time; after a wrong hash it is gone.
     """
     retry = retry or Retry()
+    deadline = time.monotonic() + total
     transfer = _Transfer(url, part, progress, timeout)
     if transfer.have and sha256_of(part) == sha256:
         return
@@ -66,7 +80,7 @@ def download(url: str, part: Path, *, sha256: str, progress: Progress, retry: Re
         while True:
             before = transfer.have
             try:
-                transfer.run()
+                transfer.run(deadline)
             except _PassingError as error:
                 failures = 1 if transfer.have - before >= _ENOUGH_TO_GO_ON else failures + 1
                 if failures >= retry.attempts:
@@ -74,6 +88,10 @@ def download(url: str, part: Path, *, sha256: str, progress: Progress, retry: Re
                         f"cannot download {shown(url)}: {error} (tried {failures} times); check the URL and the network."
                     ) from None
                 wait = retry.wait(failures, error.after)
+                if time.monotonic() + wait > deadline:
+                    raise ModelError(
+                        f"cannot download {shown(url)}: it was not here within {total:g} s ({error}); check the network."
+                    ) from None
                 progress.note(f"{error}; trying again in {wait:.0f} s")
                 time.sleep(wait)
                 continue
@@ -100,6 +118,7 @@ class _Transfer:
         self._part = part
         self._progress = progress
         self._timeout = timeout
+        self._opener = Opener(self._url)
         self._etag: str | None = None
         self.resumed = False
 
@@ -107,8 +126,18 @@ class _Transfer:
     def have(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
 
-    def run(self) -> None:
-        """One connection; returns when the server has sent all it has. Raises _PassingError or ModelError."""
+    def run(self, deadline: float) -> None:
+        """One connection, cut at `deadline`; returns when the server has sent all it has. Raises _PassingError or ModelError."""
+        # A time-out of the socket begins anew with each byte.
+        watch = threading.Timer(max(0.0, deadline - time.monotonic()), self._opener.abort)
+        watch.daemon = True
+        watch.start()
+        try:
+            self._run()
+        finally:
+            watch.cancel()
+
+    def _run(self) -> None:
         have = self.have
         request = urllib.request.Request(self._url)  # noqa: S310 - _without_user lets only http and https through
         if self._authorization:
@@ -118,7 +147,7 @@ class _Transfer:
             if self._etag:
                 request.add_header("If-Range", self._etag)
         try:
-            response = urllib.request.urlopen(request, timeout=self._timeout)  # noqa: S310
+            response = self._opener.open(request, self._timeout)
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refusal(error) from None

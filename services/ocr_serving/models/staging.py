@@ -31,6 +31,11 @@ class Staging:
         """Where the bytes of an unfinished download wait; named by their hash, so that a later pull may go on."""
         return self.folder / f"{sha256}.part"
 
+    def check(self) -> None:
+        """Raises ModelError where somebody made the staging folder lead elsewhere: what is swept there would be theirs."""
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            raise ModelError(f"{self.folder} is a link or a file, not a folder; remove it, and look who may write there.")
+
     def new(self, name: str) -> Path:
         """An empty folder to work in."""
         folder = self.folder / name
@@ -42,7 +47,7 @@ class Staging:
         """Removes what earlier pulls left, save the unfinished downloads in `keep`."""
         if self.folder.is_dir():
             for entry in self.folder.iterdir():
-                if entry not in keep:
+                if entry not in keep or not entry.is_file() or entry.is_symlink():
                     _remove(entry)
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
@@ -70,13 +75,14 @@ def locked(root: Path, progress: Progress, keep: set[str]) -> Iterator[Staging]:
     """
     with _one_sentence(root):
         root.mkdir(parents=True, exist_ok=True)
-        with (root / ".lock").open("a") as lock:
+        with open(root / ".lock", "a", opener=_no_link) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 progress.note(f"another pull is at work in {root}; waiting for it to end")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             staging = Staging(root)
+            staging.check()
             parts = {staging.part(sha256) for sha256 in keep}
             staging.sweep(keep=parts)
             try:
@@ -100,6 +106,10 @@ def _one_sentence(root: Path) -> Iterator[None]:
         else:
             text = f"cannot keep models in {root}: {where}: {error.strerror or error}."
         raise ModelError(text) from None
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def _remove(path: Path) -> None:

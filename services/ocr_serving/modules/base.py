@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,10 @@ from typing import Any, ClassVar, TypeVar
 from ocr_serving import engines, models
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
-from ocr_serving.errors import ConfigError, InputError, ModelError, TooLargeError
+from ocr_serving.errors import ConfigError, InputError, LateError, ModelError, TooLargeError
+
+MARGIN_S, MARGIN_SHARE = 2.0, 0.2
+"""The last image is to be done so many seconds before the deadline, or where that is less, this share of the time there was."""
 
 Config = SimpleNamespace
 """What `read_params()` returns: attributes, one for each parameter."""
@@ -74,6 +78,8 @@ class Module:
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
         self.stage_seconds: dict[str, float] = parent.stage_seconds if parent else {}
+        # A part is asked for one image at a time, by what keeps the time of all.
+        self._until = math.inf
         self.open_engine: engines.OpenEngine | None = parent.open_engine if parent else open_engine
         with engines.opening_with(self.open_engine):
             self._initialize(**(init_args or {}))
@@ -125,6 +131,24 @@ class Module:
             return list(images)
         return self._collect(page for path in paths for page in _open(path, self.limits))
 
+    def in_time(self, images: Sequence[Image | None]) -> Iterator[Image | None]:
+        """The images, as long as there is time for them: None for those that the request's deadline leaves no time for.
+
+        Time for one more is what the longest so far took, and half of it. What is left out stands in `warnings`, so that what was
+        done by the deadline is answered and the rest is said. Raises LateError where there is no time for any.
+        """
+        longest, begun = 0.0, time.monotonic()
+        for index, image in enumerate(images):
+            now = time.monotonic()
+            longest, begun = max(longest, now - begun) if index else 0.0, now
+            if now + 1.5 * longest > self._until:
+                if not index:
+                    raise LateError("The time for a request (timeout_s) was up before the first image: send less in one.", None)
+                self.warnings.append(_left_out(index, len(images)))
+                yield from [None] * (len(images) - index)
+                return
+            yield image
+
     def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
@@ -154,8 +178,10 @@ class Module:
         finally:
             self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.perf_counter() - start
 
-    def begin_request(self) -> None:
-        """Forget what the last request left in `warnings` and `stage_seconds`."""
+    def begin_request(self, deadline: float = math.inf) -> None:
+        """Forget what the last request left in `warnings` and `stage_seconds`; this one ends at `deadline` (monotonic clock)."""
+        # Ahead of it, so that there is time to say what was done.
+        self._until = deadline - min(MARGIN_S, MARGIN_SHARE * max(0.0, deadline - time.monotonic()))
         # In place, as the parts of a module share them.
         self.warnings.clear()
         self.stage_seconds.clear()
@@ -166,6 +192,12 @@ class Module:
         from ocr_serving.modules.debug import main
 
         main(cls)
+
+
+def _left_out(first: int, count: int) -> str:
+    which = f"results[{first}] was" if first == count - 1 else f"results[{first}] to results[{count - 1}] were"
+    pages = "it" if first == count - 1 else "them"
+    return f"{which} left empty: the time for a request (timeout_s) was up; send {pages} in a request of its own"
 
 
 def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:

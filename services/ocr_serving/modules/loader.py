@@ -18,6 +18,7 @@ from ocr_serving.config.params import OCRParams, attributes
 from ocr_serving.decoding import images
 from ocr_serving.engines import OpenEngine
 from ocr_serving.errors import ConfigError, ServingError
+from ocr_serving.modules import paddlehub
 from ocr_serving.modules.base import Module, params_beside
 from ocr_serving.validation import did_you_mean
 
@@ -78,6 +79,8 @@ def find(spec: str) -> Found:
     for file in FILES:
         if not (folder / file).is_file():
             raise ConfigError(f"{folder} is not a module: it has no {file} (a module is {', '.join(FILES)}).")
+    if folder.parent != BUILTIN and (told := paddlehub.advice(folder)):
+        raise ConfigError(told)
     return Found(folder, version or None)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
 from ocr_serving.output import tables
-from ocr_serving.stages.regions import reading_order
+from ocr_serving.stages.reading_order import regions_in_order
 
 Format = Literal["markdown", "html", "docx"]
 SUFFIXES: Mapping[Format, str] = {"markdown": ".md", "html": ".html", "docx": ".docx"}
@@ -80,7 +80,7 @@ def blocks(entry: Any, image: Image) -> list[Block]:
         if text or kind == "figure":
             found.append(Block(kind, text, box, _cut_out(image, box) if kind == "figure" else b""))
     found += _rows(loose, NARROW * width)
-    order = reading_order(np.array([block.box for block in found], np.float64).reshape(-1, 4), width, height)
+    order = regions_in_order(np.array([block.box for block in found], np.float64).reshape(-1, 4), width, height)
     return [found[index] for index in order]
 
 

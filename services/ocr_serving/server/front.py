@@ -1,16 +1,22 @@
-"""The Flask application: HTTP in, jobs to the pool, answers out. It decodes nothing and holds no model."""
+"""The Flask application: HTTP in, jobs to the pool, answers out. It decodes nothing and holds no model.
+
+Whatever can be decided from the headers is decided before the body is read, and whatever is refused is refused in one way.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import concurrent.futures
+import ipaddress
 import logging
 import re
 import secrets
-import select
-import socket
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import flask
 from gunicorn.http.errors import ParseException
@@ -19,34 +25,54 @@ from werkzeug.exceptions import HTTPException
 
 from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
+from ocr_serving.errors import FullError, ServingError, UnavailableError
 from ocr_serving.server import openapi, wire
-from ocr_serving.server.engines import Engines
+from ocr_serving.server.budget import Budget, Holder
+from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.server.keys import ApiKeys
-from ocr_serving.server.messages import Task
+from ocr_serving.server.messages import Done, Reply, Task
 from ocr_serving.server.metrics import Metrics
-from ocr_serving.server.pool import FullError, GoneError, LateError, LostError, Pool
+from ocr_serving.server.pool import Pool
 
 log = logging.getLogger("ocr_serving.request")
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 PAGE = Path(__file__).parent / "page" / "index.html"
 PAGE_POLICY = "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+PROBES = ("/healthz", "/readyz")
+NEEDS_KEY = "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
+
+
+class Receiver(Holder, Protocol):
+    """The connection that a request came on, as far as the front needs it."""
+
+    dropped: bool
+
+    def receiving(self, seconds: float) -> Any:
+        """A context in which the body may arrive, for so long. Raises TimeoutError."""
+
+    def go_on(self) -> None:
+        """Say that the body is wanted."""
+
+    def is_open(self) -> bool:
+        """Whether the caller still listens. From any thread."""
 
 
 class Front:
     """One service: its configuration, its pool once there is one, what its modules say of themselves."""
 
-    def __init__(self, config: ServiceConfig) -> None:
-        """Nothing is started. Raises ConfigError where the API keys cannot be read."""
+    def __init__(self, config: ServiceConfig, held_bytes: int) -> None:
+        """Nothing is started. `held_bytes` bounds all bodies together. Raises ConfigError where the API keys cannot be read."""
         self.config = config
         self.metrics = Metrics()
+        self.budget = Budget(held_bytes)
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
         self.pool: Pool | None = None
-        self.engines: Engines | None = None
+        self.engines: EnginePool | None = None
         self.modules: Mapping[str, Mapping[str, Any]] = {}
-        self.arriving: dict[socket.socket, float] = {}
-        """Connections whose body is being read, and when (monotonic clock) it must be there; the HTTP server ends overdue ones."""
+        self.wait: Callable[[Future[Done]], object] = lambda future: concurrent.futures.wait([future])
+        """How a request waits for its answer; the HTTP server has others go on meanwhile."""
 
     @property
     def ready(self) -> bool:
@@ -63,11 +89,13 @@ def create_app(front: Front) -> flask.Flask:
     app.url_map.strict_slashes = True
 
     @app.before_request
-    def begin() -> None:
+    def begin() -> flask.Response | None:
         flask.g.start = time.monotonic()
         given = flask.request.headers.get("X-Request-ID", "")
         flask.g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         flask.g.log = {}
+        refused = _misdirected(front.config) or _closed_to_strangers(front)
+        return None if refused is None else _respond(refused)
 
     @app.after_request
     def finish(response: flask.Response) -> flask.Response:
@@ -80,13 +108,14 @@ def create_app(front: Front) -> flask.Flask:
 
     @app.post("/predict/<name>")
     def predict(name: str) -> flask.Response:
-        answer = _predict(front, name)
-        if isinstance(answer, flask.Response):
-            return answer
+        try:
+            reply = _predict(front, name)
+        except ServingError as exc:
+            reply = wire.refusal(exc)
         # Only known modules become labels: a scanner of URLs must not fill the registry.
         if name in front.modules:
-            front.metrics.requests.labels(name, answer.status, str(answer.code)).inc()
-        return _respond(answer, legacy=front.config.http_status == "legacy")
+            front.metrics.requests.labels(name, reply.status, str(reply.code)).inc()
+        return _respond(reply, legacy=front.config.http_status == "legacy")
 
     @app.get("/healthz")
     def healthz() -> flask.Response:
@@ -124,10 +153,10 @@ def create_app(front: Front) -> flask.Flask:
 
     @app.errorhandler(HTTPException)
     def http_error(exc: HTTPException) -> flask.Response:
-        answer = wire.failed(exc.description or exc.name, exc.code or 500)
+        reply = wire.failed(exc.description or exc.name, exc.code or 500)
         if exc.code == 404 and flask.request.path.startswith("/predict/"):
-            answer = wire.no_module(flask.request.path.removeprefix("/predict/"), front.modules)
-        response = _respond(answer)
+            reply = wire.no_module(flask.request.path.removeprefix("/predict/"), front.modules)
+        response = _respond(reply)
         if exc.code == 405:
             response.headers["Allow"] = exc.get_response().headers.get("Allow", "")
         return response
@@ -140,127 +169,148 @@ def create_app(front: Front) -> flask.Flask:
     return app
 
 
-def _predict(front: Front, name: str) -> wire.Answer | flask.Response:
-    """One request: checked, queued, awaited."""
-    pool = front.pool
+def _predict(front: Front, name: str) -> Reply:
+    """One request: checked, queued, awaited. Raises ServingError."""
+    pool, request = front.pool, flask.request
     if pool is None or not pool.state().loaded_once:
-        return wire.failed("The models are still loading.", 503, **{"Retry-After": "2"})
+        raise UnavailableError("The models are still loading.", 2)
     if name not in front.modules:
         return wire.no_module(name, front.modules)
-    if front.keys is not None and not front.keys.allows(_presented_key()):
-        return wire.failed(
-            "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.",
-            401,
-            **{"WWW-Authenticate": "Bearer"},
-        )
-    if not wire.is_json(flask.request.headers.get("Content-Type", "")):
-        return wire.outdated(flask.request.path)
-    coding = flask.request.headers.get("Content-Encoding", "identity").strip().lower()
+    caller = _caller(front)
+    if caller is None:
+        return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": "Bearer"})
+    if not wire.is_json(request.headers.get("Content-Type", "")):
+        return wire.outdated(request.path)
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
         return wire.failed(f"A body with Content-Encoding {coding[:40]} is not taken: send the JSON as it is.", 415)
-    body = _read_body(front)
-    if isinstance(body, wire.Answer):
-        return body
+    receiver: Receiver = request.environ["ocr_serving.connection"]
     try:
-        job = pool.submit(Task(name, body, flask.g.request_id), wanted=_caller_waits(flask.request.environ))
-        done = job.future.result()
-    except FullError as exc:
-        return wire.failed(str(exc), 503, **{"Retry-After": str(exc.retry_after)})
-    except LateError as exc:
-        return wire.failed(str(exc), 503, **{"Retry-After": "5"})
-    except GoneError as exc:
-        return wire.failed(str(exc), 400)
-    except LostError as exc:
-        return wire.failed(str(exc), 500)
-    finally:
+        pool.admit(caller)
+        body = _read_body(front, receiver)
+        if isinstance(body, Reply):
+            return body
+        job = pool.submit(Task(name, body, flask.g.request_id), caller=caller, wanted=receiver.is_open)
         del body
-    _count(front, name, job.waited, done.images, done.stage_seconds)
-    front.metrics.requests.labels(name, done.status, str(done.code)).inc()
+        front.wait(job.future)
+        done = job.future.result()
+    finally:
+        front.budget.release(receiver)
+    _count(front, name, job.waited, done)
     flask.g.log = {
-        "status": done.status,
+        "status": done.reply.status,
         "images": done.images,
         "queue_s": round(job.waited, 4),
         "predict_s": round(done.seconds, 4),
-    } | ({"reason": done.reason} if done.reason else {})
-    code = 200 if front.config.http_status == "legacy" else done.code
-    retry = {"Retry-After": "5"} if done.code == 503 else {}
-    return flask.Response(done.body, code, headers=retry, content_type="application/json")
+    }
+    return done.reply
 
 
-def _count(front: Front, name: str, waited: float, images: int, stage_seconds: Mapping[str, float]) -> None:
+def _count(front: Front, name: str, waited: float, done: Done) -> None:
     metrics = front.metrics
-    metrics.images.labels(name).inc(images)
+    metrics.images.labels(name).inc(done.images)
     metrics.queue_seconds.labels(name).observe(waited)
     metrics.request_seconds.labels(name).observe(time.monotonic() - flask.g.start)
-    for stage, seconds in stage_seconds.items():
+    for stage, seconds in done.stage_seconds.items():
         metrics.stage_seconds.labels(name, stage).observe(seconds)
 
 
-def _respond(answer: wire.Answer, *, legacy: bool = False) -> flask.Response:
-    response = flask.Response(answer.body(), 200 if legacy else answer.code, content_type="application/json")
-    response.headers.update(answer.headers)
-    flask.g.log.setdefault("status", answer.status)
-    if answer.msg:
-        flask.g.log.setdefault("reason", answer.msg[: wire.REASON])
+def _respond(reply: Reply, *, legacy: bool = False) -> flask.Response:
+    """The one way out for JSON: the code as it is, or 200 as PaddleHub had it for calls of its modules."""
+    response = flask.Response(reply.body, 200 if legacy else reply.code, content_type="application/json")
+    response.headers.update(reply.headers)
+    if reply.retry_after is not None:
+        response.headers["Retry-After"] = str(reply.retry_after)
+    flask.g.log.setdefault("status", reply.status)
+    if reply.msg:
+        flask.g.log.setdefault("reason", reply.msg)
     return response
+
+
+def _misdirected(config: ServiceConfig) -> Reply | None:
+    """The refusal of a request that does not say which host it is for (RFC 9112, 3.2), or one that is none of ours."""
+    environ = flask.request.environ
+    host = environ.get("HTTP_HOST", "")
+    if not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+        return wire.failed("The request names no host: HTTP/1.1 wants a Host header.", 400)
+    # A probe of Kubernetes names the pod's address.
+    if not config.allowed_hosts or flask.request.path in PROBES:
+        return None
+    name = re.sub(r":\d*$", "", host).strip("[]").lower().rstrip(".")
+    if name in {allowed.strip("[]").lower() for allowed in config.allowed_hosts}:
+        return None
+    return wire.failed("This service is not asked by that host name: add it to allowed_hosts, or use one that is there.", 400)
+
+
+def _closed_to_strangers(front: Front) -> Reply | None:
+    """The refusal of one without a key where keys protect more than the calls."""
+    if front.keys is None or front.config.api_keys_for != "all" or flask.request.path in PROBES:
+        return None
+    if _caller(front) is not None:
+        return None
+    # Browsers ask for a name and a password, and send them with the calls of the page too; the password is the key.
+    return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": 'Bearer, Basic realm="ocr-serving: the password is an API key"'})
+
+
+def _caller(front: Front) -> str | None:
+    """Who asks, for a fair share: the key's owner where there are keys, else the address; None for one without a right key."""
+    if front.keys is not None:
+        caller = front.keys.caller(_presented_key())
+        return None if caller is None else f"key {caller.number}"
+    address = flask.request.remote_addr or ""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    # One caller has a whole network of IPv6 addresses to itself.
+    return address if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _presented_key() -> str:
     scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else flask.request.headers.get("X-API-Key", "")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(token, validate=True).decode().partition(":")[2]
+        except (binascii.Error, ValueError):
+            return ""
+    return flask.request.headers.get("X-API-Key", "")
 
 
-def _read_body(front: Front) -> bytes | wire.Answer:
-    """The whole body, by length or by chunks, within the limits of size and time."""
+def _read_body(front: Front, receiver: Receiver) -> bytes | Reply:
+    """The whole body, by length or by chunks, within the limits of size and time. Raises FullError."""
     config, environ = front.config, flask.request.environ
     limit = config.max_body_mb << 20
-    too_large = wire.failed(f"The body is over the limit of {config.max_body_mb} MiB (max_body_mb).", 413, Connection="close")
-    too_slow = wire.failed(f"The body did not arrive within {config.body_timeout_s:g} s (body_timeout_s).", 408, Connection="close")
+    too_large = wire.failed(f"The body is over the limit of {config.max_body_mb} MiB (max_body_mb).", 413)
     length = flask.request.content_length
     if length is not None and length > limit:
         return too_large
-    deadline = time.monotonic() + config.body_timeout_s
-    connection: socket.socket | None = environ.get("gunicorn.socket")
-    body = bytearray()
-    if connection is not None:
-        # Not settimeout alone: that starts anew with every byte of a body that trickles.
-        front.arriving[connection] = deadline
-        connection.settimeout(config.body_timeout_s)
+    front.budget.check()
+    if environ.get("ocr_serving.expects"):
+        receiver.go_on()
+    parts, size = [], 0
     try:
-        while part := environ["wsgi.input"].read(CHUNK):
-            body += part
-            if len(body) > limit:
-                return too_large
-            if time.monotonic() > deadline:
-                return too_slow
+        with receiver.receiving(config.body_timeout_s):
+            while part := environ["wsgi.input"].read(CHUNK):
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    return too_large
+                if receiver.dropped:
+                    break
+                front.budget.grow(receiver, len(part))
+    except TimeoutError:
+        return wire.failed(f"The body did not arrive within {config.body_timeout_s:g} s (body_timeout_s).", 408)
+    except FullError:
+        raise
     except (ParseException, OSError) as exc:
-        if time.monotonic() > deadline:
-            return too_slow
-        reason = str(exc) if isinstance(exc, ParseException) else "it ended before its last chunk"
-        return wire.failed(f"The body cannot be read: {reason}.", 400, Connection="close")
-    finally:
-        if connection is not None:
-            del front.arriving[connection]
-    if length is not None and len(body) < length:
-        if time.monotonic() > deadline:
-            return too_slow
-        return wire.failed(f"The body ended after {len(body)} of {length} bytes.", 400, Connection="close")
-    return bytes(body)
-
-
-def _caller_waits(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Whether the caller is still connected, asked when a worker becomes free for its job."""
-    connection: socket.socket | None = environ.get("gunicorn.socket")
-
-    def waits() -> bool:
-        if connection is None:
-            return True
-        try:
-            poll = select.poll()
-            poll.register(connection, select.POLLIN)
-            # Readable without a byte to read: the other end is closed.
-            return not poll.poll(0) or connection.recv(1, socket.MSG_PEEK) != b""
-        except (OSError, ValueError):
-            return False
-
-    return waits
+        if not receiver.dropped:
+            reason = str(exc) if isinstance(exc, ParseException) else "it ended before its last chunk"
+            return wire.failed(f"The body cannot be read: {reason}.", 400)
+    if receiver.dropped:
+        raise front.budget.refusal()
+    if length is not None and size < length:
+        return wire.failed(f"The body ended after {size} of {length} bytes.", 400)
+    front.budget.keep(receiver)
+    return b"".join(parts)

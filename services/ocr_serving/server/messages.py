@@ -1,4 +1,4 @@
-"""What the front and its worker processes say to each other, over a socket that speaks `multiprocessing.connection`.
+"""What the front and its worker processes say to each other, over a `Pipe`.
 
 The front sends one `WorkerSpec`; the worker answers `Ready` or `Failed`; from then on each `Task` is answered by one `Done`.
 """
@@ -16,10 +16,14 @@ from ocr_serving.engines.batching.remote import EngineAddress
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a worker loads, and where the engine processes are that run its networks, if there are any."""
+    """What a worker loads, and where the engine processes are that run its networks, if there are any.
+
+    `memory` is the bytes that it may have once it is ready; None leaves it unbounded.
+    """
 
     config: ServiceConfig
     engines: EngineAddress | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,26 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
-    """The answer to a Task: HTTP code, wire status, bytes of the JSON body, why for the log, what to count (times in seconds)."""
+class Reply:
+    """An answer as it goes out: HTTP code, wire status, bytes of the JSON body, and its `msg` for the log.
+
+    `retry_after` is the seconds after which to ask again, where that makes sense; `headers` are further ones.
+    """
 
     code: int
     status: str
     body: bytes
-    reason: str = ""
+    msg: str = ""
+    retry_after: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The reply to a Task, and what to count: images, seconds in each stage and in all, and the resident memory in bytes."""
+
+    reply: Reply
     images: int = 0
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    resident: int = 0

@@ -15,7 +15,7 @@ from ocr_serving import machine
 from ocr_serving.engines.batching.board import BATCH_ROWS, BATCHES, WAIT_SECONDS, WAITS
 
 if TYPE_CHECKING:
-    from ocr_serving.server.engines import Engines
+    from ocr_serving.server.engine_pool import EnginePool
     from ocr_serving.server.pool import Pool
 
 # A `_created` sample beside each series doubles the page and tells nothing here.
@@ -56,7 +56,7 @@ class Metrics:
         """Export the state of `pool` too."""
         self.registry.register(PoolCollector(pool))
 
-    def watch_engines(self, engines: Engines) -> None:
+    def watch_engines(self, engines: EnginePool) -> None:
         """Export the figures of the engine processes too."""
         self.registry.register(EngineCollector(engines))
 
@@ -64,7 +64,7 @@ class Metrics:
 class EngineCollector(Collector):
     """Read from the board of the engine processes at the moment of the scrape."""
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self, engines: EnginePool) -> None:
         """Read from `engines`."""
         self.engines = engines
 
@@ -128,6 +128,11 @@ class PoolCollector(Collector):
             ("queue_limit", "Requests that may wait.", state.max_queue),
             ("workers_ready", "Workers whose models have answered a warm-up.", state.ready),
             ("workers", "Workers there should be.", state.workers),
+            (
+                "workers_replaced",
+                "Workers ended after an answer for having grown too large, since the start.",
+                state.replaced,
+            ),
             ("worker_restarts", "Workers that died, or were ended for taking too long, since the start.", state.restarts),
         ):
             yield GaugeMetricFamily(f"ocr_serving_{name}", text, value=value)

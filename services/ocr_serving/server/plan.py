@@ -13,6 +13,8 @@ from ocr_serving.errors import ConfigError
 from ocr_serving.modules import loader
 
 OPTIONS = {"port": "-p", "host": "--host", "workers": "--workers", "offline": "--offline"}
+FRONT_BYTES = 150 << 20
+"""What the front takes besides the bodies it holds."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -70,6 +72,19 @@ def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: 
         return [common | hidden] * (asked or machine.worker_count(max(1, cores // threads), memory))
     gpus = _gpus(settings, environ)
     return [common | {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(asked or len(gpus))]
+
+
+def worker_memory(settings: ServiceConfig, memory: int | None, workers: int) -> int | None:
+    """Bytes that each worker may have, of the machine's `memory`; None where they are not bounded.
+
+    The front keeps what bodies it may hold, twice while one is handed over. Drivers of GPUs map what they never touch, so that a
+    worker that runs networks there itself cannot be bounded so.
+    """
+    if settings.worker_memory_mb is not None:
+        return settings.worker_memory_mb << 20 or None
+    if memory is None or (settings.use_gpu and not settings.engine_process):
+        return None
+    return max(0, memory - FRONT_BYTES - 2 * settings.held_bytes(memory)) // workers
 
 
 def engine_environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int) -> list[dict[str, str]]:

@@ -1,52 +1,32 @@
 """The front's pool of worker processes, fed from one bounded queue.
 
-One thread of the front looks after each worker: it starts the process, hands it one job at a time, ends it when a job
-outlives its deadline, and starts it anew, with back-off, when it dies. A death costs the job it happened on; a job that
-never reached the dead worker goes back to the head of the queue.
+One thread of the front attends to each worker: it hands it one job at a time and gives up on it when a job outlives its deadline,
+upon which the supervisor starts it anew. A death costs the job it happened on; a job that never reached the dead worker goes back
+to the head of the queue.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection
 from typing import Any
 
+from ocr_serving import machine
+from ocr_serving.errors import CrashedError, FullError, GoneError, LateError, ServingError
+from ocr_serving.server.fair import FairQueue
 from ocr_serving.server.messages import Done, Failed, Ready, Task, WorkerSpec
+from ocr_serving.server.pipe import Pipe
+from ocr_serving.server.supervisor import Ended, Slot, Supervisor
 
 log = logging.getLogger("ocr_serving.pool")
 
-MAX_BACKOFF_S = 30.0
-
-
-class FullError(Exception):
-    """The queue is full, or nothing can be answered yet; try again in `retry_after` seconds."""
-
-    def __init__(self, reason: str, retry_after: int) -> None:
-        """`reason` is a sentence for the caller."""
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class LostError(Exception):
-    """The worker died on the job."""
-
-
-class GoneError(Exception):
-    """Nobody waits for the answer any more."""
-
-
-class LateError(Exception):
-    """The job was not done by its deadline."""
+GRACE_S = 0.5
+"""How long after its deadline an answer that is already being sent may still arrive."""
 
 
 @dataclass(eq=False)
@@ -56,6 +36,7 @@ class Job:
     task: Task
     deadline: float
     wanted: Callable[[], bool] = lambda: True
+    caller: str = ""
     queued: float = field(default_factory=time.monotonic)
     waited: float = 0.0
     future: Future[Done] = field(default_factory=Future)
@@ -71,17 +52,9 @@ class PoolState:
     waiting: int
     max_queue: int
     restarts: int
+    replaced: int
     pids: tuple[int, ...]
     loaded_once: bool
-
-
-@dataclass(eq=False)
-class _Slot:
-    number: int
-    env: Mapping[str, str]
-    process: subprocess.Popen[bytes] | None = None
-    ready: bool = False
-    busy: bool = False
 
 
 class Pool:
@@ -103,164 +76,185 @@ class Pool:
         cannot load at the start. Both are called from a thread of the pool.
         """
         self._spec = spec
-        self._slots = [_Slot(n, env) for n, env in enumerate(environments)]
         self._max_queue = max_queue
         self._timeout_s = timeout_s
         self._on_ready = on_ready
         self._on_fatal = on_fatal
-        self._jobs: deque[Job] = deque()
+        self._jobs: FairQueue[Job] = FairQueue()
         self._changed = threading.Condition()
-        self._closing = threading.Event()
-        self._restarts = 0
+        self._ready: set[int] = set()
+        self._busy: set[int] = set()
         self._loaded_once = False
         self._mean_seconds = 1.0
-        self._threads = [
-            threading.Thread(target=self._look_after, args=[slot], daemon=True, name=f"worker-{slot.number}")
-            for slot in self._slots
-        ]
+        self._supervisor = Supervisor(
+            "worker",
+            "ocr_serving.server.worker",
+            environments,
+            attend=self._attend,
+            inherited=lambda _: [spec.engines.board] if spec.engines else [],
+            on_unready=self._give_up,
+        )
 
     def start(self) -> None:
         """Start the processes; returns at once."""
-        for thread in self._threads:
-            thread.start()
+        self._supervisor.start()
 
-    def submit(self, task: Task, *, wanted: Callable[[], bool] = lambda: True) -> Job:
-        """Queue a task; its future gets a Done, or LostError, LateError or GoneError. Raises FullError."""
+    def admit(self, caller: str = "") -> None:
+        """Raises FullError where a task of this caller would not be taken now."""
+        with self._changed:
+            self._admit(caller)
+
+    def submit(self, task: Task, *, caller: str = "", wanted: Callable[[], bool] = lambda: True) -> Job:
+        """Queue a task; its future gets a Done, or CrashedError, LateError or GoneError. Raises FullError."""
         now = time.monotonic()
         with self._changed:
-            if self._closing.is_set():
-                raise FullError("The service is stopping.", 1)
-            if not self._loaded_once:
-                raise FullError("The models are still loading.", 2)
-            if len(self._jobs) + self._busy() >= len(self._slots) + self._max_queue:
-                raise FullError(f"{len(self._jobs)} requests are waiting already, as many as may (max_queue).", self._retry_after())
-            job = Job(task, now + self._timeout_s, wanted, queued=now)
-            self._jobs.append(job)
+            self._admit(caller)
+            job = Job(task, now + self._timeout_s, wanted, caller, queued=now)
+            self._jobs.put(caller, job)
             self._changed.notify()
         return job
 
     def state(self) -> PoolState:
         """How things stand now."""
+        supervisor = self._supervisor
         with self._changed:
             return PoolState(
-                workers=len(self._slots),
-                ready=sum(slot.ready for slot in self._slots),
-                busy=self._busy(),
+                workers=len(supervisor.slots),
+                ready=sum(machine.is_running(supervisor.slots[number].pid) for number in self._ready),
+                busy=len(self._busy),
                 waiting=len(self._jobs),
                 max_queue=self._max_queue,
-                restarts=self._restarts,
-                pids=tuple(slot.process.pid if slot.process else 0 for slot in self._slots),
+                restarts=supervisor.restarts,
+                replaced=supervisor.replaced,
+                pids=supervisor.pids,
                 loaded_once=self._loaded_once,
             )
 
+    def kill(self) -> None:
+        """End all workers at once."""
+        self._supervisor.kill()
+
     def close(self) -> None:
         """Hang up on all workers, which then end; jobs still queued fail with FullError."""
-        self._closing.set()
+        self._supervisor.closing.set()
         with self._changed:
-            waiting, self._jobs = self._jobs, deque()
+            waiting = self._jobs.clear()
             self._changed.notify_all()
         for job in waiting:
             job.future.set_exception(FullError("The service is stopping.", 1))
-        for thread in self._threads:
-            thread.join(timeout=5)
-        for slot in self._slots:
-            if slot.process and slot.process.poll() is None:
-                slot.process.kill()
+        self._supervisor.close()
 
-    def _busy(self) -> int:
-        return sum(slot.busy for slot in self._slots)
+    def _admit(self, caller: str) -> None:
+        if self._supervisor.closing.is_set():
+            raise FullError("The service is stopping.", 1)
+        if not self._loaded_once:
+            raise FullError("The models are still loading.", 2)
+        waiting = len(self._jobs)
+        # Who has nothing here finds some more places, so that those who fill the queue do not keep all others out.
+        spare = 0 if self._jobs.held(caller) else -(-self._max_queue // 4)
+        if waiting + len(self._busy) >= len(self._supervisor.slots) + self._max_queue + spare:
+            raise FullError(f"{waiting} requests are waiting already, as many as may (max_queue).", self._retry_after())
 
     def _retry_after(self) -> int:
-        ahead = (len(self._jobs) + 1) / len(self._slots)
+        ahead = (len(self._jobs) + 1) / len(self._supervisor.slots)
         return int(min(60, max(1, round(ahead * self._mean_seconds))))
 
-    def _look_after(self, slot: _Slot) -> None:
-        failures = 0
-        while not self._closing.is_set():
-            connection = self._spawn(slot)
-            reason = self._load(slot, connection)
-            if reason is None:
-                failures = 0
-                self._serve(slot, connection)
-            elif not self._loaded_once and not self._closing.is_set():
-                self._on_fatal(reason)
-                return
-            self._reap(slot, connection)
-            if self._closing.is_set():
-                return
-            failures += 1
-            with self._changed:
-                self._restarts += 1
-            log.warning("worker %d ended (%s); starting it again", slot.number, reason or self._cause(slot))
-            if failures > 1:
-                self._closing.wait(min(MAX_BACKOFF_S, 2.0 ** (failures - 2)))
+    def _give_up(self, reason: str) -> bool:
+        """A worker that cannot load at the start will not later; one that could once, may again."""
+        if self._loaded_once or self._supervisor.closing.is_set():
+            return False
+        self._on_fatal(reason)
+        return True
 
-    def _spawn(self, slot: _Slot) -> Connection:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # A new interpreter, not a fork: nothing of the front's threads, sockets or (later) CUDA state comes along.
-            slot.process = subprocess.Popen(
-                [sys.executable, "-m", "ocr_serving.server.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno(), *([self._spec.engines.board] if self._spec.engines else [])],
-                env={**os.environ, **slot.env},
-                stdin=subprocess.DEVNULL,
-            )
-        return Connection(ours.detach())
-
-    def _load(self, slot: _Slot, connection: Connection) -> str | None:
-        """Wait until the worker is ready; a sentence where it cannot be."""
+    def _attend(self, slot: Slot, sock: socket.socket) -> Ended:
+        pipe = Pipe(sock)
         try:
-            connection.send(self._spec)
-            while not connection.poll(0.5):
-                if self._closing.is_set():
+            reason = self._load(slot, pipe)
+            return Ended(reason) if reason else self._serve(slot, pipe)
+        finally:
+            with self._changed:
+                self._ready.discard(slot.number)
+
+    def _load(self, slot: Slot, pipe: Pipe) -> str:
+        """Wait until the worker is ready; a sentence where it cannot be."""
+        closing = self._supervisor.closing
+        try:
+            pipe.send(self._spec)
+            while not pipe.has_message(0.5):
+                if closing.is_set():
                     return "The service is stopping."
-            hello = connection.recv()
+            hello = pipe.receive()
         except (EOFError, OSError):
-            return f"A worker died while loading ({self._cause(slot)})."
+            return f"A worker died while loading ({slot.cause()})."
         if isinstance(hello, Failed):
             return hello.reason
         assert isinstance(hello, Ready)
         with self._changed:
-            slot.ready = True
-            first = not self._loaded_once and all(other.ready for other in self._slots)
+            self._ready.add(slot.number)
+            first = not self._loaded_once and len(self._ready) == len(self._supervisor.slots)
             self._loaded_once |= first
         if first:
             self._on_ready(hello.modules)
+        return ""
+
+    def _serve(self, slot: Slot, pipe: Pipe) -> Ended:
+        """Hand over jobs until the worker is lost or has grown too large, or the pool closes."""
+        share = self._share(slot.pid)
+        while (job := self._next(slot)) is not None:
+            try:
+                ended = self._exchange(slot, pipe, job, share)
+            except BaseException:
+                # Somebody waits for it.
+                self._finish(slot, job, error=CrashedError("The request was lost by a fault of ours; the server's log says why."))
+                raise
+            if ended is not None:
+                return ended
+        return Ended(was_ready=True)
+
+    def _exchange(self, slot: Slot, pipe: Pipe, job: Job, share: int | None) -> Ended | None:
+        """One job to the worker and its answer back; how the worker ended, if it did."""
+        job.waited = time.monotonic() - job.queued
+        try:
+            pipe.send(replace(job.task, deadline=job.deadline), job.deadline)
+        except TimeoutError:
+            # What is stopped, or swapped out, does not even read; that is none of the request's fault.
+            self._finish(slot, job, error=LateError(f"No worker was free within {self._timeout_s:g} s (timeout_s)."))
+            return Ended("it did not take a request in time", was_ready=True)
+        except OSError:
+            self._put_back(slot, job)
+            return Ended(was_ready=True)
+        try:
+            done: Done = pipe.receive(job.deadline + GRACE_S)
+        except TimeoutError:
+            reason = f"The prediction took longer than {self._timeout_s:g} s (timeout_s): send less in one request."
+            self._finish(slot, job, error=LateError(reason, retry_after=None))
+            return Ended("a prediction took longer than timeout_s", was_ready=True)
+        except (EOFError, OSError):
+            reason = f"The worker process died on this request ({slot.cause()}); the others go on."
+            self._finish(slot, job, error=CrashedError(reason))
+            return Ended(was_ready=True)
+        self._finish(slot, job, done=done)
+        if share is not None and done.resident > share:
+            log.info("worker %d kept %d MiB after an answer; a fresh one takes its place", slot.number, done.resident >> 20)
+            return Ended(was_ready=True, planned=True)
         return None
 
-    def _serve(self, slot: _Slot, connection: Connection) -> None:
-        """Hand over jobs until the worker is lost or the pool closes."""
-        while (job := self._next(slot)) is not None:
-            job.waited = time.monotonic() - job.queued
-            try:
-                connection.send(replace(job.task, deadline=job.deadline))
-            except OSError:
-                self._put_back(slot, job)
-                return
-            try:
-                if not connection.poll(max(0.0, job.deadline - time.monotonic())):
-                    self._finish(slot, job, error=LateError(f"The prediction took longer than {self._timeout_s:g} s (timeout_s)."))
-                    return
-                done: Done = connection.recv()
-            except (EOFError, OSError):
-                self._finish(
-                    slot, job, error=LostError(f"The worker process died on this request ({self._cause(slot)}); the others go on.")
-                )
-                return
-            self._finish(slot, job, done=done)
+    def _share(self, pid: int) -> int | None:
+        """Bytes a worker may keep between requests: what it had once it was ready, and what is planned for each."""
+        return None if self._spec.memory is None else machine.resident_bytes(pid) + machine.WORKER_BYTES
 
-    def _next(self, slot: _Slot) -> Job | None:
+    def _next(self, slot: Slot) -> Job | None:
         """The next job that is still wanted; None when the worker is gone or the pool closes."""
         assert slot.process is not None
         while True:
             with self._changed:
-                while not self._jobs:
+                while not len(self._jobs):
                     # The time-out is for noticing a worker that dies while idle.
                     self._changed.wait(timeout=1.0)
-                    if self._closing.is_set() or slot.process.poll() is not None:
+                    if self._supervisor.closing.is_set() or slot.process.poll() is not None:
                         return None
-                job = self._jobs.popleft()
-                slot.busy = True
+                job = self._jobs.take()
+                self._busy.add(slot.number)
             if time.monotonic() > job.deadline:
                 self._finish(slot, job, error=LateError(f"No worker was free within {self._timeout_s:g} s (timeout_s)."))
             elif not job.wanted():
@@ -268,36 +262,21 @@ class Pool:
             else:
                 return job
 
-    def _put_back(self, slot: _Slot, job: Job) -> None:
+    def _put_back(self, slot: Slot, job: Job) -> None:
         with self._changed:
-            slot.busy = False
-            self._jobs.appendleft(job)
+            self._busy.discard(slot.number)
+            self._jobs.put_back(job.caller, job)
             self._changed.notify()
 
-    def _finish(self, slot: _Slot, job: Job, *, done: Done | None = None, error: Exception | None = None) -> None:
+    def _finish(self, slot: Slot, job: Job, *, done: Done | None = None, error: ServingError | None = None) -> None:
+        if job.future.done():
+            return
         with self._changed:
-            slot.busy = False
+            self._busy.discard(slot.number)
+            self._jobs.done(job.caller)
             if done is not None:
                 self._mean_seconds += 0.1 * (done.seconds - self._mean_seconds)
         if done is not None:
             job.future.set_result(done)
         else:
             job.future.set_exception(error)
-
-    def _reap(self, slot: _Slot, connection: Connection) -> None:
-        with self._changed:
-            slot.ready = False
-        connection.close()
-        if slot.process is not None:
-            if not self._closing.is_set():
-                slot.process.kill()
-            slot.process.wait()
-
-    @staticmethod
-    def _cause(slot: _Slot) -> str:
-        assert slot.process is not None
-        try:
-            code = slot.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "it hung up"
-        return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from ocr_serving.decoding.images import Limits
-from ocr_serving.errors import ConfigError, InputError, TooLargeError
+from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError
 from ocr_serving.modules.base import Module
+from ocr_serving.server.messages import Reply
 from ocr_serving.validation import LONGEST_KEY, did_you_mean, first_problem
 
 OK, FAILED, NO_MODULE, OUTDATED = "000", "101", "111", "112"
@@ -22,48 +22,50 @@ REASON = 300
 """Characters of a message that the log repeats."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One answer: the three keys of the body and the HTTP code."""
-
-    status: str
-    msg: str = ""
-    results: Any = ""
-    code: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def body(self) -> bytes:
-        """The JSON object, UTF-8. Raises ValueError where `results` holds what JSON cannot carry."""
-        text = json.dumps(
-            {"msg": self.msg, "results": self.results, "status": self.status},
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-        )
-        # "replace": a caller's lone surrogate may stand in `msg`.
-        return text.encode("utf-8", "replace")
+MAX_VALUES = 100_000
+"""Values in the JSON of one request: a body of 64 MiB may hold twenty million empty objects, which would take gigabytes."""
 
 
-def failed(msg: str, code: int, **headers: str) -> Answer:
+def reply(
+    status: str,
+    msg: str = "",
+    results: Any = "",
+    *,
+    code: int = 200,
+    retry_after: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """One answer: the three keys as a JSON object in UTF-8. Raises ValueError, TypeError where JSON cannot carry `results`."""
+    text = json.dumps(
+        {"msg": msg, "results": results, "status": status}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    # "replace": a caller's lone surrogate may stand in `msg`.
+    return Reply(code, status, text.encode("utf-8", "replace"), msg[:REASON], retry_after, headers or {})
+
+
+def failed(msg: str, code: int, **headers: str) -> Reply:
     """Status "101" with a reason."""
-    return Answer(FAILED, msg, code=code, headers=headers)
+    return reply(FAILED, msg, code=code, headers=headers)
 
 
-def no_module(name: str, served: Collection[str]) -> Answer:
+def refusal(error: ServingError) -> Reply:
+    """Status "101" for an error, with the code and the Retry-After that it carries."""
+    return reply(FAILED, str(error), code=error.code, retry_after=error.retry_after)
+
+
+def no_module(name: str, served: Collection[str]) -> Reply:
     """Status "111", as PaddleHub worded it; where one of `served` was nearly named, what its path is."""
     bare = name.strip("/")
     if bare in served:
-        return Answer(NO_MODULE, f"Module {bare} is not available at this path: post to /predict/{bare}.", code=404)
+        return reply(NO_MODULE, f"Module {bare} is not available at this path: post to /predict/{bare}.", code=404)
     if not bare:
-        return Answer(NO_MODULE, f"No module is named: post to /predict/{' or /predict/'.join(served)}.", code=404)
-    return Answer(NO_MODULE, f"Module {name} is not available.", code=404)
+        return reply(NO_MODULE, f"No module is named: post to /predict/{' or /predict/'.join(served)}.", code=404)
+    return reply(NO_MODULE, f"Module {name} is not available.", code=404)
 
 
-def outdated(path: str) -> Answer:
+def outdated(path: str) -> Reply:
     """Status "112": the body was not sent as JSON."""
-    return Answer(
-        OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415
-    )
+    return reply(OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415)
 
 
 def is_json(content_type: str) -> bool:
@@ -75,8 +77,11 @@ def is_json(content_type: str) -> bool:
 def parse(body: bytes) -> dict[str, Any] | None:
     """The JSON object of a request; None for `null`, which the old server took for its outdated protocol.
 
-    Raises InputError.
+    Raises InputError, and TooLargeError where it has more values than any request.
     """
+    # Counted before anything is made of them; base64 has no commas.
+    if body.count(b",") > MAX_VALUES:
+        raise TooLargeError(f"The body has more than {MAX_VALUES} values: send fewer in one request.")
     try:
         payload = json.loads(body)
     except RecursionError:
@@ -96,8 +101,12 @@ class Arguments:
         """Raises ConfigError where an annotation is not a type that JSON can carry."""
         parameters = inspect.signature(cls.predict).parameters.values()
         hints = get_type_hints(cls.predict, include_extras=True)
+        meanings = {name: Field(description=text) for name, text in _parameters(cls).items()}
         fields: dict[str, Any] = {
-            p.name: (hints.get(p.name, Any), None if p.default is p.empty else p.default)
+            p.name: (
+                Annotated[hints.get(p.name, Any), meanings[p.name]] if p.name in meanings else hints.get(p.name, Any),
+                None if p.default is p.empty else p.default,
+            )
             for p in parameters
             if p.name not in ("self", "images", "paths") and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
         }
@@ -125,6 +134,18 @@ class Arguments:
         except ValidationError as exc:
             raise InputError(first_problem(exc, where=where or f"{self._cls_name}.predict()")) from None
         return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def _parameters(cls: type[Module]) -> dict[str, str]:
+    """What the parameters of a module say of themselves; an argument of `predict` with the name of one means the same."""
+    merged = getattr(cls, "merge_configs", None)
+    try:
+        params = None if merged is None else get_type_hints(merged).get("return")
+    except NameError:
+        # A user's module may annotate with what it has not imported.
+        params = None
+    fields = params.model_fields if isinstance(params, type) and issubclass(params, BaseModel) else {}
+    return {name: field.description for name, field in fields.items() if field.description}
 
 
 def arguments(payload: Mapping[str, Any], accepted: Arguments, limits: Limits) -> tuple[list[str], dict[str, Any]]:

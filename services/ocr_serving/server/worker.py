@@ -1,24 +1,26 @@
 """A worker process: loads the modules itself, then answers one request at a time until the front hangs up.
 
-Run as `python -m ocr_serving.server.worker FD`; what is said over the socket FD stands in messages.py.
+Run as `python -m ocr_serving.server.worker FD PARENT`; what is said over the socket FD stands in messages.py.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
-from multiprocessing.connection import Connection
 from typing import Any
 
-from ocr_serving import data
+from ocr_serving import data, machine
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
 from ocr_serving.engines import opening_with
 from ocr_serving.engines.batching import remote
-from ocr_serving.errors import ConfigError, InputError, ServingError, TooLargeError, UnavailableError
+from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
 from ocr_serving.server import child, logs, openapi, wire
-from ocr_serving.server.messages import Done, Failed, Ready, Task, WorkerSpec
+from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
+from ocr_serving.server.pipe import Pipe
 
 log = logging.getLogger("ocr_serving.worker")
 
@@ -65,61 +67,67 @@ class Worker:
         """Answer one request; never raises."""
         start = time.perf_counter()
         module = self.modules[task.module]
-        module.begin_request()
+        module.begin_request(task.deadline)
         if self.engines is not None:
             self.engines.begin(task.deadline)
-        answer, images = self._predict(module, task)
-        try:
-            body = answer.body()
-        except (ValueError, TypeError):
-            log.exception("results of %s are not JSON", task.module, extra={"request_id": task.request_id})
-            answer = _ours(task)
-            body = answer.body()
-        seconds = time.perf_counter() - start
-        return Done(answer.code, answer.status, body, answer.msg[: wire.REASON], images, module.stage_seconds, seconds)
-
-    def _predict(self, module: Module, task: Task) -> tuple[wire.Answer, int]:
         images: list[str] = []
         try:
-            payload = wire.parse(task.body)
-            if payload is None:
-                return wire.outdated(f"/predict/{task.module}"), 0
-            images, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
-            with opening_with(module.open_engine):
-                results = module.serving_method(images, **(self.defaults[task.module] | keywords))
-            return wire.Answer(wire.OK, "; ".join(module.warnings), results), len(images)
-        except TooLargeError as exc:
-            return wire.failed(str(exc), 413), len(images)
-        except InputError as exc:
-            return wire.failed(str(exc), 400), len(images)
-        except UnavailableError as exc:
-            return wire.failed(str(exc), 503), len(images)
-        except Exception:
-            log.exception("predict of %s failed", task.module, extra={"request_id": task.request_id})
-            return _ours(task), len(images)
+            reply = self._predict(module, task, images)
+        except Exception as exc:  # noqa: BLE001  logged, or said to the caller
+            reply = _refused(task, exc)
+        seconds = time.perf_counter() - start
+        return Done(reply, len(images), module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
+
+    def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
+        payload = wire.parse(task.body)
+        if payload is None:
+            return wire.outdated(f"/predict/{task.module}")
+        found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
+        del payload
+        images += found
+        with opening_with(module.open_engine):
+            results = module.serving_method(images, **(self.defaults[task.module] | keywords))
+        return wire.reply(wire.OK, "; ".join(module.warnings), results)
 
 
-def _ours(task: Task) -> wire.Answer:
+SHORT = (
+    "The worker had too little memory for this request: send a smaller image or fewer of them, or give the service more memory "
+    "(worker_memory_mb)."
+)
+
+
+def _refused(task: Task, exc: Exception) -> Reply:
+    about = {"request_id": task.request_id}
+    # What is wrong with a model or a configuration is not the caller's to read, and may be want of memory.
+    if isinstance(exc, ServingError) and not isinstance(exc, ConfigError | ModelError):
+        return wire.refusal(exc)
+    if machine.is_memory_short(exc):
+        log.warning("memory ran short in %s", task.module, extra=about | {"reason": str(exc)[:300]})
+        return wire.refusal(MemoryShortError(SHORT))
+    log.error("predict of %s failed", task.module, exc_info=exc, extra=about)
     return wire.failed(f"The prediction failed on our side; the server's log says why under request id {task.request_id}.", 500)
 
 
-def serve(connection: Connection) -> int:
-    """Load, say so, answer until the other end hangs up. Returns the exit code of the process."""
-    spec: WorkerSpec = connection.recv()
+def serve(sock: socket.socket) -> int:
+    """Load, say so, answer until the other end of `sock` hangs up. Returns the exit code of the process."""
+    pipe = Pipe(sock)
+    spec: WorkerSpec = pipe.receive()
     logs.configure(spec.config.log_format)
     try:
         worker = Worker(spec)
         worker.warm_up()
     except ServingError as exc:
-        connection.send(Failed(str(exc)))
+        pipe.send(Failed(str(exc)))
         return 1
     except Exception as exc:
         log.exception("loading failed")
-        connection.send(Failed(f"Loading failed: {type(exc).__name__}: {exc}."))
+        pipe.send(Failed(f"Loading failed: {type(exc).__name__}: {exc}."))
         return 1
-    connection.send(Ready(worker.descriptions))
+    if spec.memory is not None:
+        machine.bound_memory(spec.memory)
+    pipe.send(Ready(worker.descriptions))
     while True:
-        connection.send(worker.answer(connection.recv()))
+        pipe.send(worker.answer(pipe.receive()))
 
 
 def _warmup_image() -> Image:

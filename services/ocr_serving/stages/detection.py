@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,10 +22,9 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
+from ocr_serving.stages import pieces
 from ocr_serving.stages.geometry import Points, Quad, clipped, clockwise
-
-STRIDE = 32
-"""The network halves its input five times, so both sides are multiples of this."""
+from ocr_serving.stages.pieces import STRIDE
 
 MAX_SIDE = 4000
 """Longest side the network is given, whatever `det_limit_type` asks for, as in PaddleOCR 3: memory grows with the area."""
@@ -33,6 +33,11 @@ MAX_ENLARGED = 4_000_000
 """Pixels up to which "min" enlarges a page: a stamp must not cost what a poster does because a caller asks for a long side."""
 
 MAX_CANDIDATES = 1000
+"""Blobs of a map that PaddleOCR looks at …"""
+
+MANY_CANDIDATES = 20_000
+"""… and that are looked at where pages are read in pieces: 5,000 words a page, and noise four times as often."""
+
 MIN_SIDE = 3
 """Boxes narrower than this on the network's map, or not wider on the page, are noise."""
 
@@ -58,6 +63,26 @@ def _steps(mean: tuple[float, float, float], std: tuple[float, float, float]) ->
     return ("Mul", (1.0 / 255.0,)), ("Sub", mean), ("Div", std)
 
 
+LEAST_LIMIT = 640
+"""Pixels: who sets a lower `det_limit_side_len` wants a quick look, and no second one."""
+
+FINER = 1.25
+"""A second look is worth its time at a scale that many times finer."""
+
+FEW = 3
+"""Lines that a close look at a part of a page finds before the page is read again."""
+
+TOO_SMALL = "its text is too small for its size to be read whole: send it in parts"
+
+
+class Found(NamedTuple):
+    """Lines in pixels of the page, what is to be said of it (or ""), and the blocks where `pieces.missed` misses some."""
+
+    quads: list[Quad]
+    remark: str = ""
+    missed: NDArray[np.bool_] | None = None
+
+
 class TextDetector:
     """Finds the lines of text on a page."""
 
@@ -77,14 +102,79 @@ class TextDetector:
 
         `params` stand in for the detector's own for this call.
         """
+        return self.find(page, params).quads
+
+    def find(self, page: Image, params: DetectionParams | None = None) -> Found:
+        """As a call, with what is to be said of the page: where some of it could not be looked at."""
         params = params or self.params
         padded = at_least(page, STRIDE) if sum(page.shape[:2]) < 2 * STRIDE else page
-        height, width = padded.shape[:2]
-        size = input_size(height, width, params.det_limit_side_len, params.det_limit_type)
-        probability = self._map(padded, size, params)[0]
-        quads = (clockwise(quad) for quad in quads_from_map(probability, height, width, params))
-        on_page = (clipped(quad, *page.shape[:2]) for quad in quads)
-        return [quad for quad in on_page if is_line(quad)]
+        found = self._find(padded, params)
+        on_page = (clipped(quad, *page.shape[:2]) for quad in found.quads)
+        return found._replace(quads=[quad for quad in on_page if is_line(quad)])
+
+    def _find(self, page: Image, params: DetectionParams) -> Found:
+        height, width = page.shape[:2]
+        limit = params.det_limit_side_len
+        size = input_size(height, width, limit, params.det_limit_type)
+        if not params.in_pieces:
+            return self._look(page, size, params)
+        begin = pieces.starting_scale(height, width, limit) if params.det_limit_type == "max" else None
+        if begin is not None:
+            begin = pieces.affordable(height, width, begin)
+            size = pieces.map_size(height, width, begin)
+        found = self._look(page, size, params)
+        if limit < LEAST_LIMIT:
+            return found
+        scale = max(size) / max(height, width)
+        wanted = self._scale_for(page, found, scale, params)
+        finer = pieces.affordable(height, width, wanted)
+        if finer < FINER * scale:
+            return found._replace(remark=TOO_SMALL) if wanted >= FINER * scale else found
+        closer = self._look(page, pieces.map_size(height, width, finer), params)
+        remark = closer.remark or (TOO_SMALL if wanted > 1.5 * finer else "")
+        return Found(pieces.both(found.quads, closer.quads, finer), remark, closer.missed)
+
+    def _look(self, page: Image, size: tuple[int, int], params: DetectionParams) -> Found:
+        """The lines of `page` on a map of that size (height, width)."""
+        height, width = page.shape[:2]
+        seen = resized_to(page, size)
+        probability = self._map_in_pieces(seen, params) if params.in_pieces else self._map(seen, size, params)[0]
+        found = quads_from_map(probability, height, width, params)
+        quads = [clockwise(quad) for quad in found.quads]
+        blocks = None
+        if params.in_pieces and max(size) < pieces.COARSE * max(height, width):
+            blocks = pieces.missed(seen, probability > params.det_db_thresh)
+        return Found(quads, found.remark, blocks)
+
+    def _scale_for(self, page: Image, found: Found, scale: float, params: DetectionParams) -> float:
+        """The scale that the text of `page` needs, of which `found` was seen at `scale`."""
+        wanted = pieces.scale_for(pieces.heights(found.quads, scale), scale)
+        part = None if found.missed is None else pieces.suspicious(found.missed, *page.shape[:2])
+        if part is None:
+            return wanted
+        top, bottom, left, right = part
+        closely = page[top:bottom, left:right]
+        lines = self._look(closely, pieces.map_size(closely.shape[0], closely.shape[1], 1.0), params).quads
+        if len(lines) < FEW:
+            return wanted
+        high = pieces.heights(lines, 1.0)
+        return max(wanted, min(pieces.ENLARGED, pieces.READABLE / float(np.median(high))))
+
+    def _map_in_pieces(self, seen: Image, params: DetectionParams) -> ProbabilityMap:
+        """The map, shape (height, width), of a picture of whole strides; where pieces overlap the surer tells."""
+        size = (seen.shape[0], seen.shape[1])
+        parts = list(pieces.pieces(size, max(params.det_limit_side_len, 2 * pieces.OVERLAP)))
+        if len(parts) == 1 or params.det_limit_type == "min":
+            return np.asarray(self._map(seen, size, params)[0])
+        probability = np.zeros(size, np.float32)
+        for whole, core in parts:
+            top, bottom, left, right = whole
+            piece = np.ascontiguousarray(seen[top:bottom, left:right])
+            part = self._map(piece, (bottom - top, right - left), params)[0]
+            first, last, begin, end = core
+            kept = probability[first:last, begin:end]
+            np.maximum(kept, part[first - top : last - top, begin - left : end - left], out=kept)
+        return probability
 
     def _map(self, page: Image, size: tuple[int, int], params: DetectionParams) -> ProbabilityMap:
         """The network's first output for one page, without the batch axis: (1, height, width) of a detector."""
@@ -131,14 +221,15 @@ def network_input(page: Image, size: tuple[int, int], table: NDArray[np.float32]
     return tensor
 
 
-def quads_from_map(probability: ProbabilityMap, height: int, width: int, params: DetectionParams) -> list[Quad]:
+def quads_from_map(probability: ProbabilityMap, height: int, width: int, params: DetectionParams) -> Found:
     """Quads, in pixels of a page of `height` x `width`, of the blobs of a probability map of any size."""
     mask = (probability > params.det_db_thresh).view(np.uint8)
     if params.use_dilation:
         mask = np.asarray(cv2.dilate(mask, np.ones((2, 2), np.uint8)), np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     boxes = []
-    for contour in contours[:MAX_CANDIDATES]:
+    most = MANY_CANDIDATES if params.in_pieces else MAX_CANDIDATES
+    for contour in contours[:most]:
         points, short_side = smallest_box(contour)
         if short_side < MIN_SIDE:
             continue
@@ -152,7 +243,9 @@ def quads_from_map(probability: ProbabilityMap, height: int, width: int, params:
         if short_side < MIN_SIDE + 2:
             continue
         boxes.append(box)
-    return list(_to_page(np.array(boxes, np.float32).reshape(-1, 4, 2), probability.shape, height, width))
+    quads = list(_to_page(np.array(boxes, np.float32).reshape(-1, 4, 2), probability.shape, height, width))
+    cut = params.in_pieces and len(contours) > most
+    return Found(quads, f"it has {len(contours)} spots that may be text, of which {most} were looked at" if cut else "")
 
 
 def smallest_box(contour: MatLike) -> tuple[Points, float]:

@@ -1,4 +1,4 @@
-"""Quadrilaterals on a page: corner order, reading order, and the upright picture of one.
+"""Quadrilaterals on a page: corner order, PaddleOCR's order of lines, and the upright picture of one.
 
 A quad is float32 of shape (4, 2): x, y in pixels of the page, clockwise from its top left corner. The numbers are those of
 PaddleOCR 2.10 (`tools/infer/utility.py`, `predict_det.py`, `predict_system.py`), the judge of this pipeline.
@@ -6,8 +6,10 @@ PaddleOCR 2.10 (`tools/infer/utility.py`, `predict_det.py`, `predict_system.py`)
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,8 +58,8 @@ def side_lengths(quad: Quad) -> tuple[int, int]:
     return int(max(top, bottom)), int(max(left, right))
 
 
-def reading_order(quads: Sequence[Quad]) -> list[Quad]:
-    """Top to bottom, then left to right within a line (`sorted_boxes`)."""
+def sorted_boxes(quads: Sequence[Quad]) -> list[Quad]:
+    """Top to bottom, then left to right within a line: PaddleOCR's order, for level pages of one column."""
     ordered = sorted(quads, key=lambda quad: (quad[0][1], quad[0][0]))
     for end in range(len(ordered) - 1):
         for at in range(end, -1, -1):
@@ -118,3 +120,10 @@ def _around(page: Image, quad: Quad) -> tuple[Image, Quad]:
     size = (max(1, int(part.shape[1] * scale)), max(1, int(part.shape[0] * scale)))
     smaller = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
     return smaller, moved * np.array([size[0] / part.shape[1], size[1] / part.shape[0]], np.float32)
+
+
+def __getattr__(name: str) -> Any:
+    """`reading_order` was here when users copied modules that import it from here."""
+    if name == "reading_order":
+        return importlib.import_module("ocr_serving.stages.reading_order").reading_order
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

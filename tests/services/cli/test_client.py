@@ -147,10 +147,18 @@ def test_the_request_is_the_contracts(elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("code", [429, 503])
 def test_a_full_server_is_asked_again_after_its_retry_after(code: int, waits: list[float]) -> None:
-    with scripted(answer(FULL, code, Retry_After="7"), answer(FULL, code), answer()) as server, Client(server.url) as asking:
+    proxy: tuple[int, dict[str, str], bytes] = (code, {}, b"<html>busy</html>")
+    with scripted(answer(FULL, code, Retry_After="7"), proxy, answer()) as server, Client(server.url) as asking:
         assert asking.predict(b"x").msg == ""
     assert waits == [7.0, 1.0]
     assert len(server.requests) == 3
+
+
+def test_what_would_fail_again_is_not_sent_again(waits: list[float]) -> None:
+    """A service that says 503 and not when to come back."""
+    with scripted(answer(FULL, 503)) as server, Client(server.url) as asking, pytest.raises(AnswerError, match="All workers"):
+        asking.predict(b"x")
+    assert len(server.requests) == 1
 
 
 def test_retry_after_may_be_a_date(waits: list[float]) -> None:
@@ -162,7 +170,7 @@ def test_retry_after_may_be_a_date(waits: list[float]) -> None:
 
 def test_a_server_that_stays_full_fails_the_image_with_its_reason(waits: list[float]) -> None:
     with (
-        scripted(answer(FULL, 503)) as server,
+        scripted(answer(FULL, 503, Retry_After="1")) as server,
         Client(server.url, retries=2) as asking,
         pytest.raises(AnswerError, match="All workers are busy"),
     ):

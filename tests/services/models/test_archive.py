@@ -122,3 +122,23 @@ def test_cut_short_or_garbled(pack: Pack, tmp_path: Path, into: Path) -> None:
             path.unlink()
         with pytest.raises(ModelError, match=r"damaged|unsafe|link"):
             unpack(archive, into, name=archive.name)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_damage_anywhere_has_its_sentence(method: int, tmp_path: Path, into: Path) -> None:
+    """Every 7th byte of an archive, one after the other, is another one; what is then wrong is said, or nothing is."""
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", method) as pack:
+        pack.writestr("m/inference.onnx", bytes(range(200)))
+    whole = archive.read_bytes()
+    refused = 0
+    for at in range(0, len(whole), 7):
+        archive.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        target = into / str(at)
+        target.mkdir()
+        try:
+            unpack(archive, target, name="a.zip")
+        except ModelError as error:
+            refused += 1
+            assert str(error).startswith("a.zip ")
+    assert refused

@@ -1,6 +1,8 @@
 """A file from a bad network: resumed, retried, believed only by its hash."""
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,54 @@ def test_not_a_url(url: str, part: Path) -> None:
     with pytest.raises(ModelError, match="must start with https://"):
         download(url, part, sha256=HASH, progress=Notes(), retry=QUICK)
     assert not part.exists()
+
+
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/m.onnx", "file:///etc/passwd"])
+def test_a_redirect_leads_to_http_alone(site: Site, part: Path, target: str) -> None:
+    site.answers = [Answer(status=302, headers={"Location": target})]
+    with pytest.raises(ModelError, match=r"redirected|301|302"):
+        fetch(site, part)
+    assert len(site.requests) == 1
+
+
+def test_a_redirect_leads_to_no_private_address_unless_allowed(site: Site, part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one named may be private; another one's name for such an address is not followed."""
+    elsewhere = f"http://localhost:{site.url.rpartition(':')[2]}/m.onnx"
+    site.answers = [Answer(status=302, headers={"Location": elsewhere}), Answer(CONTENT)]
+    with pytest.raises(ModelError, match=r"led to localhost, at the private address 127\.0\.0\.1"):
+        fetch(site, part)
+    assert len(site.requests) == 1
+    monkeypatch.setenv("OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS", "1")
+    site.answers = [Answer(status=302, headers={"Location": elsewhere}), Answer(CONTENT)]
+    fetch(site, part)
+    assert part.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("headers", [False, True], ids=["body", "headers"])
+def test_a_download_that_trickles_ends(part: Path, headers: bool) -> None:
+    """A byte now and then, so that no read is late: in the body, or in headers that do not end."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stop = threading.Event()
+
+        def trickle() -> None:
+            while not stop.is_set():
+                try:
+                    caller, _ = server.accept()
+                except OSError:
+                    return
+                with caller, contextlib.suppress(OSError):
+                    caller.sendall(head + (b"X-A: " if headers else b"\r\n"))
+                    while not stop.wait(0.02):
+                        caller.sendall(b"x")
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.getsockname()[1]}/m.onnx"
+            with pytest.raises(ModelError, match=r"not here within 0\.5 s"):
+                download(url, part, sha256=HASH, progress=Notes(), retry=Retry(first_wait=1), timeout=5, total=0.5)
+        finally:
+            stop.set()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()

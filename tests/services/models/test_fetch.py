@@ -1,5 +1,6 @@
 """Pulling models: whole or not at all, whatever happens on the way."""
 
+import contextlib
 import errno
 import io
 import shutil
@@ -261,3 +262,27 @@ def test_store_that_is_no_folder(store: Path, site: Site) -> None:
     store.write_bytes(b"")
     with pytest.raises(ModelError, match=f"cannot keep models in {store}"):
         models.pull([spec(site, CONTENT)])
+
+
+def test_a_staging_folder_that_leads_elsewhere_is_not_swept(store: Path, site: Site, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "letters").write_text("mine")
+    store.mkdir()
+    (store / ".staging").symlink_to(victim)
+    site.answers = [Answer(b"weights")]
+    with pytest.raises(ModelError, match="is a link or a file, not a folder"):
+        models.pull([f"url={site.url}/m.onnx,sha256={sha256(b'weights')},name=own"], retry=QUICK)
+    assert (victim / "letters").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".lock", "part"])
+def test_links_in_the_store_write_nobody_elses_files(store: Path, site: Site, tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (store / ".staging").mkdir(parents=True)
+    (store / (name if name == ".lock" else f".staging/{sha256(b'weights')}.part")).symlink_to(victim)
+    site.answers = [Answer(b"weights")]
+    with contextlib.suppress(ModelError):
+        models.pull([f"url={site.url}/m.onnx,sha256={sha256(b'weights')},name=own"], retry=QUICK)
+    assert victim.read_text() == "mine"

@@ -105,7 +105,7 @@ def test_answers_are_not_mixed_up_between_callers(service: Service) -> None:
 
 
 def test_an_engine_killed_under_load_costs_what_was_in_flight_and_no_worker(service: Service) -> None:
-    (engine,), workers = child(service, "ocr_serving.server.engine_process"), child(service, "ocr_serving.server.worker")
+    (engine,), workers = child(service, "ocr_serving.server.engine_main"), child(service, "ocr_serving.server.worker")
     assert len(workers) == 2
     page = b64(PAGES[0].read_bytes())
     answers: list[requests.Response] = []

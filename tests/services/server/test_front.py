@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import threading
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
-from gunicorn.workers import gthread
 
 from helpers.services import ECHO, Service, b64, is_ready, serve, strip, wait_until
 
@@ -239,7 +237,8 @@ def test_a_prediction_over_its_time_is_ended_and_said(small: Service) -> None:
     response = small.post("echo", {"images": [strip()], "delay": 60.0})
     assert response.status_code == 503
     assert "timeout_s" in response.json()["msg"]
-    assert response.headers["Retry-After"]
+    # It would take as long again.
+    assert "Retry-After" not in response.headers
     wait_until(lambda: is_ready(small.url), "the worker to come back")
     assert small.post("echo", {"images": [strip()]}).status_code == 200
 
@@ -296,8 +295,6 @@ def test_api_keys_open_the_door_and_are_read_again_when_they_change(tmp_path: Pa
 
 def test_a_connection_that_sends_nothing_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     with serve(tmp_path, {str(ECHO): {}}, workers=1) as service, socket.create_connection(("127.0.0.1", service.port)):
-        # After these seconds gunicorn puts a silent connection aside, for as long as it keeps idle ones.
-        time.sleep(gthread.DEFAULT_WORKER_DATA_TIMEOUT + 1)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(timeout=30) == 0
 

@@ -39,7 +39,7 @@ JSON = st.recursive(
 
 
 def test_answer_is_the_old_object_with_text_unescaped() -> None:
-    body = wire.Answer(wire.OK, "", [[{"text": "韩国小馆"}]]).body()
+    body = wire.reply(wire.OK, "", [[{"text": "韩国小馆"}]]).body
     assert body == '{"msg":"","results":[[{"text":"韩国小馆"}]],"status":"000"}'.encode()
 
 
@@ -90,7 +90,7 @@ def test_any_json_is_parsed_or_refused_in_words(value: Any) -> None:
         if payload is not None:
             wire.arguments(payload, ACCEPTED, Limits())
     except InputError as exc:
-        assert wire.failed(str(exc), 400).body()
+        assert wire.failed(str(exc), 400).body
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from ocr_serving.errors import ModelError
 from ocr_serving.stages.detection import (
     MAX_SIDE,
     NORMALISED,
-    STRIDE,
     TextDetector,
     at_least,
     input_size,
@@ -25,7 +24,8 @@ from ocr_serving.stages.detection import (
     quads_from_map,
     unclipped,
 )
-from ocr_serving.stages.geometry import reading_order
+from ocr_serving.stages.pieces import STRIDE
+from ocr_serving.stages.reading_order import reading_order
 
 
 def params(**values: Any) -> DetectionParams:
@@ -155,21 +155,21 @@ def blob(value: float, hole: float | None = None) -> np.ndarray[Any, np.dtype[np
 
 @pytest.mark.parametrize(("value", "found"), [(0.2, 0), (0.5, 0), (0.7, 1)])
 def test_faint_blobs_are_left_out(value: float, found: int) -> None:
-    assert len(quads_from_map(blob(value), 64, 64, params())) == found
+    assert len(quads_from_map(blob(value), 64, 64, params()).quads) == found
 
 
 def test_slow_scores_follow_the_contour_and_fast_ones_the_box() -> None:
     triangle = np.zeros((64, 64), np.float32)
     cv2.fillPoly(triangle, [np.array([[5, 10], [60, 10], [60, 55]], np.int32)], 0.8)
-    assert quads_from_map(triangle, 64, 64, params(det_db_score_mode="fast")) == []
-    assert len(quads_from_map(triangle, 64, 64, params(det_db_score_mode="slow"))) == 1
+    assert quads_from_map(triangle, 64, 64, params(det_db_score_mode="fast")).quads == []
+    assert len(quads_from_map(triangle, 64, 64, params(det_db_score_mode="slow")).quads) == 1
 
 
 def test_dilation_joins_neighbours() -> None:
     probability = np.zeros((64, 128), np.float32)
     probability[20:40, 10:50] = probability[20:40, 51:90] = 0.9
-    assert len(quads_from_map(probability, 64, 128, params(use_dilation=False))) == 2
-    assert len(quads_from_map(probability, 64, 128, params(use_dilation=True))) == 1
+    assert len(quads_from_map(probability, 64, 128, params(use_dilation=False)).quads) == 2
+    assert len(quads_from_map(probability, 64, 128, params(use_dilation=True)).quads) == 1
 
 
 def test_the_mean_is_taken_inside_only() -> None:

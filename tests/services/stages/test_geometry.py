@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_serving.stages.geometry import clipped, clockwise, crop, reading_order, side_lengths
+from ocr_serving.stages.geometry import clipped, clockwise, crop, side_lengths, sorted_boxes
 
 
 def quad(left: float, top: float, right: float, bottom: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -33,23 +33,23 @@ def test_sides_are_the_longer_of_each_pair() -> None:
     assert side_lengths(np.array([[0, 0], [100, 0], [90, 40], [0, 20]], np.float32)) == (100, 41)
 
 
-def test_reading_order_is_top_to_bottom_then_left_to_right() -> None:
+def test_paddleocr_sorts_top_to_bottom_then_left_to_right() -> None:
     # The right box of each line stands a little higher than the left one.
     lines = [quad(10, 104, 50, 120), quad(60, 100, 90, 120), quad(10, 9, 50, 30), quad(60, 0, 90, 30)]
     random.Random(3).shuffle(lines)
-    ordered = reading_order(lines)
+    ordered = sorted_boxes(lines)
     assert [box[0].tolist() for box in ordered] == [[10, 9], [60, 0], [10, 104], [60, 100]]
 
 
 def test_ten_pixels_apart_is_another_line() -> None:
-    ordered = reading_order([quad(60, 0, 90, 8), quad(10, 10, 50, 18)])
+    ordered = sorted_boxes([quad(60, 0, 90, 8), quad(10, 10, 50, 18)])
     assert [box[0].tolist() for box in ordered] == [[60, 0], [10, 10]]
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), max_size=30))
-def test_reading_order_keeps_every_box(corners: list[tuple[int, int]]) -> None:
+def test_paddleocrs_order_keeps_every_box(corners: list[tuple[int, int]]) -> None:
     boxes = [quad(x, y, x + 20, y + 10) for x, y in corners]
-    assert sorted(map(id, reading_order(boxes))) == sorted(map(id, boxes))
+    assert sorted(map(id, sorted_boxes(boxes))) == sorted(map(id, boxes))
 
 
 def test_an_upright_crop_is_that_part_of_the_page() -> None:

@@ -69,7 +69,7 @@ class KieSer(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
-        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.read(images, paths)]
+        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.in_time(self.read(images, paths))]
 
     def label(self, image: Image) -> tuple[list[Item], list[Window]]:
         """The lines of one image, and the windows they were labelled in."""

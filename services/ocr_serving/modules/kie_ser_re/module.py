@@ -52,7 +52,7 @@ class KieSerRe(Module):
 
     def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
-        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.read(images, paths)]
+        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.in_time(self.read(images, paths))]
 
     def _pairs(self, image: Image) -> list[tuple[Item, Item]]:
         items, windows = self.ser.label(image)

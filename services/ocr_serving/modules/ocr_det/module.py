@@ -5,12 +5,12 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import DetectionParams, LimitType, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import DetectionParams, LimitType, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import reading_order
+from ocr_serving.stages.reading_order import reading_order
 
 read_params = params_beside(__file__)
 
@@ -60,6 +60,7 @@ class OCRDet(Module):
         det_db_thresh: Score | None = None,
         det_db_box_thresh: Score | None = None,
         det_db_unclip_ratio: UnclipRatio | None = None,
+        reading_order: ReadingOrder | None = None,
     ) -> list[list[TextBox]]:
         """The lines of each image, in reading order; [] for an image that is None."""
         params = self.params.updated(
@@ -68,13 +69,14 @@ class OCRDet(Module):
             det_db_thresh=det_db_thresh,
             det_db_box_thresh=det_db_box_thresh,
             det_db_unclip_ratio=det_db_unclip_ratio,
+            reading_order=reading_order,
         )
-        return [[] if image is None else self._boxes(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._boxes(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _boxes(self, image: Image, params: DetectionParams) -> list[TextBox]:
         with self.stage("detect"):
             quads = self.detector(image, params)
-        return [{"text_region": quad.astype(int).tolist()} for quad in reading_order(quads)]
+        return [{"text_region": quad.astype(int).tolist()} for quad in reading_order(quads, legacy=params.legacy_order)]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextBox]]:

@@ -20,5 +20,6 @@ def read_params() -> Config:
     cfg.use_dilation = False
     cfg.det_db_score_mode = "fast"
 
+    cfg.reading_order = None  # "columns", along the page's slope; "legacy", PaddleOCR's; None: "columns"
     cfg.use_tensorrt = False
     return cfg

@@ -5,14 +5,15 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LimitType, OCRParams, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import crop, reading_order
+from ocr_serving.stages.geometry import crop
 from ocr_serving.stages.orientation import TextClassifier, turned
+from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)
@@ -71,6 +72,7 @@ class OCRSystem(Module):
         det_db_box_thresh: Score | None = None,
         det_db_unclip_ratio: UnclipRatio | None = None,
         use_angle_cls: bool | None = None,
+        reading_order: ReadingOrder | None = None,
         drop_score: Score | None = None,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
@@ -81,17 +83,18 @@ class OCRSystem(Module):
             det_db_box_thresh=det_db_box_thresh,
             det_db_unclip_ratio=det_db_unclip_ratio,
             use_angle_cls=use_angle_cls,
+            reading_order=reading_order,
             drop_score=drop_score,
         )
         if params.use_angle_cls and self.classifier is None:
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        return [[] if image is None else self._lines(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._lines(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _lines(self, image: Image, params: OCRParams) -> list[TextLine]:
         with self.stage("detect"):
-            quads = reading_order(self.detector(image, params))
+            quads = reading_order(self.detector(image, params), legacy=params.legacy_order)
             crops = [crop(image, quad) for quad in quads]
         angles = None
         if self.classifier and params.use_angle_cls:

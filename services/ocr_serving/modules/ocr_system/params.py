@@ -39,5 +39,8 @@ def read_params() -> Config:
     cfg.cls_thresh = 0.9
 
     cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
+    cfg.reading_order = (
+        None  # "columns", along the page's slope; "legacy", PaddleOCR's; None: "legacy" where rec_width is, else "columns"
+    )
     cfg.use_tensorrt = False
     return cfg

@@ -65,7 +65,7 @@ class StructureLayout(Module):
     ) -> list[PageLayout | list[LayoutRegion]]:
         """The regions of each image; [] for an image that is None."""
         params = self.params.updated(layout_score_threshold=layout_score_threshold, layout_nms_threshold=layout_nms_threshold)
-        return [[] if image is None else self._layout(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._layout(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _layout(self, image: Image, params: LayoutParams) -> PageLayout:
         with self.stage("layout"):

@@ -14,8 +14,9 @@ from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
 from ocr_serving.stages.layout import Region
+from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
-from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
+from ocr_serving.stages.regions import Rectangles, centred, touching
 from ocr_serving.stages.tables.picture import Quads
 from ocr_serving.stages.tables.region import added, whole
 
@@ -111,7 +112,7 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._page(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _page(self, image: Image, params: StructureParams) -> PageStructure:
         regions = self._regions(image, params)
@@ -166,7 +167,7 @@ class StructureSystem(Module):
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in reading_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height)]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:

@@ -12,7 +12,8 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.stages.geometry import crop, reading_order
+from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
@@ -98,7 +99,7 @@ class StructureTable(Module):
     ) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
         params = self.params.updated(table_engine=table_engine)
-        return [[] if image is None else self._answer(image, params) for image in self.read(images, paths)]
+        return [[] if image is None else self._answer(image, params) for image in self.in_time(self.read(images, paths))]
 
     def _answer(self, image: Image, params: TableParams) -> TableAnswer:
         content = self.table(image, params=params)
@@ -169,7 +170,9 @@ class StructureTable(Module):
         """
         height, width = picture.shape[:2]
         with self.stage("detect"):
-            quads = np.array(reading_order(self.ocr.detector(picture)), np.float64).reshape(-1, 4, 2)
+            quads = np.array(reading_order(self.ocr.detector(picture), legacy=self.params.legacy_order), np.float64).reshape(
+                -1, 4, 2
+            )
             low, high = quads.min(axis=1, initial=math.inf) - GROWN, quads.max(axis=1, initial=-math.inf) + GROWN
             boxes: Rectangles = np.concatenate([low.clip(0), high.clip(None, (width, height))], axis=1)
             crops = []

@@ -9,7 +9,8 @@ import numpy as np
 
 from ocr_serving.config.params import DetectionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.stages.geometry import Quad, reading_order, side_lengths
+from ocr_serving.stages.geometry import Quad, side_lengths
+from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.tables.picture import Quads
 
 SMALL = 22

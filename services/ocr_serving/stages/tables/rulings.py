@@ -90,7 +90,7 @@ def _segments(grey: NDArray[np.uint8], height: float, smoothed: float, least: fl
 
 def _held(segment: NDArray[np.float64], level: Segments, height: float) -> bool:
     """Whether an upright rule is long, or ends at a level one: letters below each other are and do neither."""
-    x, start, end = segment.tolist()
+    x, start, end = (float(value) for value in segment)
     meeting = (level[:, 1] - height < x) & (x < level[:, 2] + height)
     ends = np.abs(level[meeting, 0][:, None] - np.array([start, end]))
     return bool(end - start >= FREE * height) or bool((ends < 0.5 * height).any())
@@ -98,11 +98,11 @@ def _held(segment: NDArray[np.float64], level: Segments, height: float) -> bool:
 
 def _in_text(segment: NDArray[np.float64], boxes: Rectangles) -> bool:
     """Whether a level rule is for the most part inside lines of text, and so a row of letters."""
-    y, start, end = segment.tolist()
+    y, start, end = (float(value) for value in segment)
     inset = 0.08 * (boxes[:, 3] - boxes[:, 1])
     through = (boxes[:, 1] + inset < y) & (y < boxes[:, 3] - inset)
     shared = np.clip(np.minimum(boxes[:, 2], end) - np.maximum(boxes[:, 0], start), 0, None)
-    return float(shared[through].sum()) > IN_TEXT * (end - start)
+    return bool(shared[through].sum() > IN_TEXT * (end - start))
 
 
 def _joined(pieces: list[tuple[float, float, float]], gap: float) -> list[tuple[float, float, float]]:

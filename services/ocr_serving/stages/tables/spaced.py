@@ -16,7 +16,7 @@ GUTTER = 0.5
 """Heights of a line that a gutter is wide."""
 
 NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.15, 0.9, 0.7, 4
-"""A narrower gutter, of so many heights of a line, is one where words stand no further apart about it in so large a share of lines."""
+"""A gutter of so many heights of a line at least is one where words stand no further apart about it in so large a share of lines."""
 
 ONE_LINE = 0.85
 """Share of the bands between rules that hold a column with one line only, where each band is a row."""

@@ -23,7 +23,7 @@ from ocr_serving.engines.base import EngineOptions, ModelSpec, PixelInput
 from ocr_serving.engines.batching import device, remote
 from ocr_serving.engines.batching.messages import EngineSettings
 from ocr_serving.errors import LateError, LostError, ModelError, ServingError
-from ocr_serving.server.engines import Engines
+from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.orientation import LINE_STEPS, TextClassifier
 from ocr_serving.stages.recognition import TextRecognizer
@@ -34,16 +34,16 @@ OPTIONS = EngineOptions()
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[Engines]:
+def engines() -> Iterator[EnginePool]:
     """One engine process, batches of up to 8."""
-    started = Engines([ENV], EngineSettings(), on_cpu=True)
+    started = EnginePool([ENV], EngineSettings(), on_cpu=True)
     started.start()
     yield started
     started.close()
 
 
 @pytest.fixture
-def client(engines: Engines) -> Iterator[remote.Client]:
+def client(engines: EnginePool) -> Iterator[remote.Client]:
     """This process's client, known to `open_engine`."""
     made = remote.Client(engines.address)
     with opening_with(remote.opener(made)):
@@ -52,9 +52,9 @@ def client(engines: Engines) -> Iterator[remote.Client]:
 
 
 @contextlib.contextmanager
-def running(count: int = 1, **settings: Any) -> Iterator[tuple[Engines, remote.Client]]:
+def running(count: int = 1, **settings: Any) -> Iterator[tuple[EnginePool, remote.Client]]:
     """Engine processes and a client of theirs, for a test that harms them."""
-    started = Engines([ENV] * count, EngineSettings(**settings), on_cpu=True)
+    started = EnginePool([ENV] * count, EngineSettings(**settings), on_cpu=True)
     started.start()
     client = remote.Client(started.address)
     try:
@@ -109,7 +109,7 @@ def test_whole_tensors_of_other_networks_go_and_come_back(client: remote.Client,
         assert answer.flags.writeable
 
 
-def test_each_of_many_callers_gets_its_own(engines: Engines, tmp_path: Path) -> None:
+def test_each_of_many_callers_gets_its_own(engines: EnginePool, tmp_path: Path) -> None:
     spec = ModelSpec(networks.passing_through(tmp_path / "own.onnx", ["N", 3, "H", "W"]).resolve(), OPTIONS, pixels=LINES)
 
     def ask(caller: int) -> bool:
@@ -173,7 +173,7 @@ def test_a_network_of_another_task_is_a_sentence(client: remote.Client, tmp_path
         TextDetector(DetectionParams(det_model_dir=""), networks.upside_down_if_dark(tmp_path / "cls.onnx"), OPTIONS)
 
 
-def test_what_is_late_is_not_run(client: remote.Client, engines: Engines, tmp_path: Path) -> None:
+def test_what_is_late_is_not_run(client: remote.Client, engines: EnginePool, tmp_path: Path) -> None:
     engine = open_engine(networks.passing_through(tmp_path / "late.onnx", ["N", 2]), engine_options())
     values = np.zeros((1, 2), np.float32)
     engine.run(values)
@@ -193,7 +193,7 @@ def test_a_short_time_to_answer_is_not_all_kept_for_saying_that_it_is_over(clien
 
 
 def test_an_engine_that_does_not_answer_is_waited_for_until_just_before_the_deadline(
-    client: remote.Client, engines: Engines, tmp_path: Path
+    client: remote.Client, engines: EnginePool, tmp_path: Path
 ) -> None:
     engine = open_engine(networks.passing_through(tmp_path / "stopped.onnx", ["N", 1]), engine_options())
     os.kill(engines.pids[0], signal.SIGSTOP)

@@ -1,0 +1,1 @@
+"""What users write: the OCRService, typed, checked and as a CustomResourceDefinition."""

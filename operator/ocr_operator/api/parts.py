@@ -1,0 +1,253 @@
+"""The smaller parts of an OCRService: models, devices, volumes, scaling and so on, as a module or spec.defaults hold them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+
+from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
+
+OWN_VOLUMES = ("config", "tmp", "models", "shm")
+OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm")  # noqa: S108  paths of the container
+OWN_CONFIG_KEYS = ("modules_info", "port", "host")
+
+Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+Labels = Annotated[dict[str, str], Field(max_length=64)]
+
+
+def among(values: tuple[str, ...]) -> str:
+    """`values` as a list in CEL."""
+    return "[" + ", ".join(f"'{value}'" for value in values) + "]"
+
+
+def _not_ours(config: dict[str, Any]) -> dict[str, Any]:
+    if any(key in config for key in OWN_CONFIG_KEYS):
+        raise ValueError(_CONFIG_RULE.message)
+    return config
+
+
+_CONFIG_RULE = Rule(
+    " && ".join(f"!has(self.{key})" for key in OWN_CONFIG_KEYS),
+    "modules_info, port and host are written by the operator: use params, initArgs, predictArgs and port of the module",
+    lambda config: any(key in config for key in OWN_CONFIG_KEYS),
+)
+_OURS = "Refused here: the operator writes it."
+Config = Annotated[
+    dict[str, Any],
+    AfterValidator(_not_ours),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {
+                "modules_info": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": _OURS},
+                "port": {"x-kubernetes-int-or-string": True, "description": _OURS},
+                "host": {"type": "string", "description": _OURS},
+            },
+            "x-kubernetes-validations": [_CONFIG_RULE.validation],
+        }
+    ),
+]
+
+
+class Autoscaling(Block):
+    """A HorizontalPodAutoscaler for the module."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",
+            "maxReplicas must be at least minReplicas",
+            lambda block: (block.min_replicas or 1) > block.max_replicas,
+        ),
+    )
+    min_replicas: int | None = Field(None, ge=1, le=1000, description="Fewest pods; 1 by default.")
+    max_replicas: int = Field(ge=1, le=1000, description="Most pods.")
+    target_cpu_utilization_percentage: int | None = Field(
+        None,
+        alias="targetCPUUtilizationPercentage",
+        ge=1,
+        le=1000,
+        description="CPU to keep, in percent of resources.requests.cpu, which must be set; 80 unless metrics are given.",
+    )
+    metrics: list[Free] | None = Field(None, max_length=16, description="Further metrics, as in autoscaling/v2.")
+    behavior: Free | None = Field(None, description="How fast to scale up and down, as in autoscaling/v2.")
+
+
+class Gpu(Block):
+    """What a pod asks the cluster's device plugin for."""
+
+    resource: str | None = Field(
+        None,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        description="Name of the extended resource: nvidia.com/gpu by default; a MIG slice, amd.com/gpu and so on.",
+    )
+    count: int | None = Field(
+        None, ge=0, le=64, description="How many; 1 by default. 0 sets no limit, where GPUs are shared otherwise."
+    )
+
+
+class Claim(Block):
+    """A PersistentVolumeClaim that holds models."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.path) || !self.path.matches('(^|/)[.][.](/|$)')",
+            "path must stay inside the claim: leave '..' out",
+            lambda block: ".." in (block.path or "").split("/"),
+        ),
+    )
+    claim_name: Name = Field(description="The claim, in the namespace of the OCRService.")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[^/]",
+        description="Folder inside it that is the store; its root by default.",
+    )
+
+
+class Download(Block):
+    """A model that an init container fetches and checks before the service starts."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.sha256)",
+            "a url needs its sha256: the 64 hex digits that `sha256sum` prints for the file",
+            lambda block: block.sha256 is None,
+        ),
+    )
+    name: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="What params call it.")
+    url: str = Field(
+        max_length=2048,
+        pattern=r"^https?://[^\s]+$",
+        description="Where a file, .zip, .tar or .tar.gz of its folder lies; http or https.",
+    )
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what url serves, in lower-case hex.")
+
+
+class Models(Block):
+    """Where the weights come from; those in the image can be read in every case."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(has(self.image) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.download) ? 1 : 0) == 1",
+            "models come from one source: give exactly one of image, pvc and download",
+            lambda block: len(block.model_fields_set) != 1,
+        ),
+    )
+    image: Literal["default"] | None = Field(None, description="The weights in the image, as without `models`.")
+    pvc: Claim | None = Field(None, description="A store of models on a volume, mounted read-only at /models.")
+    download: Annotated[list[Download], KeyedBy("name")] | None = Field(
+        None, min_length=1, max_length=16, description="Models fetched into /models when a pod starts."
+    )
+
+
+class Resources(Block):
+    """Requests and limits of the container; the GPU is added to the limits."""
+
+    requests: Annotated[dict[str, Quantity], Field(max_length=32)] | None = Field(None, description="What the scheduler reserves.")
+    limits: Annotated[dict[str, Quantity], Field(max_length=32)] | None = Field(None, description="What a pod may use.")
+
+
+class EnvVar(Block):
+    """One variable, as in a pod: a value, or valueFrom."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=with_rules)
+    name: str = Field(min_length=1, max_length=256, description="Name of the variable.")
+    value: str | None = Field(None, description="Its text; put numbers into quotes.")
+
+
+class Volume(Block):
+    """A volume, as in a pod."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=with_rules)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!(self.name in {among(OWN_VOLUMES)})",
+            f"the operator has volumes of the names {', '.join(OWN_VOLUMES)}: choose another",
+            lambda block: block.name in OWN_VOLUMES,
+        ),
+    )
+    name: str = Field(min_length=1, max_length=63, description="Its name.")
+
+
+class VolumeMount(Block):
+    """Where a volume is seen in the container, as in a pod."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=with_rules)
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            f"!(self.mountPath in {among(OWN_PATHS)})",
+            f"the operator mounts {', '.join(OWN_PATHS)}: choose another path, or use config, models or shmSize",
+            lambda block: block.mount_path in OWN_PATHS,
+        ),
+    )
+    name: str = Field(min_length=1, max_length=63, description="Name of the volume.")
+    mount_path: str = Field(min_length=1, max_length=1024, description="Path in the container.")
+
+
+class Strategy(Block):
+    """How pods are replaced."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!(has(self.type) && self.type == 'Recreate' && (has(self.maxUnavailable) || has(self.maxSurge)))",
+            "maxUnavailable and maxSurge belong to RollingUpdate: leave them out with Recreate",
+            lambda block: block.type == "Recreate" and (block.max_unavailable is not None or block.max_surge is not None),
+        ),
+        Rule(
+            "!(has(self.maxUnavailable) && has(self.maxSurge) && string(self.maxUnavailable) in ['0', '0%']"
+            " && string(self.maxSurge) in ['0', '0%'])",
+            "maxUnavailable and maxSurge cannot both be 0: no pod could ever be replaced",
+            lambda block: str(block.max_unavailable) in ("0", "0%") and str(block.max_surge) in ("0", "0%"),
+        ),
+    )
+    type: Literal["RollingUpdate", "Recreate"] | None = Field(
+        None, description="RollingUpdate by default; Recreate ends the old pods first, for where no GPU is spare."
+    )
+    max_unavailable: CountOrPercent | None = Field(None, description="Pods that may be missing meanwhile; 0 by default.")
+    max_surge: CountOrPercent | None = Field(None, description="Pods on top meanwhile; 1 by default.")
+
+
+class ServiceOptions(Block):
+    """How the module's Service is reached."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] | None = Field(None, description="ClusterIP by default.")
+    annotations: Labels | None = Field(None, description="Annotations of the Service, such as a load balancer's.")
+
+
+class DisruptionBudget(Block):
+    """A PodDisruptionBudget for the module."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.minAvailable) != has(self.maxUnavailable)",
+            "give exactly one of minAvailable and maxUnavailable",
+            lambda block: (block.min_available is None) == (block.max_unavailable is None),
+        ),
+    )
+    min_available: CountOrPercent | None = Field(None, description="Pods that must stay while nodes are drained.")
+    max_unavailable: CountOrPercent | None = Field(None, description="Pods that may be gone while nodes are drained.")
+
+
+class NetworkPolicy(Block):
+    """A NetworkPolicy for the module: who may call it."""
+
+    from_: list[Free] | None = Field(
+        None,
+        alias="from",
+        min_length=1,
+        max_length=32,
+        description="Peers, as in a NetworkPolicy (remember Prometheus); the pods of the same namespace by default.",
+    )
+
+
+class Monitor(Block):
+    """A ServiceMonitor of the Prometheus operator for the module's /metrics."""
+
+    interval: str | None = Field(
+        None, pattern=r"^[0-9]+(ms|s|m|h)$", description="How often to scrape, such as 30s; Prometheus' own by default."
+    )
+    labels: Labels | None = Field(None, description="Labels by which a Prometheus picks its monitors.")

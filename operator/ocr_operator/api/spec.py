@@ -1,0 +1,224 @@
+"""An OCRService as it is read from YAML or the API server → typed modules, each with spec.defaults merged in. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ocr_operator import __version__, names
+from ocr_operator.api import schema
+
+PORTS = {
+    "ocr_det": 8865,
+    "ocr_cls": 8866,
+    "ocr_rec": 8867,
+    "ocr_system": 8868,
+    "structure_table": 8869,
+    "structure_system": 8870,
+    "structure_layout": 8870,
+    "kie_ser": 8871,
+    "kie_ser_re": 8872,
+}
+OTHER_PORT = 8866
+M = TypeVar("M", bound=BaseModel)
+MERGED_MAPS = ("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels")
+
+
+class SpecError(ValueError):
+    """A body that is no OCRService; the text is one sentence that names the path."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where images come from unless an OCRService says it."""
+
+    registry: str = "docker.io"
+    repository: str = "ocr-serving"
+    tag: str = __version__
+
+
+@dataclass(frozen=True)
+class ModuleSpec:
+    """One module of the OCRService `service`; `fields` and `image` have the defaults merged in.
+
+    `scaled_by_defaults`: its count is that of spec.defaults, which `kubectl scale` sets.
+    """
+
+    service: str
+    namespace: str
+    name: str
+    fields: schema.ModuleFields
+    image: schema.ModuleImage
+    scaled_by_defaults: bool
+
+    @property
+    def component(self) -> str:
+        """The name as Kubernetes allows it: ocr-system."""
+        return self.name.replace("_", "-")
+
+    @property
+    def child_name(self) -> str:
+        """Name of each object made for the module."""
+        return f"{self.service}-{self.component}"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return self.fields.device != "cpu"
+
+    @property
+    def port(self) -> int:
+        """Port of the Service and of the container."""
+        return self.fields.port or PORTS.get(self.name, OTHER_PORT)
+
+    @property
+    def url(self) -> str:
+        """Where a pod of the cluster posts to."""
+        return f"http://{self.child_name}.{self.namespace}.svc:{self.port}/predict/{self.name}"
+
+    @property
+    def replicas(self) -> int | None:
+        """Pods there should be; None where a HorizontalPodAutoscaler decides."""
+        if self.fields.autoscaling is not None:
+            return None
+        return 1 if self.fields.replicas is None else self.fields.replicas
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """Labels that tell its pods from all others."""
+        return {
+            names.NAME_LABEL: names.APP,
+            names.INSTANCE_LABEL: self.service,
+            names.COMPONENT_LABEL: self.component,
+        }
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of each object made for it."""
+        return self.selector | {names.MANAGED_BY_LABEL: names.MANAGED_BY}
+
+    def image_reference(self, settings: Settings) -> str:
+        """The image its pods run."""
+        image = self.image
+        if image.reference is not None:
+            return image.reference
+        registry = settings.registry if image.registry is None else image.registry
+        path = "/".join(part for part in (registry, image.repository or settings.repository, self.component) if part)
+        return f"{path}:{image.tag or settings.tag}-{image.flavor or ('gpu' if self.on_gpu else 'cpu')}"
+
+
+@dataclass(frozen=True)
+class OCRService:
+    """An OCRService that is whole. `uid` is None where no API server has seen it."""
+
+    name: str
+    namespace: str
+    uid: str | None
+    generation: int
+    modules: tuple[ModuleSpec, ...]
+
+
+def parse(body: Mapping[str, Any]) -> OCRService:
+    """The OCRService in `body`, defaults merged. Raises SpecError for whatever the API server would refuse, and more."""
+    if (body.get("apiVersion"), body.get("kind")) != (names.API_VERSION, names.KIND):
+        raise SpecError(f"this is no OCRService: it needs apiVersion: {names.API_VERSION} and kind: {names.KIND}.")
+    whole = _validated(schema.Body, body)
+    metadata = whole.metadata
+    defaults: Mapping[str, Any] = body["spec"].get("defaults", {})
+    image: Mapping[str, Any] = body["spec"].get("image", {})
+    modules = tuple(
+        ModuleSpec(
+            service=metadata.name,
+            namespace=metadata.namespace,
+            name=module["name"],
+            fields=_merged_fields(defaults, module, where=f"spec.modules[{n}], with spec.defaults"),
+            image=_validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
+            scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
+        )
+        for n, module in enumerate(body["spec"]["modules"])
+    )
+    return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules)
+
+
+def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a module over those of spec.defaults, both as users write them."""
+    merged = {**defaults, **module}
+    for key in MERGED_MAPS:
+        if key in defaults and key in module:
+            merged[key] = {**defaults[key], **module[key]}
+    if "resources" in defaults and "resources" in module:
+        merged["resources"] = {
+            part: {**defaults["resources"].get(part, {}), **module["resources"].get(part, {})}
+            for part in ("requests", "limits")
+            if part in defaults["resources"] or part in module["resources"]
+        }
+    if "env" in defaults and "env" in module:
+        merged["env"] = list(
+            ({item["name"]: item for item in defaults["env"]} | {item["name"]: item for item in module["env"]}).values()
+        )
+    if "replicas" in module:
+        merged.pop("autoscaling", None)
+    if "autoscaling" in module:
+        merged.pop("replicas", None)
+    if merged.get("device") == "cpu":
+        merged.pop("gpu", None)
+    return merged
+
+
+def _merged_fields(defaults: Mapping[str, Any], module: Mapping[str, Any], *, where: str) -> schema.ModuleFields:
+    own = {key: value for key, value in module.items() if key not in ("name", "image")}
+    fields = _validated(schema.ModuleFields, merge(defaults, own), where=where)
+    timeout = (fields.config or {}).get("timeout_s", 1)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86400:
+        raise SpecError(
+            f"{where}.config.timeout_s: should be a number of seconds from above 0 to 86400, got {reprlib.repr(timeout)}."
+        )
+    return fields
+
+
+def _validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> M:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as exc:
+        raise SpecError(_sentence(exc, where)) from None
+
+
+def _sentence(exc: ValidationError, where: str) -> str:
+    """The first error: path, what is wrong, what was there."""
+    problem = exc.errors(include_url=False)[0]
+    path = where
+    for part in problem["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if path else _short(part)
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: there is no such field{_did_you_mean(str(problem['loc'][-1]))}."
+    if problem["type"] == "missing":
+        return f"{path}: has to be given."
+    text = " ".join(problem["msg"].removeprefix("Value error, ").removeprefix("Input ").split())
+    got = (
+        ""
+        if problem["type"] == "value_error" and not isinstance(problem["input"], int | str)
+        else f", got {reprlib.repr(problem['input'])}"
+    )
+    return f"{path}: {text[:1].lower()}{text[1:]}{got}."
+
+
+def _short(key: str) -> str:
+    """A key of the user's, of whatever length and characters, as a part of a sentence."""
+    return key if key.isprintable() and len(key) <= 60 else reprlib.repr(key)
+
+
+def _did_you_mean(word: str) -> str:
+    near = difflib.get_close_matches(word, _known_fields(schema.Spec), n=1) if len(word) <= 60 else []
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def _known_fields(model: type[BaseModel]) -> Iterator[str]:
+    for field in model.model_fields.values():
+        yield str(field.alias)
+    for block in (schema.Module, schema.ModuleFields, schema.ModuleImage) if model is schema.Spec else ():
+        yield from _known_fields(block)

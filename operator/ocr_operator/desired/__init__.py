@@ -1,0 +1,1 @@
+"""What there should be: the manifests of an OCRService. Pure."""

@@ -1,0 +1,195 @@
+"""The pods of a module: what runs, where, with which weights, and within which bounds. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ocr_operator import names
+from ocr_operator.api.parts import EnvVar, Resources, Volume, VolumeMount
+from ocr_operator.api.spec import ModuleSpec, Settings
+
+USER = 10001
+"""uid and gid of the images."""
+
+CONFIG_FOLDER = "/etc/ocr-serving"
+CONFIG_FILE = "config.json"
+STORE = "/models"
+STORES = f"{STORE}:/opt/ocr-serving/models"
+GPU_RESOURCE = "nvidia.com/gpu"
+TIMEOUT_S = 120
+"""timeout_s of config.json where nobody sets it."""
+
+PRE_STOP_S = 5
+"""Time in which every node learns that a pod goes, before it stops taking requests."""
+
+_UNPRIVILEGED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """`fields` without those that are None or empty, since the API server drops or refuses them."""
+    return {key: value for key, value in fields.items() if value is not None and value not in ({}, [], "")}
+
+
+def template(module: ModuleSpec, settings: Settings, *, config_hash: str) -> dict[str, Any]:
+    """The pod template of the module's Deployment."""
+    fields = module.fields
+    return {
+        "metadata": {
+            "labels": {**(fields.pod_labels or {}), **module.labels},
+            "annotations": {**(fields.pod_annotations or {}), names.CONFIG_HASH_ANNOTATION: config_hash},
+        },
+        "spec": given(
+            initContainers=_downloads(module, settings),
+            containers=[_server(module, settings)],
+            volumes=_volumes(module),
+            automountServiceAccountToken=False,
+            enableServiceLinks=False,
+            terminationGracePeriodSeconds=_grace_seconds(module),
+            securityContext={
+                "runAsNonRoot": True,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            imagePullSecrets=[{"name": name} for name in dict.fromkeys(module.image.pull_secrets or ())],
+            nodeSelector=fields.node_selector,
+            tolerations=fields.tolerations,
+            affinity=fields.affinity,
+            topologySpreadConstraints=fields.topology_spread_constraints,
+            runtimeClassName=fields.runtime_class_name,
+            priorityClassName=fields.priority_class_name,
+            serviceAccountName=fields.service_account_name,
+        ),
+    }
+
+
+def _server(module: ModuleSpec, settings: Settings) -> dict[str, Any]:
+    fields = module.fields
+    startup_seconds = fields.startup_seconds or (900 if module.on_gpu else 300)
+    return given(
+        name=names.CONTAINER,
+        image=module.image_reference(settings),
+        imagePullPolicy=module.image.pull_policy or "IfNotPresent",
+        args=["start", "-c", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
+        ports=[{"name": "http", "containerPort": module.port, "protocol": "TCP"}],
+        env=_env(module, STORES),
+        envFrom=fields.env_from,
+        resources=_resources(fields.resources, gpu=_gpu(module)),
+        volumeMounts=_mounts(module, read_only_store=True),
+        # The startup probe asks often, so that a pod counts as soon as its models have answered.
+        startupProbe=_probe("/readyz", period=1, failures=startup_seconds),
+        readinessProbe=_probe("/readyz", period=5, failures=3),
+        livenessProbe=_probe("/healthz", period=10, failures=3),
+        lifecycle={"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
+        securityContext=_UNPRIVILEGED,
+        terminationMessagePolicy="FallbackToLogsOnError",
+    )
+
+
+def _downloads(module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
+    """An init container for each model to fetch. It has the server's variables, since proxies are told in them."""
+    wanted = module.fields.models.download if module.fields.models else None
+    return [
+        given(
+            name=f"pull-{n}",
+            image=module.image_reference(settings),
+            imagePullPolicy=module.image.pull_policy or "IfNotPresent",
+            args=["models", "pull", "--url", item.url, "--sha256", item.sha256, "--name", item.name],
+            env=_env(module, STORE, ours_counts=True),
+            envFrom=module.fields.env_from,
+            resources=_resources(module.fields.resources, gpu={}),
+            volumeMounts=_mounts(module, read_only_store=False),
+            securityContext=_UNPRIVILEGED,
+            terminationMessagePolicy="FallbackToLogsOnError",
+        )
+        for n, item in enumerate(wanted or (), start=1)
+    ]
+
+
+def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[dict[str, Any]]:
+    own = {"OCR_SERVING_MODELS": {"name": "OCR_SERVING_MODELS", "value": stores}} if _has_store(module) else {}
+    theirs = {item.name: _as_written(item) for item in module.fields.env or ()}
+    return list((own | theirs | (own if ours_counts else {})).values())
+
+
+def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
+    fields = module.fields
+    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": module.child_name}}, {"name": "tmp", "emptyDir": {}}]
+    if fields.models is not None and fields.models.pvc is not None:
+        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": fields.models.pvc.claim_name, "readOnly": True}})
+    elif _has_store(module):
+        volumes.append({"name": "models", "emptyDir": {}})
+    if fields.shm_size is not None:
+        volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(fields.shm_size)}})
+    return volumes + [_as_written(volume) for volume in fields.volumes or ()]
+
+
+def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]]:
+    fields = module.fields
+    mounts: list[dict[str, Any]] = [
+        {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a path of the container
+    ]
+    if _has_store(module):
+        claim = fields.models.pvc if fields.models else None
+        mount = given(name="models", mountPath=STORE, subPath=claim.path if claim else None)
+        mounts.append(mount | ({"readOnly": True} if read_only_store else {}))
+    if fields.shm_size is not None:
+        mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108  a path of the container
+    return mounts + [_as_written(mount) for mount in fields.volume_mounts or ()]
+
+
+def _has_store(module: ModuleSpec) -> bool:
+    models = module.fields.models
+    return models is not None and (models.pvc is not None or models.download is not None)
+
+
+def _gpu(module: ModuleSpec) -> dict[str, str]:
+    """What the device plugin is asked for."""
+    gpu = module.fields.gpu
+    count = gpu_count(module)
+    return {(gpu.resource if gpu else None) or GPU_RESOURCE: str(count)} if count else {}
+
+
+def gpu_count(module: ModuleSpec) -> int:
+    """GPUs that are asked for; 0 on a CPU, and where they are shared otherwise."""
+    if not module.on_gpu:
+        return 0
+    gpu = module.fields.gpu
+    return 1 if gpu is None or gpu.count is None else gpu.count
+
+
+def _resources(resources: Resources | None, *, gpu: dict[str, str]) -> dict[str, Any]:
+    requests = resources.requests if resources else None
+    limits = resources.limits if resources else None
+    return given(requests=_amounts(requests), limits=gpu | _amounts(limits))
+
+
+def _amounts(amounts: dict[str, int | str] | None) -> dict[str, str]:
+    return {name: str(amount) for name, amount in (amounts or {}).items()}
+
+
+def _probe(path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": "http", "scheme": "HTTP"},
+        "periodSeconds": period,
+        "timeoutSeconds": 1 if period == 1 else 5,
+        "failureThreshold": failures,
+    }
+
+
+def _grace_seconds(module: ModuleSpec) -> int:
+    timeout = (module.fields.config or {}).get("timeout_s", TIMEOUT_S)
+    return module.fields.termination_grace_period_seconds or math.ceil(timeout) + 30
+
+
+def _as_written(block: EnvVar | Volume | VolumeMount) -> dict[str, Any]:
+    """A block of Kubernetes' own, with the keys the user gave."""
+    return block.model_dump(by_alias=True, exclude_unset=True)

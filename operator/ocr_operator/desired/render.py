@@ -1,0 +1,181 @@
+"""An OCRService → the manifests of everything it owns. Pure: the same service and settings give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from ocr_operator import names
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.desired import pod
+
+__all__ = ["Settings", "digest", "render"]
+
+
+def render(service: OCRService, settings: Settings) -> list[dict[str, Any]]:
+    """The manifests of `service`, module by module, in the order in which they are to be applied."""
+    manifests = []
+    for module in service.modules:
+        text = config_text(module)
+        for body in (
+            _config_map(text),
+            _deployment(module, settings, config_hash=_hex(text)),
+            _service(module),
+            _autoscaler(module),
+            _disruption_budget(module),
+            _network_policy(module),
+            _service_monitor(module),
+        ):
+            if body is not None:
+                manifests.append(_child(service, module, body))
+    return manifests
+
+
+def digest(manifest: dict[str, Any]) -> str:
+    """What HASH_ANNOTATION of a manifest says: 16 hex digits over all but that annotation."""
+    metadata = manifest.get("metadata", {})
+    annotations = {key: value for key, value in metadata.get("annotations", {}).items() if key != names.HASH_ANNOTATION}
+    rest = {key: value for key, value in metadata.items() if key != "annotations"}
+    plain = manifest | {"metadata": rest | ({"annotations": annotations} if annotations else {})}
+    return _hex(json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def config_text(module: ModuleSpec) -> str:
+    """config.json of the module, whose hash rolls its pods."""
+    fields = module.fields
+    values: dict[str, Any] = dict(fields.config or {})
+    if module.on_gpu:
+        # The container sees the devices it was given, and them alone, so they are counted from 0.
+        values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))
+    if fields.workers is not None:
+        values |= {"workers": fields.workers, "use_multiprocess": True}
+    entry = pod.given(
+        init_args={"use_gpu": module.on_gpu, **(fields.init_args or {})},
+        predict_args=fields.predict_args,
+        params=fields.params,
+    )
+    values |= {"modules_info": {module.name: entry}, "host": "0.0.0.0", "port": module.port}  # noqa: S104  the pod's own address
+    return json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _child(service: OCRService, module: ModuleSpec, body: dict[str, Any]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": module.child_name, "namespace": module.namespace, "labels": module.labels}
+    if service.uid is not None:
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "name": service.name,
+                "uid": service.uid,
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+        ]
+    metadata |= body.pop("metadata", {})
+    manifest = {"apiVersion": body.pop("apiVersion"), "kind": body.pop("kind"), "metadata": metadata, **body}
+    metadata["annotations"] = metadata.get("annotations", {}) | {names.HASH_ANNOTATION: digest(manifest)}
+    return manifest
+
+
+def _config_map(text: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "data": {pod.CONFIG_FILE: text}}
+
+
+def _deployment(module: ModuleSpec, settings: Settings, *, config_hash: str) -> dict[str, Any]:
+    spec = {
+        "revisionHistoryLimit": 2,
+        "strategy": _strategy(module),
+        "selector": {"matchLabels": module.selector},
+        "template": pod.template(module, settings, config_hash=config_hash),
+    }
+    count = {} if module.replicas is None else {"replicas": module.replicas}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "spec": count | spec}
+
+
+def _strategy(module: ModuleSpec) -> dict[str, Any]:
+    asked = module.fields.strategy
+    if asked is not None and asked.type == "Recreate":
+        return {"type": "Recreate"}
+    surge = 1 if asked is None or asked.max_surge is None else asked.max_surge
+    # Both 0 would let no pod ever be replaced.
+    missing: int | str = 1 if surge in (0, "0", "0%") else 0
+    if asked is not None and asked.max_unavailable is not None:
+        missing = asked.max_unavailable
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": missing, "maxSurge": surge}}
+
+
+def _service(module: ModuleSpec) -> dict[str, Any]:
+    asked = module.fields.service
+    body: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "spec": {
+            "type": (asked.type if asked else None) or "ClusterIP",
+            "selector": module.selector,
+            "ports": [{"name": "http", "port": module.port, "targetPort": "http", "protocol": "TCP"}],
+        },
+    }
+    if asked is not None and asked.annotations:
+        body["metadata"] = {"annotations": asked.annotations}
+    return body
+
+
+def _autoscaler(module: ModuleSpec) -> dict[str, Any] | None:
+    asked = module.fields.autoscaling
+    if asked is None:
+        return None
+    metrics = asked.metrics or []
+    percent = asked.target_cpu_utilization_percentage or (None if metrics else 80)
+    if percent is not None:
+        cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}}
+        metrics = [cpu, *metrics]
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "spec": pod.given(
+            scaleTargetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": module.child_name},
+            minReplicas=asked.min_replicas or 1,
+            maxReplicas=asked.max_replicas,
+            metrics=metrics,
+            behavior=asked.behavior,
+        ),
+    }
+
+
+def _disruption_budget(module: ModuleSpec) -> dict[str, Any] | None:
+    asked = module.fields.pod_disruption_budget
+    if asked is None:
+        return None
+    bound = {"minAvailable": asked.min_available, "maxUnavailable": asked.max_unavailable}
+    spec = {key: value for key, value in bound.items() if value is not None} | {"selector": {"matchLabels": module.selector}}
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "spec": spec}
+
+
+def _network_policy(module: ModuleSpec) -> dict[str, Any] | None:
+    asked = module.fields.network_policy
+    if asked is None:
+        return None
+    same_namespace: list[dict[str, Any]] = [{"podSelector": {}}]
+    rule = {"from": asked.from_ or same_namespace, "ports": [{"port": "http", "protocol": "TCP"}]}
+    spec = {"podSelector": {"matchLabels": module.selector}, "policyTypes": ["Ingress"], "ingress": [rule]}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
+
+
+def _service_monitor(module: ModuleSpec) -> dict[str, Any] | None:
+    asked = module.fields.service_monitor
+    if asked is None:
+        return None
+    endpoint = pod.given(port="http", path="/metrics", interval=asked.interval)
+    body: dict[str, Any] = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "spec": {"selector": {"matchLabels": module.selector}, "endpoints": [endpoint]},
+    }
+    if asked.labels:
+        body["metadata"] = {"labels": {**asked.labels, **module.labels}}
+    return body
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The work: watches bring names, workers bring about what each says."""

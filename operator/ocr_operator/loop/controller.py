@@ -1,0 +1,193 @@
+"""The operator at work: watches bring names, workers reconcile them, a list now and then finds what a watch has missed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from ocr_operator.api.spec import Settings
+from ocr_operator.kube import Kube, RefusedError, UnreachableError
+from ocr_operator.loop.health import Health
+from ocr_operator.loop.reconcile import Reconciler, Result
+from ocr_operator.loop.workqueue import WorkQueue
+from ocr_operator.metrics import Metrics
+from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
+from ocr_operator.observed.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
+
+log = logging.getLogger(__name__)
+
+SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
+WATCHED_KINDS = (KIND, *(kind for _, kind, _ in CHILD_KINDS), "Pod")
+STATUS_DELAY_S = 0.3
+WATCH_PATIENCE_S = 60.0
+LOOKS_AFTER_OUTAGE_S = (10.0, 60.0)
+"""Further looks: watches come back one after the other, up to half a minute apart, and one whose list is empty tells nothing."""
+PODS_PATIENCE_S = 30.0
+PODS_PAUSE_S = 0.1
+
+
+class Controller:
+    """Owns the cache and the queue. `namespaces` empty means all."""
+
+    def __init__(
+        self, kube: Kube, settings: Settings, metrics: Metrics, health: Health, *, namespaces: Sequence[str], resync_s: float
+    ) -> None:
+        self.cache = Cache()
+        self.queue: WorkQueue[Owner] = WorkQueue()
+        self._kube = kube
+        self._reconciler = Reconciler(kube, self.cache, settings)
+        self._metrics = metrics
+        self._health = health
+        self._namespaces: Sequence[str | None] = namespaces or (None,)
+        self._resync_s = resync_s
+        self._resync_now = asyncio.Event()
+        self._are_pods_known = asyncio.Event()
+        health.queue_age = self.queue.oldest_s
+
+    def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
+        """Takes what a watch tells: `event_type` is DELETED, None in the list that it begins with, or another for a new state."""
+        body = body if body.get("kind") else {**body, "kind": kind}
+        ref = ref_of(body)
+        if event_type is None and self.cache.was_told(ref):
+            # The watch began anew, as after a restart of the API server; of what was deleted meanwhile its list says nothing.
+            self._resync_now.set()
+        if event_type == "DELETED":
+            self.cache.drop(ref)
+        else:
+            is_new = self.cache.put(body)
+            self.cache.set_told(ref)
+            if not is_new:
+                return
+        owner = owner_of(body)
+        if owner is not None:
+            self.queue.add(owner)
+
+    async def work(self) -> None:
+        """Reconciles one name after the other, for ever, once the pods are known. Several may run side by side."""
+        await self._are_pods_known.wait()
+        while True:
+            owner = await self.queue.get()
+            try:
+                await self._turn(owner)
+            finally:
+                self.queue.done(owner)
+
+    async def _turn(self, owner: Owner) -> None:
+        began = time.monotonic()
+        service = f"{owner.namespace}/{owner.name}"
+        try:
+            result = await self._reconciler.reconcile(owner)
+        except UnreachableError as error:
+            log.warning("%s; trying again in %.1f s", error, self._put_off(owner), extra={"service": service})
+            self._resync_now.set()
+            return
+        except RefusedError as error:  # of the status, or of a deletion: a matter of permissions
+            told = "the API server refuses: %s; trying again in %.1f s"
+            log.warning(told, error, self._put_off(owner), extra={"service": service})
+            return
+        except Exception:
+            # A fault of ours in one service must not end the work on all the others.
+            self._put_off(owner)
+            log.exception("a fault of the operator", extra={"service": service})
+            return
+        self._metrics.reconciles.labels(result.value).inc()
+        self._metrics.seconds.observe(time.monotonic() - began)
+        if result in (Result.REFUSED, Result.WAITING):
+            self.queue.retry(owner)
+            return
+        self.queue.forget(owner)
+        if result is Result.CHANGED:
+            self.queue.add(owner, STATUS_DELAY_S)
+
+    def _put_off(self, owner: Owner) -> float:
+        """Counts a failure and has `owner` worked on later; in how many seconds."""
+        self._metrics.reconciles.labels("failed").inc()
+        return self.queue.retry(owner)
+
+    async def learn_pods(self) -> None:
+        """Lets the work begin once the watches have told of every pod there is, or have had half a minute to.
+
+        A child that the cache lacks is asked for by its name; pods are found in the cache only. A status told before all are in it
+        would hide what keeps one from serving, for a moment, after each start.
+        """
+        deadline, pause = time.monotonic() + PODS_PATIENCE_S, PODS_PAUSE_S
+        while not self._are_pods_known.is_set():
+            try:
+                is_over = await self._are_pods_told() or time.monotonic() > deadline
+            except (UnreachableError, RefusedError) as error:
+                log.warning("cannot list pods: %s", error)
+                is_over, pause = False, 1.0
+            if is_over:
+                self._are_pods_known.set()
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 1.0)
+
+    async def _are_pods_told(self) -> bool:
+        async for body in self._listed("Pod"):
+            if self.cache.version(ref_of(body)) < version_of(body):
+                return False
+        return True
+
+    async def resync(self) -> None:
+        """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""
+        patience = min(WATCH_PATIENCE_S, self._resync_s / 2)
+        further: Iterator[float] = iter(())
+        while True:
+            if await self._is_alarmed_within(min(next(further, self._resync_s), self._resync_s)):
+                further = iter(LOOKS_AFTER_OUTAGE_S)
+                await asyncio.sleep(1)  # an API server that has just come back is busy enough
+            try:
+                listed = await self._list_all()
+            except (UnreachableError, RefusedError) as error:
+                log.warning("cannot list: %s", error)
+                await asyncio.sleep(1)
+                self._resync_now.set()
+                continue
+            self._compare(listed)
+            asyncio.get_running_loop().call_later(patience, self._judge_watches, listed)
+
+    async def _is_alarmed_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._resync_now.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._resync_now.clear()
+        return True
+
+    async def _list_all(self) -> dict[Ref, tuple[int, Owner | None]]:
+        return {ref_of(body): (version_of(body), owner_of(body)) async for body in self._listed(*WATCHED_KINDS)}
+
+    async def _listed(self, *kinds: str) -> AsyncIterator[dict[str, Any]]:
+        """The objects of `kinds` that there are, of those that are watched, as lists show them."""
+        for namespace in self._namespaces:
+            for kind in kinds:
+                async for page in self._kube.pages(kind, namespace, "" if kind == KIND else SELECTOR):
+                    for body in page:
+                        yield body
+
+    def _compare(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
+        """Forgets what is no longer there, and has a look at every service."""
+        for kind in WATCHED_KINDS:
+            for ref in self.cache.refs(kind):
+                if ref not in listed:
+                    owner = self.cache.owner(ref)
+                    self.cache.drop(ref)
+                    if owner is not None:
+                        self.queue.add(owner)
+        for owner in {owner for _, owner in listed.values() if owner is not None}:
+            self.queue.add(owner)
+
+    def _judge_watches(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
+        """Reports a kind of which a list has shown what its watch has not told since then."""
+        self._health.stuck_watch = next(
+            (f"{ref.kind}s" for ref, (version, _) in listed.items() if 0 < self.cache.version(ref) < version), None
+        )
+
+    def refresh_gauges(self) -> None:
+        """Sets the gauges that are cheap to tell only when asked."""
+        self._metrics.depth.set(len(self.queue))
+        self._metrics.oldest.set(self.queue.oldest_s())
+        for state in ("ready", "progressing", "degraded"):
+            self._metrics.services.labels(state).set(self.cache.count(state.capitalize()))

@@ -1,0 +1,32 @@
+"""What `ocr-operator run` is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ocr_operator.api.spec import Settings
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The flags of `ocr-operator run`.
+
+    `namespaces` empty means those of the whole cluster, which `--all-namespaces` asks for; without either flag it holds the
+    operator's own. `resync_seconds` is the pause between two looks at an object that nothing happened to.
+    """
+
+    namespaces: tuple[str, ...]
+    leader_election: bool
+    lease_name: str
+    lease_namespace: str
+    http_port: int
+    log_format: Literal["json", "text"]
+    workers: int
+    resync_seconds: float
+    images: Settings
+
+    @property
+    def all_namespaces(self) -> bool:
+        """Whether the whole cluster is watched."""
+        return not self.namespaces

@@ -1,0 +1,158 @@
+"""What the watches have told of: the last known state of each object, and who owns it.
+
+Bodies are kept as JSON text, since a thousand services have thousands of children and a Python dict is ten times its text.
+What is not in here may still exist, so whoever needs certainty reads it from the API server (`reconcile.py`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ocr_operator.names import INSTANCE_LABEL, KIND
+from ocr_operator.observed.live import Live, as_text, live_of
+
+
+class Ref(NamedTuple):
+    """Where an object is."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Owner(NamedTuple):
+    """The OCRService that an object belongs to."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    version: int
+    owner: Owner | None
+    text: bytes
+    owned: bytes
+    conditions: frozenset[str]
+    was_told: bool
+    agrees_with: str = ""
+
+
+def owner_of(body: Mapping[str, Any]) -> Owner | None:
+    """The OCRService that controls `body`, or where none does, the one that its label names; None for neither."""
+    metadata = body.get("metadata", {})
+    namespace = metadata.get("namespace", "")
+    if body.get("kind") == KIND:
+        return Owner(namespace, metadata["name"])
+    for reference in metadata.get("ownerReferences", ()):
+        if reference.get("kind") == KIND and reference.get("controller"):
+            return Owner(namespace, reference["name"])
+    label = metadata.get("labels", {}).get(INSTANCE_LABEL)
+    return Owner(namespace, label) if label else None
+
+
+def ref_of(body: Mapping[str, Any]) -> Ref:
+    """Where `body` is."""
+    metadata = body["metadata"]
+    return Ref(body["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def version_of(body: Mapping[str, Any]) -> int:
+    """The resource version, which grows with each change."""
+    return int(body["metadata"].get("resourceVersion", 0))
+
+
+class Cache:
+    """The newest state of each object that was seen. An older one never replaces a newer one, whichever comes last."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Ref, _Entry] = {}
+        self._owned: dict[Owner, set[Ref]] = {}
+
+    def put(self, body: Mapping[str, Any]) -> bool:
+        """Remembers `body`; False where as new a state was known."""
+        ref, version = ref_of(body), version_of(body)
+        known = self._entries.get(ref)
+        if known is not None and known.version >= version:
+            return False
+        was_told = self.was_told(ref)
+        self.drop(ref)
+        owner = owner_of(body)
+        conditions = (body.get("status") or {}).get("conditions", ()) if ref.kind == KIND else ()
+        true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
+        live = live_of(body)
+        self._entries[ref] = _Entry(version, owner, as_text(live.body), as_text(live.owned), true, was_told)
+        if owner is not None:
+            self._owned.setdefault(owner, set()).add(ref)
+        return True
+
+    def drop(self, ref: Ref) -> bool:
+        """Forgets what is at `ref`; False where nothing was known."""
+        entry = self._entries.pop(ref, None)
+        if entry is None:
+            return False
+        if entry.owner is not None:
+            owned = self._owned[entry.owner]
+            owned.discard(ref)
+            if not owned:
+                del self._owned[entry.owner]
+        return True
+
+    def get(self, ref: Ref) -> dict[str, Any] | None:
+        """The state last seen, or None."""
+        entry = self._entries.get(ref)
+        return None if entry is None else json.loads(entry.text)
+
+    def live(self, ref: Ref) -> Live | None:
+        """The state last seen with the fields that are ours, or None."""
+        entry = self._entries.get(ref)
+        return None if entry is None else Live(json.loads(entry.text), json.loads(entry.owned))
+
+    def agrees(self, ref: Ref, digest: str) -> bool:
+        """Whether the state last seen was found to say what the manifest of that digest says."""
+        entry = self._entries.get(ref)
+        return entry is not None and entry.agrees_with == digest
+
+    def set_agrees(self, ref: Ref, digest: str) -> None:
+        """Remembers that, until another state is seen."""
+        entry = self._entries.get(ref)
+        if entry is not None:
+            entry.agrees_with = digest
+
+    def was_told(self, ref: Ref) -> bool:
+        """Whether a watch has told of what is at `ref`, rather than only a read or a write of our own."""
+        entry = self._entries.get(ref)
+        return entry is not None and entry.was_told
+
+    def set_told(self, ref: Ref) -> None:
+        """Remembers that, until the object is gone."""
+        entry = self._entries.get(ref)
+        if entry is not None:
+            entry.was_told = True
+
+    def version(self, ref: Ref) -> int:
+        """The resource version last seen, 0 where none was."""
+        entry = self._entries.get(ref)
+        return 0 if entry is None else entry.version
+
+    def owned(self, owner: Owner) -> list[Ref]:
+        """What belongs to `owner`, the object itself included, in order of kind and name."""
+        return sorted(self._owned.get(owner, ()))
+
+    def refs(self, kind: str) -> Iterator[Ref]:
+        """All objects of `kind`."""
+        return (ref for ref in list(self._entries) if ref.kind == kind)
+
+    def all_refs(self) -> Iterator[Ref]:
+        """All objects."""
+        return iter(list(self._entries))
+
+    def count(self, condition: str) -> int:
+        """How many OCRServices have `condition` with status True."""
+        return sum(condition in entry.conditions for entry in self._entries.values())
+
+    def owner(self, ref: Ref) -> Owner | None:
+        """Who owns what is at `ref`."""
+        entry = self._entries.get(ref)
+        return None if entry is None else entry.owner

@@ -1,0 +1,357 @@
+"""In which order a page is read: lines of text and regions, along columns, along the page's own slope, upright columns of CJK too.
+
+All is judged in the frame of the text: `u` runs along the lines, `v` from one line to the next, both in pixels. On a level page
+they are x and y; where columns of upright characters prevail `u` runs down and `v` from right to left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.stages.geometry import UPRIGHT, Quad, sorted_boxes
+
+Rectangles = NDArray[np.float64]
+"""Shape (N, 4): least x, least y, greatest x, greatest y; of lines u and v in their place."""
+
+Numbers = NDArray[np.float64]
+
+U, V = 0, 1
+
+SAME_ROW = 0.5
+"""Lines whose ends face each other stand on one row where they differ by less than this share of the lower one's height."""
+
+LEADING = 0.3
+"""Share of its height by which a line may reach into the next, above and below, and still be another row."""
+
+WIDE = 9.0
+"""A column of running text is at least that many times as wide as its lines are high …"""
+
+DENSE = 0.33
+"""… which stand that close: their heights together are at least this share of the column's …"""
+
+BOXES = 1.5
+"""… in so many boxes a row, as cells of a table would be in more …"""
+
+RAGGED, UNALIGNED = 0.7, 0.6
+"""… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
+
+SLACK = 0.02
+"""Share of the page's side by which two regions may overlap and still stand beside or below each other."""
+
+GUTTER = 0.12
+"""Share of the page's width: regions that stand further apart are a row of separate things, as in a letterhead, no columns."""
+
+
+def reading_order(quads: Sequence[Quad], *, legacy: bool = False) -> list[Quad]:
+    """The lines of a page, as quads in pixels of it clockwise from the top left, as they are read; `legacy` as PaddleOCR sorts."""
+    return sorted_boxes(quads) if legacy else [quads[index] for index in lines_in_order(quads)]
+
+
+def lines_in_order(quads: Sequence[Quad]) -> list[int]:
+    """Indices of `quads` as they are read: columns of running text one after the other, all else row by row.
+
+    A recursive XY cut (Nagy and Seth, "Hierarchical Representation of Optically Scanned Documents", ICPR 1984) in the frame of the
+    text. It cuts between columns only where both are running text, so that a label keeps its value and an item its price.
+    """
+    if len(quads) < 2:
+        return list(range(len(quads)))
+    lines = _laid(np.asarray(quads, np.float64))
+    return _lines_ordered(lines, list(range(len(quads))))
+
+
+def runs_down(quads: Sequence[Quad]) -> bool:
+    """Whether columns of upright characters prevail: boxes much higher than wide have more length together than wide ones."""
+    return len(quads) > 0 and _prevails_down(np.asarray(quads, np.float64))
+
+
+def slope(quads: Sequence[Quad]) -> float:
+    """Degrees, clockwise, by which the lines of a page slope: the median over their length; 0 without long lines."""
+    return math.degrees(_direction(np.asarray(quads, np.float64).reshape(-1, 4, 2), down=False))
+
+
+def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool = False) -> list[int]:
+    """Indices of regions of a page of that size as they are read: from top to bottom, columns one after the other.
+
+    The same cut, which between regions always takes columns first, and keeps together rows of text that share a gutter. `down`
+    says that the text runs down in columns from right to left.
+    """
+    if down:
+        boxes = np.stack([boxes[:, 1], width - boxes[:, 2], boxes[:, 3], width - boxes[:, 0]], axis=1)
+        width, height = height, width
+    slack = np.minimum(SLACK * np.array([width, height]), (boxes[:, 2:] - boxes[:, :2]) / 2)
+    shrunk = np.concatenate([boxes[:, :2] + slack / 2, boxes[:, 2:] - slack / 2], axis=1)
+    return _regions_ordered(shrunk, list(range(len(boxes))), (GUTTER + SLACK) * width)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines in the frame of the text: `boxes` around them, `v` of their left and right ends, their heights.
+
+    `cores` are the boxes without what may reach into the row above or below; `gutter` is the least width of one.
+    """
+
+    boxes: Rectangles
+    cores: Rectangles
+    left: Numbers
+    right: Numbers
+    height: Numbers
+    gutter: float
+
+
+def _laid(quads: Numbers) -> _Lines:
+    """Lines, shape (N, 4, 2), in the frame of the text; each as high and long as it is by itself."""
+    down = _prevails_down(quads)
+    angle = _direction(quads, down=down)
+    along = np.array([math.cos(angle), math.sin(angle)])
+    corners = quads @ np.stack([along, [-along[1], along[0]]], axis=1)
+    if down:
+        corners = np.roll(corners, -1, axis=1)  # an upright column begins at its top right corner
+    ends = np.stack([corners[:, [0, 3]].mean(axis=1), corners[:, [1, 2]].mean(axis=1)], axis=1)
+    height = np.linalg.norm(corners[:, [3, 2]] - corners[:, [0, 1]], axis=2).mean(axis=1).clip(1)
+    middle = ends.mean(axis=1)
+    boxes = np.stack([ends[:, 0, U], middle[:, V] - height / 2, ends[:, 1, U], middle[:, V] + height / 2], axis=1)
+    cores = boxes + LEADING * height[:, None] * np.array([0, 1, 0, -1])
+    return _Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, float(np.median(height)))
+
+
+def _prevails_down(quads: Numbers) -> bool:
+    width, height = _sides(quads)
+    return bool(height[height >= UPRIGHT * width].sum() > width[width >= UPRIGHT * height].sum())
+
+
+def _sides(quads: Numbers) -> tuple[Numbers, Numbers]:
+    """Width and height of each quad."""
+    across = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / 2
+    downwards = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / 2
+    return np.linalg.norm(across, axis=1), np.linalg.norm(downwards, axis=1)
+
+
+def _direction(quads: Numbers, *, down: bool) -> float:
+    """Radians, clockwise, from the x axis to where the text runs: the median of its long lines over their length."""
+    one, other = ((0, 3), (1, 2)) if down else ((0, 1), (3, 2))
+    runs = quads[:, one[1]] - quads[:, one[0]] + quads[:, other[1]] - quads[:, other[0]]
+    width, height = _sides(quads)
+    length, thickness = (height, width) if down else (width, height)
+    level = math.pi / 2 if down else 0.0
+    long = length >= 2 * thickness
+    if not long.any():
+        return level
+    # A minAreaRect of a line is level to half a pixel at its ends: short lines say little, and weigh little.
+    angles = np.arctan2(runs[long, 1], runs[long, 0])
+    order = np.argsort(angles)
+    weight = np.cumsum(length[long][order])
+    return float(angles[order][np.searchsorted(weight, weight[-1] / 2)])
+
+
+def _lines_ordered(lines: _Lines, indices: list[int]) -> list[int]:
+    if len(indices) < 2:
+        return indices
+    return [index for block in _blocks_of_lines(lines, indices) for index in _block_ordered(lines, block)]
+
+
+def _block_ordered(lines: _Lines, block: list[int]) -> list[int]:
+    """A block whose rows share a gutter, or have none: its columns if they are running text, or those of its parts, or its rows."""
+    if len(_between_gutters(lines, block)) == 1:
+        return _by_rows(lines, block)
+    parts = _parted(lines, block)
+    columns = _columns(lines, block)
+    if len(columns) > 1 and not any(len(parts) > 1 and _is_apart(lines, part) for part in parts):
+        return [index for column in columns for index in _lines_ordered(lines, column)]
+    if len(parts) > 1:
+        return [index for part in parts for index in _block_ordered(lines, part)]
+    return _by_rows(lines, block)
+
+
+def _is_apart(lines: _Lines, part: list[int]) -> bool:
+    """Whether `part`, above or below columns of running text, is none of them: a header, a footer, a table of three rows."""
+    if len(part) == 1:
+        return True
+    sides = _between_gutters(lines, part)
+    if len(sides) == 1 or len(_columns(lines, part)) > 1:
+        return False
+    return sorted(len(_apart(lines.cores, side, V)) for side in sides)[-2] >= 3
+
+
+def _blocks_of_lines(lines: _Lines, indices: list[int]) -> list[list[int]]:
+    """Bands of lines from top to bottom, each joined to those above while all leave some gutter free."""
+    blocks: list[list[int]] = []
+    taken: list[tuple[float, float]] = []
+    for band in _apart(lines.cores, indices, V):
+        own = [(float(lines.boxes[index, 0]), float(lines.boxes[index, 2])) for index in band]
+        together = _union(taken + own)
+        if blocks and any(right[0] - left[1] >= lines.gutter for left, right in pairwise(together)):
+            blocks[-1] += band
+            taken = together
+        else:
+            blocks.append(list(band))
+            taken = _union(own)
+    return blocks
+
+
+def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What the intervals cover, as intervals with gaps between them, in order."""
+    union: list[tuple[float, float]] = []
+    for low, high in sorted(intervals):
+        if union and low < union[-1][1]:
+            union[-1] = (union[-1][0], max(union[-1][1], high))
+        else:
+            union.append((low, high))
+    return union
+
+
+def _between_gutters(lines: _Lines, block: list[int]) -> list[list[int]]:
+    """The lines of `block` between gaps, as wide as most lines are high, that all of them leave free, from left to right."""
+    groups = _apart(lines.boxes, block, U)
+    if len(groups) == 1:
+        return groups
+    parts = [list(groups[0])]
+    for left, right in pairwise(groups):
+        if lines.boxes[right, 0].min() - lines.boxes[left, 2].max() >= lines.gutter:
+            parts.append([])
+        parts[-1] += right
+    return parts
+
+
+def _columns(lines: _Lines, block: list[int]) -> list[list[int]]:
+    """The columns of running text that `block` is made of, from left to right; one where it is something else.
+
+    Columns of running text have such neighbours alone, but for what stands in one row, as a number up the margin does.
+    """
+    parts = _between_gutters(lines, block)
+    columns: list[list[int]] = []
+    rows: list[list[list[int]]] = []
+    few: list[int] = []
+    for part in parts:
+        own = _apart(lines.cores, part, V)
+        if len(own) > 1 and _is_running(lines, part, own):
+            columns.append(few + part)
+            rows.append(own)
+            few = []
+        elif len(own) > 1:
+            return [block]
+        elif columns:
+            columns[-1] += part
+        else:
+            few = few + part
+    if len(columns) < 2 or max(map(len, rows)) < 3:
+        return [block]
+    for (left, right), (left_rows, right_rows) in zip(pairwise(columns), pairwise(rows), strict=True):
+        if min(_filled(lines, left, left_rows), _filled(lines, right, right_rows)) < RAGGED and (
+            _aligned(lines, left_rows, right_rows) > 0.5
+        ):
+            return [block]
+    return columns
+
+
+def _is_running(lines: _Lines, part: list[int], rows: list[list[int]]) -> bool:
+    """Whether `part` may be a column of running text: of few boxes a row, wide, dense and filled."""
+    if len(part) > BOXES * len(rows):
+        return False
+    high = float(np.median(lines.height[part]))
+    boxes = lines.boxes[part]
+    if boxes[:, 2].max() - boxes[:, 0].min() < WIDE * high:
+        return False
+    dense = len(rows) * high >= DENSE * float(np.ptp(boxes[:, [1, 3]]))
+    return dense and _filled(lines, part, rows) >= UNALIGNED
+
+
+def _filled(lines: _Lines, part: list[int], rows: list[list[int]]) -> float:
+    """Share of its width that each row of `part` takes on average."""
+    boxes = lines.boxes[part]
+    # A heading may stick out: the width of a column is what most of its lines stay within.
+    width = float(np.quantile(boxes[:, 2], 0.9) - np.quantile(boxes[:, 0], 0.1))
+    return float((boxes[:, 2] - boxes[:, 0]).sum()) / (len(rows) * max(width, 1.0))
+
+
+def _aligned(lines: _Lines, left: list[list[int]], right: list[list[int]]) -> float:
+    """Share of the rows of the shorter side that stand on the height of one of the other side."""
+    fewer, more = sorted((left, right), key=len)
+    middles = [np.array([lines.boxes[row][:, [1, 3]].mean() for row in side]) for side in (fewer, more)]
+    tolerance = 0.2 * float(np.median(lines.height[_flat(fewer)]))
+    return float((np.abs(middles[0][:, None] - middles[1][None]).min(axis=1) <= tolerance).mean())
+
+
+def _parted(lines: _Lines, block: list[int]) -> list[list[int]]:
+    """`block` cut in two at its widest gap between rows, if that is wider than most."""
+    bands = _apart(lines.cores, block, V)
+    gaps = [float(lines.boxes[below, 1].min() - lines.boxes[above, 3].max()) for above, below in pairwise(bands)]
+    if not gaps or max(gaps) < float(np.median(gaps)) + 0.5 * float(np.median(lines.height[block])):
+        return [block]
+    at = int(np.argmax(gaps)) + 1
+    return [_flat(bands[:at]), _flat(bands[at:])]
+
+
+def _by_rows(lines: _Lines, block: list[int]) -> list[int]:
+    """The lines of `block` row by row. A row is a chain of lines whose ends face each other, so that it may bend."""
+    index = np.array(block)
+    boxes, height = lines.boxes[index], lines.height[index]
+    follower: dict[int, tuple[float, int]] = {}
+    for n in np.argsort(boxes[:, 0]).tolist():
+        lower = np.minimum(height[n], height)
+        gap = boxes[:, 0] - boxes[n, 2]
+        off = np.abs(lines.left[index] - lines.right[index[n]])
+        beside = (gap > -lower) & (boxes[:, 0] > boxes[n, 0]) & (boxes[:, 2] > boxes[n, 2]) & (off < SAME_ROW * lower)
+        candidates = np.flatnonzero(beside)
+        if not len(candidates):
+            continue
+        cost = gap[candidates].clip(0) / height[n] + 4 * off[candidates] / lower[candidates]
+        best = int(np.argmin(cost))
+        # Of two lines that lead to the same one the nearer has it.
+        to = int(candidates[best])
+        follower[to] = min(follower.get(to, (math.inf, -1)), (float(cost[best]), n))
+    following = {before: to for to, (_, before) in follower.items()}
+    rows = []
+    for n in set(range(len(block))) - follower.keys():
+        row = [n]
+        while row[-1] in following:
+            row.append(following[row[-1]])
+        rows.append(row)
+    rows.sort(key=lambda row: (float(boxes[row][:, [1, 3]].mean()), float(boxes[row[0], 0])))
+    return [block[n] for row in rows for n in row]
+
+
+def _regions_ordered(boxes: Rectangles, indices: list[int], gutter: float) -> list[int]:
+    if len(indices) < 2:
+        return indices
+    parts = _apart(boxes, indices, U)
+    if len(parts) == 1:
+        parts = _blocks_of_regions(boxes, _apart(boxes, indices, V), gutter)
+    if len(parts) == 1:
+        return sorted(indices, key=lambda index: (boxes[index, 1], boxes[index, 0]))
+    return [index for part in parts for index in _regions_ordered(boxes, part, gutter)]
+
+
+def _blocks_of_regions(boxes: Rectangles, rows: list[list[int]], gutter: float) -> list[list[int]]:
+    """Rows joined to the one above where either has columns and both leave the same gutters free, none wider than `gutter`."""
+    blocks = [rows[0]]
+    for row in rows[1:]:
+        columns = _apart(boxes, blocks[-1] + row, U)
+        gaps = [boxes[right, 0].min() - boxes[left, 2].max() for left, right in pairwise(columns)]
+        has_columns = any(len(_apart(boxes, part, U)) > 1 for part in (blocks[-1], row))
+        if has_columns and gaps and max(gaps) <= gutter:
+            blocks[-1] = blocks[-1] + row
+        else:
+            blocks.append(row)
+    return blocks
+
+
+def _apart(boxes: Rectangles, indices: list[int], axis: int) -> list[list[int]]:
+    """Groups of boxes with a gap between each two along `axis`, in its direction."""
+    groups: list[list[int]] = []
+    end = -np.inf
+    for index in sorted(indices, key=lambda index: float(boxes[index, axis])):
+        if boxes[index, axis] >= end:
+            groups.append([])
+        groups[-1].append(index)
+        end = max(end, boxes[index, axis + 2])
+    return groups
+
+
+def _flat(groups: Sequence[list[int]]) -> list[int]:
+    return [index for group in groups for index in group]

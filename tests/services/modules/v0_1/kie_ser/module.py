@@ -1,0 +1,102 @@
+"""kie_ser: reads a page and says of each line whether it is a question, an answer, a header or none of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from ocr_serving.engines import EngineName, Precision, engine_options
+from ocr_serving.images import Image
+from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.ocr_system.module import OCRSystem
+from ocr_serving.params import KieParams, OCRParams
+from ocr_serving.stages.kie import EntityLabeller, Window, rectangle
+
+read_params = params_beside(__file__)
+
+
+class Item(TypedDict):
+    """A line: text, corners [x, y] in pixels, clockwise from top left, the upright box around them, confidence, label.
+
+    `transcription` is `text` and `points` is `text_region`, for clients of either name. `pred` is a label or "O", `pred_id` the
+    number of its B- class.
+    """
+
+    transcription: str
+    text: str
+    points: list[list[int]]
+    text_region: list[list[int]]
+    bbox: list[int]
+    confidence: float
+    pred_id: int
+    pred: str
+
+
+class Entities(TypedDict):
+    """One image: its lines in reading order."""
+
+    ser_res: list[Item]
+
+
+@moduleinfo(name="kie_ser", version="1.0.0", summary="Labels of the lines of a form", type="cv/text_recognition")
+class KieSer(Module):
+    """OCR, then semantic entity recognition."""
+
+    def _initialize(
+        self,
+        use_gpu: bool = False,
+        enable_mkldnn: bool = False,
+        cpu_threads: int = 1,
+        engine: EngineName = "auto",
+        gpu_mem: int = 8000,
+        precision: Precision = "fp32",
+    ) -> None:
+        self.params = self.merge_configs()
+        init_args = {
+            "use_gpu": use_gpu,
+            "enable_mkldnn": enable_mkldnn,
+            "cpu_threads": cpu_threads,
+            "engine": engine,
+            "gpu_mem": gpu_mem,
+        }
+        options = engine_options(**init_args, use_tensorrt=self.params.use_tensorrt)
+        self.labeller = EntityLabeller(self.params, self.model(self.params.ser_model_dir), options)
+        self.ocr = OCRSystem(init_args=init_args | {"precision": precision}, params=self.params.only(OCRParams), parent=self)
+
+    def merge_configs(self) -> KieParams:
+        """params.py with the overrides of config.json."""
+        return KieParams.read(read_params(), self.params_overrides, self.root)
+
+    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
+        """The labelled lines of each image; [] for an image that is None."""
+        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.read(images, paths)]
+
+    def label(self, image: Image) -> tuple[list[Item], list[Window]]:
+        """The lines of one image, and the windows they were labelled in."""
+        (lines,) = self.ocr.predict([image])
+        boxes = [rectangle(line["text_region"]) for line in lines]
+        with self.stage("label"):
+            windows, labels = self.labeller(image, [line["text"] for line in lines], boxes)
+        items: list[Item] = [
+            {
+                "transcription": line["text"],
+                "text": line["text"],
+                "points": line["text_region"],
+                "text_region": line["text_region"],
+                "bbox": [int(value) for value in box],
+                "confidence": line["confidence"],
+                "pred_id": label.id,
+                "pred": label.name,
+            }
+            for line, box, label in zip(lines, boxes, labels, strict=True)
+        ]
+        return items, windows
+
+    @serving
+    def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[Entities | list[Item]]:
+        """Answer for base64-encoded images."""
+        return self.predict(self.decode(images), **kwargs)
+
+
+if __name__ == "__main__":
+    KieSer.main()

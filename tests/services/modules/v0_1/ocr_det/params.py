@@ -1,0 +1,24 @@
+"""Parameters of ocr_det: edit them here. None means "as the model set has it"."""
+
+from ocr_serving.modules.base import Config
+
+
+def read_params() -> Config:
+    """All parameters, under PaddleOCR's names."""
+    cfg = Config()
+
+    # Which weights: `ocr-serving models list` names the sets. det_model_dir, a name of that list or a folder, beats the set.
+    cfg.model_set = "PP-OCRv6_small"
+
+    cfg.det_algorithm = "DB"
+    cfg.det_model_dir = None
+    cfg.det_limit_side_len = 960
+    cfg.det_limit_type = "max"
+    cfg.det_db_thresh = None
+    cfg.det_db_box_thresh = None
+    cfg.det_db_unclip_ratio = None
+    cfg.use_dilation = False
+    cfg.det_db_score_mode = "fast"
+
+    cfg.use_tensorrt = False
+    return cfg

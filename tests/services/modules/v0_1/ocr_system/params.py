@@ -1,0 +1,43 @@
+"""Parameters of ocr_system: edit them here. None means "as the model set has it"."""
+
+from ocr_serving.modules.base import Config
+
+
+def read_params() -> Config:
+    """All parameters, under PaddleOCR's names."""
+    cfg = Config()
+
+    # Which weights: `ocr-serving models list` names the sets. A *_model_dir, a name of that list or a folder, beats the set.
+    cfg.model_set = "PP-OCRv6_small"
+
+    # Text detection
+    cfg.det_algorithm = "DB"
+    cfg.det_model_dir = None
+    cfg.det_limit_side_len = 960
+    cfg.det_limit_type = "max"
+    cfg.det_db_thresh = None
+    cfg.det_db_box_thresh = None
+    cfg.det_db_unclip_ratio = None
+    cfg.use_dilation = False
+    cfg.det_db_score_mode = "fast"
+
+    # Text recognition
+    cfg.rec_algorithm = "SVTR_LCNet"
+    cfg.rec_model_dir = None
+    cfg.rec_image_shape = "3, 48, 320"
+    cfg.rec_width = "tight"  # "legacy" pads as PaddleOCR does: up to a third slower, the same text
+    cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
+    cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
+    cfg.use_space_char = True
+
+    # Angle classifier
+    cfg.use_angle_cls = None
+    cfg.cls_model_dir = None
+    cfg.cls_image_shape = "3, 48, 192"
+    cfg.label_list = ["0", "180"]
+    cfg.cls_batch_num = 30
+    cfg.cls_thresh = 0.9
+
+    cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
+    cfg.use_tensorrt = False
+    return cfg

@@ -1,0 +1,14 @@
+"""Parameters of structure_layout: edit them here."""
+
+from ocr_serving.modules.base import Config
+
+
+def read_params() -> Config:
+    """All parameters, under PaddleOCR's names."""
+    cfg = Config()
+    cfg.layout_model_dir = "layout_cdla"  # a name of `ocr-serving models list`, or a folder
+    cfg.layout_dict_path = None  # None: the model's own; "cdla", "publaynet", or a file with one label a line
+    cfg.layout_score_threshold = 0.5  # regions the network is less sure of are left out
+    cfg.layout_nms_threshold = 0.5  # of two regions of one label that overlap more (IoU), the surer stays
+    cfg.use_tensorrt = False
+    return cfg

@@ -1,0 +1,156 @@
+"""structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NotRequired
+
+import numpy as np
+from typing_extensions import TypedDict
+
+from ocr_serving.engines import EngineName, Precision
+from ocr_serving.errors import InputError
+from ocr_serving.images import Image
+from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.structure_layout.module import StructureLayout
+from ocr_serving.modules.structure_table.module import StructureTable, TableContent
+from ocr_serving.params import LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.stages.layout import Region
+from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.regions import Rectangles, centred, reading_order, touching
+
+read_params = params_beside(__file__)
+
+
+class RegionLine(TypedDict):
+    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for."""
+
+    text: str
+    confidence: float
+    text_region: list[list[float]]
+    angle: NotRequired[str]
+
+
+class PageRegion(TypedDict):
+    """One region: label in lower case, bbox x1, y1, x2, y2 in pixels, its lines or its table, and how sure the network is."""
+
+    type: str
+    bbox: list[int]
+    res: list[RegionLine] | TableContent
+    score: float
+    img_idx: int
+
+
+class PageStructure(TypedDict):
+    """The regions of one image in reading order, and the lines that are in none of them."""
+
+    regions: list[PageRegion]
+    unassigned: list[RegionLine]
+
+
+@moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
+class StructureSystem(Module):
+    """Layout, OCR and tables in one."""
+
+    def _initialize(
+        self,
+        use_gpu: bool = False,
+        enable_mkldnn: bool = False,
+        cpu_threads: int = 1,
+        engine: EngineName = "auto",
+        gpu_mem: int = 8000,
+        precision: Precision = "fp32",
+    ) -> None:
+        self.params = self.merge_configs()
+        init_args = {
+            "use_gpu": use_gpu,
+            "enable_mkldnn": enable_mkldnn,
+            "cpu_threads": cpu_threads,
+            "engine": engine,
+            "gpu_mem": gpu_mem,
+        }
+        self.tables = StructureTable(
+            init_args=init_args | {"precision": precision}, params=self.params.only(TableParams), parent=self
+        )
+        self.layout: StructureLayout | None = None
+        if self.params.layout:
+            self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams), parent=self)
+
+    def merge_configs(self) -> StructureParams:
+        """params.py with the overrides of config.json."""
+        return StructureParams.read(read_params(), self.params_overrides, self.root)
+
+    def predict(
+        self,
+        images: Sequence[Image | None] = (),
+        paths: Sequence[str] = (),
+        *,
+        layout: bool | None = None,
+        table: bool | None = None,
+        ocr: bool | None = None,
+        table_text: Literal["page", "crop"] | None = None,
+        layout_score_threshold: Score | None = None,
+        layout_nms_threshold: Score | None = None,
+        drop_score: Score | None = None,
+    ) -> list[PageStructure | list[PageRegion]]:
+        """The regions of each image, in reading order; [] for an image that is None."""
+        params = self.params.updated(
+            layout=layout,
+            table=table,
+            ocr=ocr,
+            table_text=table_text,
+            layout_score_threshold=layout_score_threshold,
+            layout_nms_threshold=layout_nms_threshold,
+            drop_score=drop_score,
+        )
+        if params.layout and self.layout is None:
+            raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
+        return [[] if image is None else self._page(image, params) for image in self.read(images, paths)]
+
+    def _page(self, image: Image, params: StructureParams) -> PageStructure:
+        regions = self._regions(image, params)
+        lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+        boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
+        sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
+        told: set[int] = set()
+        answers: list[PageRegion] = []
+        for region in regions:
+            x1, y1, x2, y2 = bbox = [int(side) for side in region.box]
+            content: list[RegionLine] | TableContent
+            if params.table and region.label == "table" and x1 < x2 and y1 < y2:
+                inside = centred(boxes, bbox)
+                once = bool(lines) and params.reads_tables_once
+                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
+            else:
+                inside = touching(boxes, bbox)
+                content = [lines[index] for index in inside if index in sure]
+            told.update(inside)
+            answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
+        return {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+
+    def _lines(self, image: Image) -> list[RegionLine]:
+        """The lines of a page, of any confidence, as cells take them."""
+        (found,) = self.tables.ocr.predict([image], drop_score=0.0)
+        return [{**line, "text_region": [[float(v) for v in corner] for corner in line["text_region"]]} for line in found]
+
+    def _regions(self, image: Image, params: StructureParams) -> list[Region]:
+        """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
+        height, width = image.shape[:2]
+        if not params.layout or self.layout is None:
+            return [Region((0, 0, width, height), "table" if params.table else "text", 0.0)]
+        with self.stage("layout"):
+            regions = self.layout.detector(image, params)
+        boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
+        return [regions[index] for index in reading_order(boxes, width, height)]
+
+    @serving
+    def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
+        """Answer for base64-encoded images."""
+        return self.predict(self.decode(images), **kwargs)
+
+
+def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
+    """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
+    return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+
+
+if __name__ == "__main__":
+    StructureSystem.main()

@@ -1,0 +1,147 @@
+"""structure_table: pictures of tables to HTML: structure, text of the cells, both put together."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from typing_extensions import TypedDict
+
+from ocr_serving.engines import EngineName, Precision, engine_options
+from ocr_serving.images import Image
+from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.ocr_system.module import OCRSystem
+from ocr_serving.params import OCRParams, TableParams
+from ocr_serving.stages.geometry import reading_order
+from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.table import TableStructurer
+from ocr_serving.stages.table_match import Rectangles, matched
+
+read_params = params_beside(__file__)
+
+GROWN = 1
+"""Pixels by which PaddleOCR grows the upright box around a line before it asks which cell it is in, …"""
+
+MARGIN = 2
+"""… and pixels around that of the crop it reads."""
+
+
+class CellText(TypedDict):
+    """A line of text that is in no cell: text, confidence, corners [x, y] in pixels of the image that was sent."""
+
+    text: str
+    confidence: float
+    text_region: list[list[float]]
+
+
+class TableContent(TypedDict):
+    """A table: HTML with escaped text, corners x, y of each cell (8 numbers, pixels of the table's picture), text in no cell."""
+
+    html: str
+    cell_bbox: list[list[float]]
+    unmatched: list[CellText]
+
+
+class TableRegion(TypedDict):
+    """Where the table is: bbox x1, y1, x2, y2 in pixels."""
+
+    type: Literal["table"]
+    bbox: list[int]
+    res: TableContent
+
+
+class TableAnswer(TypedDict):
+    """One image, taken as one table: `html` is also that of its region."""
+
+    html: str
+    regions: list[TableRegion]
+
+
+@moduleinfo(name="structure_table", version="1.0.0", summary="Tables to HTML", type="cv/structure_table")
+class StructureTable(Module):
+    """Table structure and the text of the cells."""
+
+    def _initialize(
+        self,
+        use_gpu: bool = False,
+        enable_mkldnn: bool = False,
+        cpu_threads: int = 1,
+        engine: EngineName = "auto",
+        gpu_mem: int = 8000,
+        precision: Precision = "fp32",
+    ) -> None:
+        self.params = self.merge_configs()
+        init_args = {
+            "use_gpu": use_gpu,
+            "enable_mkldnn": enable_mkldnn,
+            "cpu_threads": cpu_threads,
+            "engine": engine,
+            "gpu_mem": gpu_mem,
+        }
+        options = engine_options(**init_args, use_tensorrt=self.params.use_tensorrt)
+        self.structurer = TableStructurer(self.params, self.model(self.params.table_model_dir), options)
+        self.ocr = OCRSystem(init_args=init_args | {"precision": precision}, params=self.params.only(OCRParams), parent=self)
+
+    def merge_configs(self) -> TableParams:
+        """params.py with the overrides of config.json."""
+        return TableParams.read(read_params(), self.params_overrides, self.root)
+
+    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[TableAnswer | list[TableRegion]]:
+        """Each image as one table; [] for an image that is None."""
+        return [[] if image is None else self._answer(image) for image in self.read(images, paths)]
+
+    def _answer(self, image: Image) -> TableAnswer:
+        content = self.table(image)
+        bbox = [0, 0, image.shape[1], image.shape[0]]
+        return {"html": content["html"], "regions": [{"type": "table", "bbox": bbox, "res": content}]}
+
+    def table(
+        self, picture: Image, corner: tuple[int, int] = (0, 0), lines: tuple[Rectangles, list[Text]] | None = None
+    ) -> TableContent:
+        """The table that `picture` shows; `corner` is x, y of its top left on the page that was sent.
+
+        `lines` are its lines where they have been read already: upright boxes on that page, and what they say.
+        """
+        with self.stage("structure"):
+            structure = self.structurer(picture)
+        boxes, texts = lines or self._lines(picture, corner)
+        html, unmatched = matched(structure, boxes - np.tile(corner, 2), [line.text for line in texts])
+        if structure.cut:
+            self.warnings.append(f"a table is longer than the network can tell: its HTML ends after {html.count('<tr>')} rows")
+        return {
+            "html": html,
+            "cell_bbox": structure.cells.tolist(),
+            "unmatched": [
+                {
+                    "text": texts[index].text,
+                    "confidence": texts[index].confidence,
+                    "text_region": boxes[index][[[0, 1], [2, 1], [2, 3], [0, 3]]].tolist(),
+                }
+                for index in unmatched
+            ],
+        }
+
+    def _lines(self, picture: Image, corner: tuple[int, int]) -> tuple[Rectangles, list[Text]]:
+        """Upright boxes on the page of the lines of `picture`, and what they say.
+
+        As in PaddleOCR, neither the angle classifier nor `drop_score` has a say in tables.
+        """
+        height, width = picture.shape[:2]
+        with self.stage("detect"):
+            quads = np.array(reading_order(self.ocr.detector(picture)), np.float64).reshape(-1, 4, 2)
+            low, high = quads.min(axis=1, initial=math.inf) - GROWN, quads.max(axis=1, initial=-math.inf) + GROWN
+            boxes: Rectangles = np.concatenate([low.clip(0), high.clip(None, (width, height))], axis=1)
+            crops = []
+            for x1, y1, x2, y2 in boxes.astype(int).tolist():
+                crops.append(picture[max(0, y1 - MARGIN) : y2 + MARGIN, max(0, x1 - MARGIN) : x2 + MARGIN])
+        with self.stage("recognize"):
+            return boxes + np.tile(corner, 2), self.ocr.recognizer(crops)
+
+    @serving
+    def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[TableAnswer | list[TableRegion]]:
+        """Answer for base64-encoded images."""
+        return self.predict(self.decode(images), **kwargs)
+
+
+if __name__ == "__main__":
+    StructureTable.main()

@@ -1,0 +1,202 @@
+"""Reading order: lines along columns and slopes, upright columns, and regions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocr_serving.stages import geometry, regions
+from ocr_serving.stages.geometry import Quad, sorted_boxes
+from ocr_serving.stages.reading_order import lines_in_order, reading_order, regions_in_order, runs_down, slope
+
+Box = tuple[float, float, float, float]
+
+
+def order(*boxes: Box) -> list[int]:
+    return regions_in_order(np.array(boxes, np.float64).reshape(-1, 4), 1000, 1400)
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    title = (100, 50, 900, 100)
+    left = [(80, 150, 480, 300), (80, 330, 480, 600), (80, 620, 480, 900)]
+    # The gaps between paragraphs are at the same height in both columns, so that rows could be cut too.
+    right = [(520, 150, 920, 300), (520, 330, 920, 600), (520, 620, 920, 900)]
+    footer = (400, 1300, 600, 1330)
+    page = [right[2], left[1], footer, right[0], title, left[0], right[1], left[2]]
+    assert [page[index] for index in order(*page)] == [title, *left, *right, footer]
+
+
+def test_a_figure_across_both_columns_parts_them() -> None:
+    above, across, below = (
+        [(80, 100, 480, 300), (520, 100, 920, 300)],
+        (80, 340, 920, 600),
+        [(80, 640, 480, 900), (520, 640, 920, 900)],
+    )
+    page = [*below, across, *above]
+    assert [page[index] for index in order(*page)] == [*above, across, *below]
+
+
+def test_one_column_is_read_from_top_to_bottom() -> None:
+    page = [(100, 500, 900, 600), (100, 100, 400, 150), (600, 200, 900, 250), (100, 300, 900, 480)]
+    assert order(*page) == [1, 2, 3, 0]
+
+
+def test_what_stands_far_apart_is_a_row_and_no_columns() -> None:
+    name, number, address, table = (80, 80, 330, 120), (820, 85, 950, 190), (80, 225, 500, 320), (70, 600, 950, 1300)
+    bill, left, right = (80, 380, 510, 500), (90, 560, 340, 590), (740, 560, 930, 590)
+    page = [bill, table, right, address, number, left, name]
+    assert [page[index] for index in order(*page)] == [name, number, address, bill, left, right, table]
+
+
+def test_boxes_that_overlap_a_little_are_still_columns() -> None:
+    assert order((495, 100, 920, 500), (80, 300, 505, 700)) == [1, 0]
+
+
+def test_boxes_that_nothing_parts_are_read_by_their_tops() -> None:
+    assert order((100, 200, 800, 900), (50, 100, 600, 600), (400, 150, 900, 700)) == [1, 2, 0]
+
+
+sides = st.integers(0, 1000)
+
+
+@given(st.lists(st.tuples(sides, sides, sides, sides), max_size=12))
+def test_no_region_is_lost_or_told_twice(corners: list[tuple[int, int, int, int]]) -> None:
+    boxes: list[Box] = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in corners]
+    assert sorted(order(*boxes)) == list(range(len(boxes)))
+
+
+def test_upright_columns_of_regions_are_read_from_right_to_left() -> None:
+    title, right, left = (200, 50, 800, 120), (520, 200, 900, 1300), (80, 200, 480, 1300)
+    boxes = np.array([left, right, title], np.float64)
+    assert regions_in_order(boxes, 1000, 1400, down=True)[-1] == 0
+    assert regions_in_order(boxes, 1000, 1400)[-1] == 1
+
+
+def line(left: float, middle: float, width: float, height: float = 20) -> Quad:
+    """A level line: `middle` is the y of its middle."""
+    top, bottom = middle - height / 2, middle + height / 2
+    return np.array([[left, top], [left + width, top], [left + width, bottom], [left, bottom]], np.float32)
+
+
+def sloped(quads: Sequence[Quad], degrees: float) -> list[Quad]:
+    """Lines of a page turned clockwise, to whole pixels as the detector tells them."""
+    turn = cv2.getRotationMatrix2D((600, 450), -degrees, 1.0)
+    return [np.round(cv2.transform(quad[None], turn)[0]).astype(np.float32) for quad in quads]
+
+
+def shuffled(quads: Sequence[Quad]) -> tuple[list[Quad], list[int]]:
+    """`quads` in some other order, and for each where it stood."""
+    places = random.Random(5).sample(range(len(quads)), len(quads))
+    return [quads[place] for place in places], places
+
+
+def read(quads: Sequence[Quad]) -> list[int]:
+    """The places of `quads`, which are given as they ought to be read, in the order they are read in."""
+    mixed, places = shuffled(quads)
+    return [places[index] for index in lines_in_order(mixed)]
+
+
+FORM = [line(left, 100 + 55 * row, width) for row in range(11) for left, width in ((100, 180), (380, 220), (760, 60), (1000, 90))]
+RECEIPT = [box for row in range(14) for box in (line(60, 80 + 30 * row, 190 + 17 * (row % 5)), line(420, 81 + 30 * row, 70))]
+LEFT = [line(80, 120 + 34 * row, 430 + 13 * (row % 7), 24) for row in range(20)]
+
+
+def right_column(offset: float, count: int = 20) -> list[Quad]:
+    return [line(680, 120 + offset + 34 * row, 420 + 11 * (row % 6), 24) for row in range(count)]
+
+
+SLOPES = [0, 1, -1, 3, -3, 8, 15, -15]
+
+
+@pytest.mark.parametrize("degrees", SLOPES)
+@pytest.mark.parametrize("page", [FORM, RECEIPT], ids=["form", "receipt"])
+def test_a_row_keeps_together_however_the_page_slopes(page: list[Quad], degrees: float) -> None:
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("degrees", SLOPES)
+@pytest.mark.parametrize("offset", [0, 7, 17])
+def test_columns_of_running_text_are_read_one_after_the_other(offset: float, degrees: float) -> None:
+    title, footer = line(300, 60, 600, 40), line(540, 850, 120)
+    page = [title, *LEFT, *right_column(offset), footer]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_a_column_may_be_shorter_than_its_neighbour() -> None:
+    page = [*LEFT, *right_column(0, 6)]
+    assert read(page) == list(range(len(page)))
+
+
+def test_three_columns_are_read_from_left_to_right() -> None:
+    page = [line(60 + 400 * column, 100 + 30 * row, 330 - 9 * (row % 4)) for column in range(3) for row in range(15)]
+    assert read(page) == list(range(len(page)))
+
+
+def test_a_form_above_two_columns_is_read_by_rows() -> None:
+    form = [line(left, 60 + 30 * row, width) for row in range(3) for left, width in ((80, 150), (680, 90))]
+    page = [*form, *sloped(LEFT, 0), *right_column(0)]
+    moved = [quad + np.array([0, 150], np.float32) for quad in page[6:]]
+    page[6:] = moved
+    assert read(page) == list(range(len(page)))
+
+
+def test_bullets_stay_with_their_lines() -> None:
+    page = [box for row in range(12) for box in (line(40, 100 + 30 * row, 12), line(80, 100 + 30 * row, 500 - 20 * (row % 3)))]
+    assert read(page) == list(range(len(page)))
+
+
+def test_a_row_may_bend() -> None:
+    # As on a crumpled receipt: the right end of each row hangs by more than half a line.
+    page = [line(40 + 150 * step, 100 + 40 * row + 3.5 * step, 120) for row in range(6) for step in range(5)]
+    assert read(page) == list(range(len(page)))
+
+
+def column_of_characters(left: float, top: float, height: float) -> Quad:
+    return np.array([[left, top], [left + 50, top], [left + 50, top + height], [left, top + height]], np.float32)
+
+
+@pytest.mark.parametrize("degrees", [0, 2, -5])
+def test_upright_columns_are_read_from_right_to_left(degrees: float) -> None:
+    page = sloped([column_of_characters(900 - 80 * n, 60, 700 - 50 * (n % 3)) for n in range(10)], degrees)
+    assert runs_down(page)
+    assert read(page) == list(range(len(page)))
+
+
+def test_a_line_up_the_margin_does_not_make_columns() -> None:
+    assert not runs_down([*FORM, column_of_characters(1150, 100, 500)])
+    assert not runs_down([])
+
+
+@given(st.floats(-15, 15))
+def test_the_slope_is_that_of_the_lines(degrees: float) -> None:
+    assert abs(slope(sloped(LEFT, degrees)) - degrees) < 0.2
+
+
+def test_without_lines_nothing_slopes() -> None:
+    assert slope([]) == 0
+    assert lines_in_order([]) == []
+
+
+coordinates = st.integers(0, 500)
+
+
+@given(st.lists(st.tuples(coordinates, coordinates, st.integers(0, 300), st.integers(0, 300)), max_size=25))
+def test_no_line_is_lost_or_read_twice(boxes: list[tuple[int, int, int, int]]) -> None:
+    quads = [line(left, middle, width, height) for left, middle, width, height in boxes]
+    assert sorted(lines_in_order(quads)) == list(range(len(quads)))
+
+
+def test_legacy_is_the_order_of_paddleocr() -> None:
+    page = sloped(FORM, 3)
+    assert list(map(id, reading_order(page, legacy=True))) == list(map(id, sorted_boxes(page)))
+
+
+def test_modules_copied_from_older_releases_find_the_order_where_it_was() -> None:
+    assert geometry.reading_order is reading_order
+    assert regions.reading_order is regions_in_order
