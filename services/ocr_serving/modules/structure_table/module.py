@@ -157,6 +157,10 @@ class StructureTable(Module):
                 lambda part: self.structurer(part, params),
                 self.ocr.recognizer,
             )
+        if table.cut:
+            self.warnings.append(
+                f"a table is longer than the network can tell: its HTML ends after {table.html.count('<tr>')} rows"
+            )
         return {
             "html": table.html,
             "cell_bbox": (table.cells / scale).tolist(),

@@ -98,6 +98,27 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     return wrong / len(boxes)
 
 
+def missed_gutters(grid: Grid, words: Rectangles, gutters: Sequence[float], height: float) -> float:
+    """How many lines of text have words of one cell on both sides of a gutter that runs through all of the table.
+
+    `gutters` are places x that no word covers, or nearly none, each the middle of a wide space.
+    """
+    if not len(words):
+        return 0.0
+    where = homes(grid, words)
+    lines = rows_of_text(words, height)
+    missed = 0
+    for x in gutters:
+        parted = 0
+        for line in lines:
+            left = [n for n in line if words[n, 2] <= x]
+            right = [n for n in line if words[n, 0] >= x]
+            if left and right and where[left[-1]] is not None and where[left[-1]] == where[right[0]]:
+                parted += grid.cells[int(where[left[-1]] or 0)].columns == 1
+        missed += parted if parted >= max(2, 0.5 * len(lines)) else 0
+    return float(missed)
+
+
 def _two_columns(boxes: Rectangles, height: float) -> float:
     """Texts of one cell that stand beside another with a gutter between."""
     wide = 0

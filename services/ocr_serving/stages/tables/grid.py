@@ -76,6 +76,22 @@ def covering(cells: Sequence[GridCell], rows: int, columns: int) -> list[GridCel
     return sorted(kept)
 
 
+def without_margins(grid: Grid, boxes: Rectangles) -> Grid:
+    """`grid` without the rows above the first and below the last in which a text has its middle."""
+    rows = grid.size[0]
+    at = np.searchsorted(grid.levels, (boxes[:, 1] + boxes[:, 3]) / 2, side="right") - 1
+    held = at[(at >= 0) & (at < rows)]
+    if not len(held) or (held.min() == 0 and held.max() == rows - 1):
+        return grid
+    first, last = int(held.min()), int(held.max())
+    cells = []
+    for cell in grid.cells:
+        start, end = max(cell.row, first), min(cell.row + cell.rows, last + 1)
+        if start < end:
+            cells.append(GridCell(start - first, cell.column, end - start, cell.columns))
+    return Grid(sorted(cells), grid.levels[first : last + 2], grid.uprights, max(0, grid.head - first))
+
+
 class Plan(NamedTuple):
     """What a network's tokens say: cells on a grid, in the order of the tokens, the size of the grid, and rows of the head."""
 

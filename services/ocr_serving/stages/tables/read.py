@@ -15,13 +15,13 @@ from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import Structure
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted
-from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan
+from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_margins
 from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
-from ocr_serving.stages.tables.spaced import spaced
+from ocr_serving.stages.tables.spaced import spaced, wide_gutters
 from ocr_serving.stages.tables.spans import with_headings, with_spans
-from ocr_serving.stages.tables.words import cell_lines, gaps, rows_of_text
+from ocr_serving.stages.tables.words import cell_lines, rows_of_text, words
 
 STRIP = 24
 """Lines of text that the network is shown at once; it stops after some 500 tokens, and sees long tables too small."""
@@ -74,9 +74,9 @@ def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structu
     found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
     homes = [*where, *found_in]
     all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
-    words = [*said, *(text for _, text in found)]
+    said_all = [*said, *(text for _, text in found)]
     contents = [
-        html.escape(_content([index for index, home in enumerate(homes) if home == cell], all_boxes, words, height))
+        html.escape(_content([index for index, home in enumerate(homes) if home == cell], all_boxes, said_all, height))
         for cell in range(len(grid.cells))
     ]
     placed = {line for line, home in zip(pieces.lines, where, strict=True) if home is not None}
@@ -149,18 +149,20 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, netw
         drawn = drawn._replace(head=network.head)
     parts = _words(picture, boxes)
     by_space = spaced(parts, rules, height)
+    gutters = wide_gutters(parts, by_space, height) if by_space is not None else []
     candidates = [(network, LEARNED), (drawn, DRAWN), (by_space, 0.0)]
     best: tuple[float, Grid, Pieces] | None = None
     for candidate, favour in candidates:
         if candidate is None:
             continue
-        grid = candidate
+        grid = candidate if candidate is drawn else without_margins(candidate, boxes)
         pieces = cut_at(grid, boxes, rules, picture, height)
         if candidate is not drawn:
             grid = with_spans(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
         if candidate is by_space:
             grid = with_headings(grid, explain.homes(grid, pieces.boxes))
         faults = explain.faults(grid, pieces.boxes, rules, height) - favour
+        faults += explain.missed_gutters(grid, parts, gutters, height) / len(boxes)
         if best is None or faults < best[0]:
             best = (faults, grid, pieces)
     if best is None:
@@ -187,9 +189,7 @@ def _words(picture: Image, boxes: Rectangles) -> Rectangles:
     """Lines of text cut into words."""
     parts: list[list[float]] = []
     for x1, y1, x2, y2 in boxes.tolist():
-        spaces = gaps(picture, (x1, y1, x2, y2))
-        starts, ends = [x1, *(end for _, end in spaces)], [*(start for start, _ in spaces), x2]
-        parts += [[start, y1, end, y2] for start, end in zip(starts, ends, strict=True)]
+        parts += [[start, y1, end, y2] for start, end in words(picture, (x1, y1, x2, y2))]
     return np.array(parts, np.float64).reshape(-1, 4)
 
 

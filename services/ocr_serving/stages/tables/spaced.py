@@ -77,6 +77,22 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
     return np.array([float(left), *sorted(borders), float(right)])
 
 
+def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:
+    """Borders of columns of `grid`, by spaces, that lie in a wide gutter: the middle of each."""
+    lines = rows_of_text(boxes, height)
+    found = []
+    for x in grid.uprights[1:-1].tolist():
+        spaces = []
+        for line in lines:
+            before = boxes[line, 2][boxes[line, 2] <= x].max(initial=-np.inf)
+            behind = boxes[line, 0][boxes[line, 0] >= x].min(initial=np.inf)
+            spaces.append((before, behind))
+        low, high = np.percentile([a for a, _ in spaces], 90), np.percentile([b for _, b in spaces], 10)
+        if high - low >= GUTTER * height and len(lines) >= LEAST_LINES:
+            found.append(float(low + high) / 2)
+    return found
+
+
 def _supported(boxes: Rectangles, lines: list[list[int]], low: float, high: float, height: float) -> bool:
     """Whether most lines of text have a word that ends shortly before, and one that begins shortly behind, a narrow gutter."""
     if high - low < NARROW * height or len(lines) < LEAST_LINES:

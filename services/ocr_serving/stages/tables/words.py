@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from ocr_serving.stages.tables.picture import Rectangles
 
 GAP = 0.22
 """Height of a line; words of one are at least so far apart."""
+
+INSET = 0.2
+"""Share of a line's height, above and below, that is room and not letters."""
 
 
 def rows_of_text(boxes: Rectangles, height: float) -> list[list[int]]:
@@ -36,18 +41,27 @@ def ink(picture: Image) -> NDArray[np.bool_]:
     return marked
 
 
-def gaps(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
-    """Stretches x1, x2 of a line of text without ink, between words, from left to right."""
+def words(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """Where words of a line of text begin and end, x1, x2 from left to right, by their ink; the line's own sides where it has none."""
     x1, y1, x2, y2 = (int(side) for side in box)
-    inset = max(1, int(0.15 * (y2 - y1)))
+    inset = max(1, int(INSET * (y2 - y1)))
     part = picture[max(0, y1 + inset) : max(0, y2 - inset), max(0, x1) : max(0, x2)]
     if part.size == 0:
-        return []
-    clear = ~ink(part).any(axis=0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], clear, [False]]).astype(np.int8)))
-    found = [(max(0, x1) + int(start), max(0, x1) + int(end)) for start, end in edges.reshape(-1, 2)]
-    least = max(2.0, GAP * (y2 - y1))
-    return [(start, end) for start, end in found if end - start >= least and start > max(0, x1) and end < x1 + part.shape[1]]
+        return [(box[0], box[2])]
+    printed = ink(part).any(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], printed, [False]]).astype(np.int8))).reshape(-1, 2) + max(0, x1)
+    found: list[list[float]] = []
+    for start, end in edges.tolist():
+        if found and start - found[-1][1] < max(2.0, GAP * (y2 - y1)):
+            found[-1][1] = float(end)
+        else:
+            found.append([float(start), float(end)])
+    return [(start, end) for start, end in found] or [(box[0], box[2])]
+
+
+def gaps(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
+    """Stretches x1, x2 of a line of text without ink, between words, from left to right."""
+    return [(left[1], right[0]) for left, right in pairwise(words(picture, box))]
 
 
 def cell_lines(picture: Image, cell: NDArray[np.float64], boxes: Rectangles, height: float) -> NDArray[np.float64] | None:
