@@ -61,6 +61,11 @@ class Pieces(NamedTuple):
 
 def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structurer, recognizer: Recognizer) -> TableText:
     """The table that `picture` shows, whose lines of text `quads` say `texts`."""
+    blank = [not text.strip() for text in texts]
+    if any(blank):
+        kept = [index for index, nothing in enumerate(blank) if not nothing]
+        table = read(picture, quads[kept], [texts[index] for index in kept], structurer, recognizer)
+        return table._replace(unmatched=[kept[index] for index in table.unmatched])
     if not len(quads):
         return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
     ready, boxes, rules, members = _ready(picture, quads)

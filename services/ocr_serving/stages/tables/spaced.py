@@ -15,14 +15,18 @@ from ocr_serving.stages.tables.words import rows_of_text
 GUTTER = 0.5
 """Heights of a line that a gutter is wide."""
 
-NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.15, 0.9, 0.7, 4
-"""A gutter of so many heights of a line at least is one where words stand no further apart about it in so large a share of lines."""
+NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.36, 0.9, 0.7, 4
+"""A narrower gutter, of so many heights of a line at least and so wider than a space between words, is one where words stand no
+further apart about it, in so large a share of so many lines at least."""
 
 ONE_LINE = 0.85
 """Share of the bands between rules that hold a column with one line only, where each band is a row."""
 
 CROSSED = 0.08
 """Share of the lines of text that may cross a gutter: headings over several columns, and lines found as one."""
+
+SEVERAL = 6
+"""Lines of text of which one may cross a gutter."""
 
 FULL = 0.8
 """Share of the table's width, or height, that a rule must have to part rows, or columns, all through."""
@@ -59,7 +63,7 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
         for x1, _, x2, _ in boxes[line].tolist():
             covered[int(x1) - left : int(x2) - left + 1] = True
         crossed += covered
-    free = crossed <= CROSSED * len(lines)
+    free = crossed <= max(CROSSED * len(lines), 1.0 if len(lines) >= SEVERAL else 0.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
     borders = []
     for start, end in edges.tolist():

@@ -42,7 +42,7 @@ def ink(picture: Image) -> NDArray[np.bool_]:
 
 
 def words(picture: Image, box: tuple[float, float, float, float]) -> list[tuple[float, float]]:
-    """Where words of a line of text begin and end, x1, x2 from left to right, by their ink; the line's own sides where it has none."""
+    """Where words of a line of text begin and end, x1, x2 from left to right, by their ink; the line's sides where it has none."""
     x1, y1, x2, y2 = (int(side) for side in box)
     inset = max(1, int(INSET * (y2 - y1)))
     part = picture[max(0, y1 + inset) : max(0, y2 - inset), max(0, x1) : max(0, x2)]
