@@ -16,7 +16,7 @@ Entry = tuple[str, int, int]
 
 
 def drawn(
-    rows: Sequence[Sequence[str | Entry]], style: Style = "ruled", *, size: int = 20, pad: int = 10, margin: int = 30
+    rows: Sequence[Sequence[str | Entry]], style: Style = "ruled", *, size: int = 20, pad: int = 16, margin: int = 30
 ) -> NDArray[np.uint8]:
     """A picture, BGR, of the table that `rows` tell as HTML does; columns are as wide as their texts."""
     font = ImageFont.load_default(size)
