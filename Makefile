@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,7 +26,11 @@ setup: $(DEV_STAMP)  ## make the environment .venv with everything that tests an
 run: $(RUN_STAMP)  ## serve a module, read a page with it, go on serving: make run [MODULE=ocr_det] [PORT=8865]
 	@$(BIN)/ocr-serving start -m $(MODULE) --host 127.0.0.1 $(if $(PORT),-p $(PORT)) --try
 
-test: $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models
+.PHONY: needs
+needs:
+	@$(PYTHON) tests/helpers/needs.py
+
+test: needs $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models; says first what is missing
 	@$(BIN)/ocr-serving models pull --all
 	@$(BIN)/python -m pytest
 
@@ -71,6 +75,9 @@ bench-serving: $(BENCH_STAMP)  ## pages/s against clients, beside PaddleX, rapid
 
 bench-gpu: $(if $(filter cpu,$(DEVICE)),$(RUN_STAMP),$(GPU_STAMP))  ## batching on a GPU: pages/s, busy share, F1, memory: make bench-gpu DATA=folder [DEVICE=cpu]
 	@$(if $(filter cpu,$(DEVICE)),$(VENV),$(GPU_VENV))/bin/python -m benchmarks.gpu --device $(DEVICE) --data $(or $(DATA),$(error name the folder of pages: make bench-gpu DATA=...)) $(ARGS)
+
+bench-attack: $(DEV_STAMP)  ## probes and a paying client while thousands of connections are only held: make bench-attack [ARGS="--seconds 60"]
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.attack $(ARGS)
 
 bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: seconds, writes, memory
 	@PYTHONPATH=tests:operator $(BIN)/python -m benchmarks.reconciling

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
+from benchmarks import altered
 from benchmarks.library import pages, report, support
 from benchmarks.library.pages import Page, WordCount
 from ocr_serving import machine, models
@@ -49,15 +50,22 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     workers = machine.cpu_count()
     init_args = {"precision": args.precision, "engine": args.engine}
     rows: list[Row] = []
-    for model_set in models.model_sets() if "all" in args.models else args.models:
+    altered_rows: list[altered.AlteredRow] = []
+    carried = [name for name, entry in models.model_sets().items() if all(models.is_present(model) for model in entry.models)]
+    for model_set in carried if "all" in args.models else args.models:
         with support.serve(model_set, workers=workers, init_args=init_args) as service:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
+            for kind in sets if args.altered else ():
+                altered_rows += altered.measure(service, model_set, kind, sets[kind][: args.altered], workers)
     print(f"\n{workers} workers, as many clients, {', '.join(init_args.values())}\n\n{table(rows)}")
+    if altered_rows:
+        print(f"\n{altered.table(altered_rows)}")
     return {
         "workers": workers,
         **init_args,
         "rows": [asdict(row) for row in rows],
-        "reached": all(row.reached is not False for row in rows),
+        "altered": [asdict(row) for row in altered_rows],
+        "reached": all(row.reached is not False for row in rows) and all(row.reached for row in altered_rows),
     }
 
 
@@ -113,6 +121,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--limit", type=support.positive, metavar="N", help="only the first N pages of each set; figures are then not judged"
+    )
+    parser.add_argument(
+        "--altered",
+        type=int,
+        default=10,
+        metavar="N",
+        help="read the first N pages of each set turned and in long pictures as well (default %(default)s; 0: none)",
     )
     return support.run("benchmarks.accuracy", measure, parser.parse_args(argv))
 

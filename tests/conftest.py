@@ -7,11 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from helpers import needs
 from helpers.operator_fixtures import api_server, namespace, operator
 from helpers.services import ECHO, Service, serve
 from helpers.site import site
 
 __all__ = ["api_server", "namespace", "operator", "site"]
+
+ON_AN_API_SERVER = {"api_server", "helm", "cluster"}
+"""Fixtures that need what Go builds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with a sentence, what this machine lacks something for; in CI it fails instead."""
+    reasons = {need.marker: need.reason for need in needs.NEEDS}
+    for item in items:
+        if ON_AN_API_SERVER & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.api_server)
+        for marker, reason in reasons.items():
+            if reason and not needs.is_ci() and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason))
 
 
 @pytest.fixture(scope="session")

@@ -100,13 +100,16 @@ def invoice() -> Callable[[str], bytes]:
 @pytest.mark.models
 def test_accuracy_reads_pages_through_a_service(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--data", str(data), "--models", "PP-OCRv6_tiny", "--json", str(tmp_path / "out.json")]
-    assert accuracy.main(command) == 1
+    assert accuracy.main([*command, "--altered", "0"]) == 1
     forms, receipts = json.loads((tmp_path / "out.json").read_text())["rows"]
     assert (forms["word_f1"], forms["reached"]) == (0.5, False)
     assert (receipts["word_f1"], receipts["reached"]) == (1.0, True)
     assert 0 < receipts["cpu_s_per_page"] < 60
     assert "MISSED" in capsys.readouterr().out
     assert accuracy.main([*command, "--limit", "1"]) == 0
+    rows = json.loads((tmp_path / "out.json").read_text())["altered"]
+    assert [row["altered"] for row in rows] == 2 * ["turned by 90", "turned by 180", "turned by 270", "5 in one"]
+    assert all(row["word_f1"] == row["as_they_are"] for row in rows)
 
 
 @pytest.mark.models

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,6 +24,7 @@ from ocr_operator.cli import parser
 from ocr_operator.metrics import Metrics as OperatorMetrics
 from ocr_operator.names import CHILD_KINDS
 from ocr_serving.server.metrics import Metrics
+from ocr_serving.server.pool import PoolState
 
 Helm = Callable[..., subprocess.CompletedProcess[str]]
 Render = Callable[..., list[dict[str, Any]]]
@@ -68,6 +70,7 @@ def test_renders_as_the_snapshot(values: Path, helm: Helm) -> None:
     assert rendered == snapshot.read_text(), "UPDATE_SNAPSHOTS=1 writes them anew"
 
 
+@pytest.mark.api_server
 def test_generated_files_are_current() -> None:
     assert generate.stale() == [], "run `make manifests`"
 
@@ -181,7 +184,7 @@ def test_the_test_asks_each_module_where_the_operator_puts_it(values: Path, rend
 
 
 def test_dashboards_ask_for_metrics_that_exist() -> None:
-    state = SimpleNamespace(busy=0, waiting=0, max_queue=0, ready=0, workers=0, restarts=0, pids=[])
+    state = SimpleNamespace(**dict.fromkeys((field.name for field in fields(PoolState)), 0) | {"pids": ()})
     served, operated = Metrics(), OperatorMetrics()
     served.watch(cast(Any, SimpleNamespace(state=lambda: state)))
     text = generate_latest(served.registry).decode() + operated.text().decode()

@@ -29,6 +29,7 @@ class Echo(Module):
     def _initialize(self, use_gpu: bool = False, refuse: bool = False) -> None:
         if refuse:
             raise RuntimeError("refused as asked")
+        self.kept: list[bytearray] = []
         self.scale = self.params_overrides.get("scale", read_params().scale)
 
     def predict(
@@ -37,6 +38,8 @@ class Echo(Module):
         paths: Sequence[str] = (),
         *,
         delay: float = 0.0,
+        pause: float = 0.0,
+        keep_mb: int = 0,
         fault: str | None = None,
     ) -> list[Size | list[Size]]:
         with self.stage("wait"):
@@ -47,11 +50,14 @@ class Echo(Module):
             raise ValueError("secret detail")
         if fault == "nan":
             return [{"height": 0, "width": 0, "mean": float("nan"), "pid": 0}]
+        # Written to, so that it is resident.
+        self.kept += [bytearray(os.urandom(1) * (1 << 20)) for _ in range(keep_mb)]
         found: list[Size | list[Size]] = []
-        for image in self.read(images, paths):
+        for image in self.in_time(self.read(images, paths)):
             if image is None:
                 found.append([])
             else:
+                time.sleep(pause)
                 height, width = image.shape[:2]
                 found.append(
                     {"height": height * self.scale, "width": width * self.scale, "mean": float(image.mean()), "pid": os.getpid()}

@@ -8,16 +8,14 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from helpers.services import Service
-
 HEAD = b"POST /predict/echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @dataclass
 class Attackers:
-    """Open connections to a service."""
+    """Open connections to a service on this machine."""
 
-    service: Service
+    port: int
     held: list[socket.socket] = field(default_factory=list)
 
     def hold(self, count: int, sends: bytes = b"") -> None:
@@ -30,7 +28,7 @@ class Attackers:
 
     def connect(self) -> socket.socket:
         """Open one, and keep it."""
-        caller = socket.create_connection(("127.0.0.1", self.service.port), timeout=20)
+        caller = socket.create_connection(("127.0.0.1", self.port), timeout=20)
         self.held.append(caller)
         return caller
 
@@ -58,11 +56,11 @@ def read(caller: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def attackers(service: Service) -> Iterator[Attackers]:
+def attackers(port: int) -> Iterator[Attackers]:
     """Who leave when the block ends. The limit of open files is raised as far as it may be."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    crowd = Attackers(service)
+    crowd = Attackers(port)
     try:
         yield crowd
     finally:

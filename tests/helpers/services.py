@@ -50,9 +50,16 @@ class Service:
         lines = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return {name: float(value) for name, value in lines}
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The JSON lines logged so far."""
-        return [json.loads(line) for line in self.output.read_text().splitlines() if line.startswith("{")]
+    def lines(self, request_id: str = "") -> list[dict[str, Any]]:
+        """The JSON lines logged so far; with a request's id those about it, once the one that says its code is there."""
+        if request_id:
+            wait_until(lambda: any("code" in line for line in self._about(request_id)), f"the log to tell of {request_id}")
+            return self._about(request_id)
+        whole = self.output.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
+    def _about(self, request_id: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line.get("request_id") == request_id]
 
     @property
     def port(self) -> int:
@@ -97,7 +104,7 @@ def serve(
 
     `under` is a command that runs the rest of its line, such as `prlimit --nofile=256`.
     """
-    port = free_port()
+    port = settings.get("port") or free_port()
     config = {
         "modules_info": modules,
         "port": port,

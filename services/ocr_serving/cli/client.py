@@ -103,13 +103,13 @@ def _send(client: Client, image_files: Sequence[Path], output: files.Output, thr
 
 
 def _draw(file: Path, data: bytes, entries: Sequence[Any], output: files.Output, dpi: int) -> None:
-    is_pdf = pages.is_pdf(data)
+    has_pages = pages.has_pages(data)
     # A page too large is rendered smaller by a service with the default limit; a picture was sent as it is.
-    most = images.Limits().max_pixels if is_pdf else files.MOST_PIXELS
+    most = images.Limits().max_pixels if pages.is_pdf(data) else files.MOST_PIXELS
     limits = images.Limits(max_pixels=most, max_pdf_pages=files.MOST_PAGES, pdf_dpi=dpi)
     for number, (page, entry) in enumerate(zip(pages.from_bytes(data, where=str(file), limits=limits), entries, strict=False), 1):
         if not isinstance(page, images.Undecodable | pages.Remark):
-            output.picture(file, page, entry, number if is_pdf else None)
+            output.picture(file, page, entry, number if has_pages else None)
 
 
 def _lines(entries: Sequence[Any]) -> list[str]:

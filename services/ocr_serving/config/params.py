@@ -19,6 +19,7 @@ from ocr_serving.validation import Frozen, did_you_mean, validated
 SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
+Lang = Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"]
 ReadingOrder = Literal["columns", "legacy"]
 Resize = Literal["area", "linear"]
 TableEngine = Literal["combined", "network"]
@@ -197,6 +198,27 @@ class RecognitionParams(Params):
         None, description="A file with one character a line; without it, the dictionary that the model carries."
     )
     use_space_char: bool = Field(True, description="Whether the dictionary has a space added at its end.")
+    lang: Lang | None = Field(
+        None,
+        description=(
+            "The language or script whose recogniser reads the lines; unset, that of rec_model_dir; auto: where a page reads badly,"
+            " the surest of those that are on this machine."
+        ),
+    )
+    lang_model_dirs: Mapping[Lang, str] = Field(
+        default_factory=dict, description="Recognisers of your own for languages: names of `ocr-serving models list`, or folders."
+    )
+    suggest_lang: bool = Field(
+        True, description="Say in `msg` where a page reads badly and which lang to try; never beside rec_width legacy."
+    )
+    text_direction: Literal["logical", "visual"] = Field(
+        "logical", description="Arabic and Hebrew in the order in which they are read, or visual, as they stand on the page."
+    )
+
+    @property
+    def suggests_lang(self) -> bool:
+        """Whether pages that read badly are told: the old server knew nothing of languages."""
+        return (self.suggest_lang or self.lang == "auto") and self.rec_width != "legacy"
 
 
 class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
@@ -211,6 +233,17 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
     drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
+    use_doc_orientation_classify: bool | None = Field(
+        None, description="Whether pages that lie on their side or on their head are read upright; unset, see rec_width."
+    )
+    doc_orientation_classify_model_dir: str = Field(
+        "text_image_orientation", description="The classifier of pages: a name of `ocr-serving models list`, or a folder."
+    )
+
+    @property
+    def turns_pages(self) -> bool:
+        """Whether pages that lie on their side or on their head are read upright."""
+        return not self.legacy if self.use_doc_orientation_classify is None else self.use_doc_orientation_classify
 
     @property
     def legacy(self) -> bool:

@@ -64,8 +64,22 @@ class ServiceConfig(Frozen):
     max_pixels: int = Field(
         50_000_000, ge=1, description="Most pixels of one image; of all images of a request together, four times as many."
     )
-    max_pdf_pages: int = Field(20, ge=1, description="Most pages of a PDF that are read; a cut is said in `msg`.")
+    max_pdf_pages: int = Field(20, ge=1, description="Most pages of a PDF or TIFF that are read; a cut is said in `msg`.")
     pdf_dpi: int = Field(200, ge=36, le=1200, description="Resolution that the pages of a PDF are rendered at.")
+    page_timeout_s: float = Field(
+        5,
+        gt=0,
+        le=3600,
+        description="Most seconds of CPU time that decoding a page may take; a request, six times as many.",
+    )
+    page_memory_mb: int = Field(1024, ge=64, description="Most memory that decoding a page may take, in MiB.")
+    decoding: Literal["full", "legacy"] = Field(
+        "full",
+        description=(
+            "legacy reads the first page of a TIFF, lays transparency over white, leaves faint pages as they are, and answers 413"
+            " to a request in which one image is too large."
+        ),
+    )
     max_queue: NonNegativeInt | None = Field(
         None, description="Requests that may wait for a worker, beyond which callers get 503; unset, 16 for each worker."
     )

@@ -4,60 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
-import io
-import re
-import warnings
-from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import PIL.ExifTags
-import PIL.Image
-from numpy.typing import NDArray
 
-from ocr_serving.errors import InputError, TooLargeError
-from ocr_serving.validation import Frozen
+from ocr_serving.decoding import bounded, headers, pixels
+from ocr_serving.decoding.headers import Header
+from ocr_serving.decoding.limits import Allowance, Limits, Undecodable
+from ocr_serving.decoding.pixels import Image
+from ocr_serving.errors import InputError, TooLargeError, UnavailableError
 
-# `Limits.max_pixels` decides, with an answer of its own; Pillow only reads headers here.
-PIL.Image.MAX_IMAGE_PIXELS = None
-
-HEADERS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "SUN")
-"""Formats whose headers Pillow reads here: those OpenCV decodes. Its readers of all others stay away from strangers' bytes."""
+__all__ = ["Allowance", "Image", "Limits", "Undecodable", "bytes_from_base64", "from_bytes"]
 
 MAX_SIDE = 1_000_000
 """Longest side that libpng, and all but so OpenCV, decodes."""
-
-MAX_SCANS = 100
-"""Scans of a progressive JPEG: encoders write about ten, each of a few bytes costs a pass over all pixels."""
-
-STRIP = 256
-"""Rows of a transparent picture that are laid over white at once: 16-bit intermediates of a whole page would take a gigabyte."""
-
-Image = NDArray[np.uint8]
-"""Pixels, BGR, shape (H, W, 3), in the frame `cv2.imread` gives: EXIF orientation applied."""
-
-
-class Limits(Frozen):
-    """How much one request may ask for. `max_pixels` counts the pixels of one image, or of one page of a PDF."""
-
-    max_images: int = 64
-    max_pixels: int = 50_000_000
-    max_pdf_pages: int = 20
-    pdf_dpi: int = 200
-
-    @property
-    def max_pixels_together(self) -> int:
-        """Pixels of all images of one request, since they are in memory at once."""
-        return 4 * self.max_pixels
-
-
-@dataclass(frozen=True)
-class Undecodable:
-    """Why an image could not be decoded, as a sentence."""
-
-    reason: str
 
 
 def bytes_from_base64(text: str, *, where: str) -> bytes:
@@ -81,127 +41,110 @@ def bytes_from_base64(text: str, *, where: str) -> bytes:
     return data
 
 
-def from_bytes(data: bytes, *, where: str, limits: Limits) -> Image | Undecodable:
+def from_bytes(data: bytes, *, where: str, limits: Limits, allowance: Allowance | None = None) -> Image | Undecodable:
     """Decode the bytes of an image file (what OpenCV reads: JPEG, PNG, BMP, WebP, TIFF, GIF's first frame, …).
 
-    16 bits become 8, CMYK and palettes become BGR, transparency is laid over white. Raises TooLargeError.
+    16 bits become 8, CMYK and palettes become BGR, transparency is laid over what it contrasts with. What may cost more than its
+    size says is decoded in a process of its own, within limits and within what `allowance` has left. Raises TooLargeError, and
+    UnavailableError where memory is short.
     """
-    header = _header(data)
-    if header is not None and header.width * header.height > limits.max_pixels:
-        raise TooLargeError(
-            f"{where} has {header.width}x{header.height} pixels, over the limit of {limits.max_pixels} (max_pixels): "
-            "send it smaller."
-        )
-    if header is not None and max(header.width, header.height) > MAX_SIDE:
-        raise TooLargeError(f"{where} has {header.width}x{header.height} pixels: no side may be longer than {MAX_SIDE}.")
-    trap = _trap(data)
-    if trap is not None:
-        return Undecodable(f"{where} cannot be decoded: {trap}")
-    flags = cv2.IMREAD_UNCHANGED if header is not None and header.alpha else cv2.IMREAD_COLOR
+    header = headers.read(data)
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if not headers.is_light(header, data):
+            check_size(header, limits)
+            return _elsewhere(data, header, where, limits, allowance or Allowance())
+        found = decoded(data, limits, header)
+    except TooLargeError as exc:
+        raise TooLargeError(f"{where} {exc}") from None
+    except MemoryError:
+        raise UnavailableError(f"Memory is too short to decode {where} now: send it again later.") from None
+    return Undecodable(f"{where} cannot be decoded: {found.reason}") if isinstance(found, Undecodable) else found
+
+
+def _elsewhere(data: bytes, header: Header | None, where: str, limits: Limits, allowance: Allowance) -> Image | Undecodable:
+    why = headers.foreign(data) if header is None else headers.trap(data)
+    if why is not None:
+        return Undecodable(f"{where} cannot be decoded: {why if header else f'it is {why}, which is not read here: {CONVERT}'}")
+    with bounded.File(data, "tiff" if headers.is_tiff(data) else "picture", limits, allowance) as file:
+        found = file.page(0)
+    if isinstance(found, bounded.Decoded):
+        return found.image
+    if found.why == "large":
+        raise TooLargeError(found.detail)
+    return Undecodable(f"{where} cannot be decoded: {found.detail or UNKNOWN}")
+
+
+CONVERT = "send it as a JPEG, PNG or PDF"
+
+UNKNOWN = "it is not an image file that OpenCV reads, or it is damaged"
+
+
+def check_size(header: Header | None, limits: Limits) -> None:
+    """Raise TooLargeError, with a sentence that wants its subject, where a picture has too many pixels or too long a side."""
+    if header is None:
+        return
+    size = f"has {header.width}x{header.height} pixels"
+    if header.width * header.height > limits.max_pixels:
+        raise TooLargeError(f"{size}, over the limit of {limits.max_pixels} (max_pixels): send it smaller.")
+    if max(header.width, header.height) > MAX_SIDE:
+        raise TooLargeError(f"{size}: no side may be longer than {MAX_SIDE}.")
+
+
+def decoded(data: bytes, limits: Limits, header: Header | None = None) -> Image | Undecodable:
+    """The picture in `data`, decoded in this process; the reason against it wants its subject, as do those of TooLargeError.
+
+    Raises MemoryError.
+    """
+    header = header or headers.read(data)
+    check_size(header, limits)
+    trap = headers.trap(data)
+    return Undecodable(trap) if trap is not None else from_opencv(data, header, limits)
+
+
+BYTES_A_PIXEL = 12
+"""What decoders take at the most for a pixel, their own planes and ours."""
+
+
+def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 0) -> Image | Undecodable:
+    """A page of what OpenCV reads, as `decoded`."""
+    full = limits.decoding == "full"
+    flags = cv2.IMREAD_UNCHANGED if header is not None and header.alpha else cv2.IMREAD_COLOR
+    found = _opencv(data, flags, page)
+    if found is None and header is not None and header.format == "TIFF" and full:
+        # 12 bits packed are read only as they are.
+        found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
+    if found is None:
+        if header is not None:
+            # OpenCV keeps it to itself when memory was what it lacked.
+            np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
+        return Undecodable(UNKNOWN)
+    if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
+        deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
+        found = found if deeper is None else pixels.full_range(deeper)
+    image = pixels.turned(
+        pixels.bgr(found, "contrast" if full else "white"), header.orientation if header is not None and page == 0 else 1
+    )
+    return pixels.stretched(image) if full else image
+
+
+DEEP = ("TIFF", "PNG", "PPM", "JPEG2000")
+"""Formats of 16 bits, …"""
+
+DARK = 63
+"""… and the brightest level, of 8 bits, of a picture that uses no more than the lower 14 of them."""
+
+
+def _opencv(data: bytes, flags: int, page: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.uint16]] | None:
+    encoded = np.frombuffer(data, np.uint8)
+    try:
+        if page == 0:
+            return cv2.imdecode(encoded, flags)  # type: ignore[return-value]
+        whole, found = cv2.imdecodemulti(encoded, flags, range=(page, page + 1))
+        return found[0] if whole and found else None  # type: ignore[return-value]
     except cv2.error as exc:
         # A size that only OpenCV could read from the header, stopped by OPENCV_IO_MAX_IMAGE_PIXELS or its limit of a side.
         if "CV_IO_MAX_IMAGE" in str(exc):
-            raise TooLargeError(
-                f"{where} has more than {limits.max_pixels} pixels (max_pixels) or a side over {MAX_SIDE}: send it smaller."
-            ) from None
-        pixels = None
-    if pixels is None:
-        return Undecodable(f"{where} cannot be decoded: it is not an image file that OpenCV reads, or it is damaged")
-    return _turned(over_white(pixels), header.orientation if header is not None else 1)
-
-
-def over_white(pixels: NDArray[Any]) -> Image:
-    """Lay an image of shape (H, W), (H, W, 3) or (H, W, 4), 8 or 16 bits, over white: BGR uint8 of shape (H, W, 3)."""
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        opaque = np.empty((*pixels.shape[:2], 3), np.uint8)
-        for top in range(0, len(pixels), STRIP):
-            part = _eight_bits(pixels[top : top + STRIP])
-            alpha = part[:, :, 3:].astype(np.uint16)
-            opaque[top : top + STRIP] = (part[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-        return opaque
-    pixels = _eight_bits(pixels)
-    if pixels.ndim == 2:
-        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), np.uint8)
-    return np.ascontiguousarray(pixels, np.uint8)
-
-
-def _eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint16:
-        return (pixels >> 8).astype(np.uint8)
-    return np.asarray(pixels if pixels.dtype == np.uint8 else cv2.convertScaleAbs(pixels), np.uint8)
-
-
-def _turned(pixels: Image, orientation: int) -> Image:
-    """Undo one of EXIF's eight orientations: exchange the axes of the last four, then mirror (1 left-right, 0 up-down, -1 both)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = np.asarray(cv2.transpose(pixels), np.uint8)
-    mirror = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
-    return pixels if mirror is None else np.asarray(cv2.flip(pixels, mirror), np.uint8)
-
-
-@dataclass(frozen=True)
-class _Header:
-    """Size in pixels as stored, whether there is transparency, and the EXIF orientation that the decoder will not apply."""
-
-    width: int
-    height: int
-    alpha: bool
-    orientation: int
-
-
-def _header(data: bytes) -> _Header | None:
-    """What the first bytes say, without decoding; None where Pillow does not know the format."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with PIL.Image.open(io.BytesIO(data), formats=HEADERS) as image:
-                # OpenCV gives the transparency of grey images for PNG alone.
-                alpha = image.mode == "RGBA" or "transparency" in image.info or (image.mode == "LA" and image.format == "PNG")
-                # OpenCV turns what it reads as colour, not what it reads unchanged, and never AVIF; TIFF always.
-                ours = image.format == "AVIF" or (alpha and image.format in ("PNG", "WEBP"))
-                return _Header(image.width, image.height, alpha, _orientation(image.info.get("exif", b"")) if ours else 1)
-    except Exception:  # noqa: BLE001  Pillow raises many types on damaged files; the decoder has the last word
+            raise TooLargeError(f"has more pixels than max_pixels allows, or a side over {MAX_SIDE}: send it smaller.") from None
+        if exc.code == cv2.Error.STS_NO_MEM:
+            raise MemoryError from None
         return None
-
-
-def _orientation(exif: bytes) -> int:
-    tags = PIL.Image.Exif()
-    with contextlib.suppress(Exception):
-        tags.load(exif)
-    found = tags.get(PIL.ExifTags.Base.Orientation, 1)
-    return found if isinstance(found, int) else 1
-
-
-def _trap(data: bytes) -> str | None:
-    """Why a small file would cost the decoder minutes or gigabytes; None where it would not."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n") and _png_chunk_overruns(data):
-        # libpng's caller reserves, and reads byte by byte, whatever length stands there: up to 4 GiB.
-        return "a PNG chunk says that it is longer than the file"
-    if data.startswith(b"\xff\xd8") and _jpeg_scans(data) > MAX_SCANS:
-        return f"a JPEG of more than {MAX_SCANS} scans"
-    return None
-
-
-def _png_chunk_overruns(data: bytes) -> bool:
-    at = 8
-    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 8 + int.from_bytes(data[at : at + 4])
-        if at > len(data):
-            return True
-        at += 4
-    return False
-
-
-JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
-START_OF_SCAN, END_OF_IMAGE = b"\xda", b"\xd9"
-
-
-def _jpeg_scans(data: bytes) -> int:
-    scans = 0
-    at = 2
-    while (marker := JPEG_MARKER.search(data, at)) and marker[1] != END_OF_IMAGE and scans <= MAX_SCANS:
-        scans += marker[1] == START_OF_SCAN
-        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2])
-    return scans

@@ -1,24 +1,24 @@
-"""What one entry of `images` holds: a picture, or a PDF with one picture a page."""
+"""What one entry of `images` holds: a picture, or a PDF or TIFF with one picture a page."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import numpy as np
-
-from ocr_serving.decoding import images
-from ocr_serving.decoding.images import Image, Limits, Undecodable
+from ocr_serving.decoding import bounded, headers, images
+from ocr_serving.decoding.limits import Allowance, Limits, Undecodable
+from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pixels import Image
+from ocr_serving.errors import TooLargeError, UnavailableError
 
 MAGIC = b"%PDF-"
-POINTS = 72
-"""A PDF measures in points, 72 to the inch."""
+
+SEARCHED = 1024
+"""Bytes at the beginning in which readers look for the magic ones: mail gateways and scanners put their own before it."""
 
 TOGETHER = 3
-"""Pages of one PDF that are in memory at once have up to this many times `max_pixels` together."""
+"""Pages of one document that are in memory at once have up to this many times `max_pixels` together."""
 
 
 @dataclass(frozen=True)
@@ -28,95 +28,122 @@ class Remark:
     text: str
 
 
+@dataclass(frozen=True)
+class LostPage(Undecodable):
+    """A page of a document that could not be decoded; the others may be."""
+
+
 Found = Image | Undecodable | Remark
 
 
 def is_pdf(data: bytes) -> bool:
-    """Whether the bytes begin as a PDF does; white space before it is forgiven, as readers do."""
-    return data[:1024].lstrip().startswith(MAGIC)
+    """Whether a PDF begins within the first 1024 bytes, as readers have it, and no picture before it."""
+    return MAGIC in data[: SEARCHED + len(MAGIC) - 1] and not data.startswith(PICTURES)
 
 
-def from_base64(text: str, *, where: str, limits: Limits) -> Iterator[Found]:
+PICTURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", *headers.TIFF_MAGIC)
+"""Beginnings of pictures that may well hold the magic bytes in a comment."""
+
+
+def has_pages(data: bytes) -> bool:
+    """Whether the entries that the file gives are pages, with numbers."""
+    return is_pdf(data) or headers.has_second_page(data)
+
+
+def from_base64(text: str, *, where: str, limits: Limits, allowance: Allowance | None = None) -> Iterator[Found]:
     """The picture or the pages of one entry of a request, all to be kept, and remarks on what was cut; as `from_bytes`.
 
     Raises InputError too.
     """
-    return from_bytes(images.bytes_from_base64(text, where=where), where=where, limits=limits, kept=True)
+    data = images.bytes_from_base64(text, where=where)
+    return from_bytes(data, where=where, limits=limits, kept=True, allowance=allowance)
 
 
-def from_bytes(data: bytes, *, where: str, limits: Limits, kept: bool = False) -> Iterator[Found]:
+def from_bytes(
+    data: bytes, *, where: str, limits: Limits, kept: bool = False, allowance: Allowance | None = None
+) -> Iterator[Found]:
     """The picture or the pages of a file, one after the other, and remarks on what was cut.
 
     `kept` says that the caller keeps all pages, so that there may not be too many of them.
 
-    A page is rendered at `pdf_dpi`, or at what `max_pixels` allows, with its annotations and form fields. A PDF that is damaged or
-    needs a password is one Undecodable. Raises TooLargeError for pictures as `images.from_bytes` does.
+    A page of a PDF is rendered at `pdf_dpi`, or at what `max_pixels` allows, with its annotations and form fields; one of a TIFF
+    has the size it has, and is left out where that is too large. A PDF that is damaged or needs a password is one Undecodable; so
+    is a picture with too many pixels, with `large`. Raises UnavailableError where memory is short.
     """
-    if is_pdf(data):
-        yield from _pdf_pages(data, where, limits, TOGETHER * limits.max_pixels if kept else math.inf)
+    allowance = allowance or Allowance()
+    if allowance.left <= 0 and not headers.is_light(headers.read(data), data):
+        yield Undecodable(f"{where} was not decoded: decoding the images before it took {limits.seconds_together:g} s of CPU time")
+    elif is_pdf(data) or (headers.is_tiff(data) and limits.decoding == "full"):
+        most = TOGETHER * limits.max_pixels if kept else math.inf
+        try:
+            yield from _Document(data, where, limits, allowance).pages(most)
+        except MemoryError:
+            raise UnavailableError(f"Memory is too short to decode {where} now: send it again later.") from None
     else:
-        yield images.from_bytes(data, where=where, limits=limits)
+        try:
+            yield images.from_bytes(data, where=where, limits=limits, allowance=allowance)
+        except TooLargeError as exc:
+            yield Undecodable(str(exc).removesuffix("."), large=True)
+            return
+        header = headers.read(data)
+        if header is not None and header.animated:
+            yield Remark(f"{where}: an animation, of which only the first picture was read")
 
 
-def _pdf_pages(data: bytes, where: str, limits: Limits, most: float) -> Iterator[Found]:
-    # Only those who send a PDF pay for loading PDFium.
-    import pypdfium2
+class _Document:
+    """A file of pages."""
 
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as exc:
-        # For a PDF without pages PDFium gives no reason, and pypdfium2 then the one of the last failure.
-        locked = "password" in str(exc) and b"/Encrypt" in data
-        why = "it needs a password" if locked else "it is damaged or has no pages"
-        yield Undecodable(f"{where} is a PDF that cannot be opened: {why}")
-        return
-    with document:
-        count = len(document)
-        if document.get_formtype():
-            document.init_forms()
-        pixels, cut = 0, ""
-        small: list[str] = []
-        for number in range(count):
-            if number == limits.max_pdf_pages:
-                cut = f"max_pdf_pages = {number}"
-                break
-            rendered = _render(document, number, limits)
-            if rendered is None:
-                yield Undecodable(f"{where}: page {number + 1} of the PDF cannot be rendered")
-                continue
-            pixels += rendered.image.shape[0] * rendered.image.shape[1]
-            if pixels > most:
-                cut = f"more would have over {TOGETHER} x max_pixels = {most} pixels together"
-                break
-            if rendered.reduced:
-                small.append(str(number + 1))
-            yield rendered.image
+    def __init__(self, data: bytes, where: str, limits: Limits, allowance: Allowance) -> None:
+        self.kind = "PDF" if is_pdf(data) else "TIFF"
+        self._data, self._where, self._limits, self._allowance = data, where, limits, allowance
+
+    def pages(self, most: float) -> Iterator[Found]:
+        """Its pages and what is to be said, as long as they have `most` pixels together at the most."""
+        with bounded.File(self._data, "pdf" if self.kind == "PDF" else "tiff", self._limits, self._allowance) as file:
+            opened = file.open()
+            if isinstance(opened, Refused):
+                yield self._unopened(opened)
+                return
+            count, pixels, cut = opened.pages, 0, ""
+            small: list[str] = []
+            for number in range(count):
+                if number == self._limits.max_pdf_pages:
+                    cut = f"max_pdf_pages = {number}"
+                    break
+                if self._allowance.left <= 0:
+                    cut = f"decoding took {self._limits.seconds_together:g} s of CPU time, which is 6 x page_timeout_s"
+                    break
+                found = file.page(number)
+                if isinstance(found, Refused):
+                    yield self._lost(found, number, count)
+                    continue
+                pixels += found.image.shape[0] * found.image.shape[1]
+                if pixels > most:
+                    cut = f"more would have over {TOGETHER} x max_pixels = {most} pixels together"
+                    break
+                if found.smaller:
+                    small.append(str(number + 1))
+                yield found.image
+                del found
         if cut:
-            yield Remark(f"{where} has {count} pages, of which only the first {number} were read ({cut})")
+            yield Remark(f"{self._where} has {count} pages, of which only the first {number} were read ({cut})")
+        if opened.broken:
+            yield Remark(f"{self._where}: the {self.kind} is damaged after its page {count}, so there may have been more")
         if small:
-            over = f"over {limits.max_pixels} pixels (max_pixels) at {limits.pdf_dpi} dpi"
-            yield Remark(f"{where}: page {', '.join(small)} would be {over} and was rendered smaller")
+            over = f"over {self._limits.max_pixels} pixels (max_pixels) at {self._limits.pdf_dpi} dpi"
+            yield Remark(f"{self._where}: page {', '.join(small)} would be {over} and was rendered smaller")
 
+    def _unopened(self, refused: Refused) -> Undecodable:
+        reasons = {"locked": "it needs a password", "damaged": "it is damaged or has no pages"}
+        return Undecodable(f"{self._where} is a {self.kind} that cannot be opened: {reasons.get(refused.why, refused.detail)}")
 
-class _Rendered(NamedTuple):
-    """A page, and whether it is smaller than `pdf_dpi` asks for."""
-
-    image: Image
-    reduced: bool
-
-
-def _render(document: Any, number: int, limits: Limits) -> _Rendered | None:
-    import pypdfium2
-
-    try:
-        with contextlib.closing(document[number]) as page:
-            width, height = page.get_size()
-            scale = limits.pdf_dpi / POINTS
-            # PDFium rounds sides up to whole pixels.
-            reduced = math.ceil(width * scale) * math.ceil(height * scale) > limits.max_pixels
-            if reduced:
-                scale = min(math.sqrt(limits.max_pixels / (width * height)), limits.max_pixels / max(width, height)) * 0.99
-            with contextlib.closing(page.render(scale=scale)) as bitmap:
-                return _Rendered(images.over_white(np.array(bitmap.to_numpy())), reduced)
-    except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError, MemoryError):
-        return None
+    def _lost(self, refused: Refused, number: int, count: int) -> Undecodable:
+        large = refused.why == "large"
+        if count == 1 and self.kind == "TIFF":
+            text = f"{self._where} {refused.detail if large else f'cannot be decoded: {refused.detail or images.UNKNOWN}'}"
+            return Undecodable(text.removesuffix("."), large)
+        page = f"{self._where}: page {number + 1} of the {self.kind}"
+        if large:
+            return LostPage(f"{page} {refused.detail}".removesuffix("."), large)
+        reason = f": {refused.detail}" if refused.detail else ""
+        return LostPage(f"{page} cannot be {'rendered' if self.kind == 'PDF' else 'decoded'}{reason}")

@@ -19,7 +19,7 @@ Tensor = NDArray[Any]
 CTC_CLASSES = "ctc_classes"
 """Key of `Engine.metadata`: how many classes a CTC recogniser has, blank included. Paddle knows after a run."""
 
-Kind = Literal["detection", "recognition", "classification"]
+Kind = Literal["detection", "recognition", "classification", "orientation"]
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "paddle"]
 

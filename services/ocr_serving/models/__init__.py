@@ -9,6 +9,7 @@ from ocr_serving.models.catalogue import (
     Source,
     catalogue,
     companions,
+    languages,
     model_sets,
 )
 from ocr_serving.models.characters import dictionary, read_dictionary
@@ -32,6 +33,7 @@ __all__ = [
     "entry_of",
     "home",
     "is_present",
+    "languages",
     "model_sets",
     "problems",
     "pull",

@@ -18,10 +18,10 @@ class _Entry(BaseModel):
 
 
 class ModelFile(_Entry):
-    """One file of a model's folder: its name there, size in bytes and SHA-256 (lower-case hex)."""
+    """One file of a model's folder: its name there, size in bytes, where that is known, and SHA-256 (lower-case hex)."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
-    size: int = Field(ge=0)
+    size: int | None = Field(None, ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -36,7 +36,8 @@ class Model(_Entry):
     """One entry of the catalogue.
 
     `kind` is free text that stages agree on ("det", "rec", "cls", "font"); `licence` is an SPDX identifier;
-    `size` is the bytes of all files together. A model without `sources` comes with this package, in `data/models/NAME`.
+    `size` is the bytes of all files together, None where one is not known. A model of one file may be behind a `url` instead of in
+    a package. One with neither comes with this package, in `data/models/NAME`.
     `faster` names, by a feature of CPUs, the engine that is fastest there; the first feature that a CPU has decides.
     """
 
@@ -47,11 +48,18 @@ class Model(_Entry):
     summary: str
     files: tuple[ModelFile, ...] = Field(min_length=1)
     sources: tuple[Source, ...] = ()
+    url: str | None = Field(None, pattern=r"^https://[^\s]+$")
     faster: Mapping[str, Literal["onnxruntime", "openvino"]] = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
+    def size(self) -> int | None:
+        sizes = [file.size for file in self.files]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it comes with this package."""
+        return not self.sources and self.url is None
 
     @model_validator(mode="after")
     def _each_source_is_complete(self) -> "Model":
@@ -59,6 +67,8 @@ class Model(_Entry):
         for source in self.sources:
             if set(source.members) != wanted:
                 raise ValueError(f"{self.name}: {source.package} must carry exactly {sorted(wanted)}")
+        if self.url is not None and len(self.files) != 1:
+            raise ValueError(f"{self.name}: there is one file behind a URL, not {len(self.files)}")
         return self
 
 
@@ -85,6 +95,7 @@ class _Catalogue(_Entry):
     packages: Mapping[str, int]
     models: Mapping[str, Model]
     sets: Mapping[str, ModelSet]
+    languages: Mapping[str, str]
 
 
 @cache
@@ -104,6 +115,11 @@ def catalogue() -> Mapping[str, Model]:
 def model_sets() -> Mapping[str, ModelSet]:
     """Every model set this release knows, by name; the first, `DEFAULT_SET`, is the default."""
     return MappingProxyType(dict(_load().sets))
+
+
+def languages() -> Mapping[str, str]:
+    """The recogniser of each language or script that `lang` may name, by catalogue name."""
+    return MappingProxyType(dict(_load().languages))
 
 
 def companions(name: str) -> tuple[str, ...]:

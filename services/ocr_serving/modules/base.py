@@ -74,6 +74,7 @@ class Module:
         """
         self.limits: images.Limits = parent.limits if parent else limits or images.Limits()
         self.pull: bool = parent.pull if parent else pull
+        self.is_part: bool = parent is not None
         self.root: Path = parent.root if parent else Path(inspect.getfile(type(self))).parent
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
@@ -100,7 +101,7 @@ class Module:
 
         `spec` is a name of the catalogue, or a path relative to the working folder or to the module's. Raises ModelError.
         """
-        if self.pull and spec in models.catalogue() and not models.is_present(spec):
+        if self.pull and spec in models.catalogue() and models.catalogue()[spec].url is None and not models.is_present(spec):
             models.pull(models.companions(spec), progress=models.Bar())
         if spec in models.catalogue() and not models.is_present(spec):
             name = self.root.name if self.root.parent == Path(__file__).parent else self.root
@@ -113,11 +114,14 @@ class Module:
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
         """Base64 strings to BGR arrays; a PDF is one for each page. What cannot be decoded is None, and `warnings` says why.
 
-        Raises InputError where an entry is not base64 and TooLargeError where one, or all together, have more pixels than
-        the limits allow.
+        Raises InputError where an entry is not base64, TooLargeError where all together, or the only one there is, have more pixels
+        than the limits allow, and UnavailableError where memory is short.
         """
+        allowance = images.Allowance(self.limits.seconds_together)
         return self._collect(
-            page for n, text in enumerate(encoded) for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits)
+            page
+            for n, text in enumerate(encoded)
+            for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits, allowance=allowance)
         )
 
     def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
@@ -152,10 +156,12 @@ class Module:
     def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
+        too_large = ""
         for item in decoded:
             if isinstance(item, images.Undecodable):
                 self.warnings.append(item.reason)
                 kept.append(None)
+                too_large = too_large or (item.reason if item.large else "")
                 continue
             if isinstance(item, pages.Remark):
                 self.warnings.append(item.text)
@@ -167,6 +173,9 @@ class Module:
                     f"The first {len(kept)} images have {pixels} pixels together, over the limit of "
                     f"{self.limits.max_pixels_together} (4 x max_pixels): send fewer in one request."
                 )
+        if too_large and (self.limits.decoding == "legacy" or all(image is None for image in kept)):
+            # Where nothing else could be read, the code of the answer can say it.
+            raise TooLargeError(f"{too_large}.")
         return kept
 
     @contextlib.contextmanager
@@ -195,9 +204,9 @@ class Module:
 
 
 def _left_out(first: int, count: int) -> str:
-    which = f"results[{first}] was" if first == count - 1 else f"results[{first}] to results[{count - 1}] were"
-    pages = "it" if first == count - 1 else "them"
-    return f"{which} left empty: the time for a request (timeout_s) was up; send {pages} in a request of its own"
+    one = first == count - 1
+    which = f"results[{first}] was" if one else f"results[{first}] to results[{count - 1}] were"
+    return f"{which} left empty: the time for a request (timeout_s) was up; send {'it' if one else 'them'} in another request"
 
 
 def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:

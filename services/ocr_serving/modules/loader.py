@@ -27,7 +27,7 @@ FILES = ("__init__.py", "config.json", "module.py", "params.py")
 
 
 @dataclass(frozen=True)
-class Found:
+class ModuleFolder:
     """A module's folder, and the version that was asked for."""
 
     folder: Path
@@ -60,7 +60,7 @@ def builtin_names() -> list[str]:
     return sorted(folder.name for folder in BUILTIN.iterdir() if (folder / "module.py").is_file())
 
 
-def find(spec: str) -> Found:
+def find(spec: str) -> ModuleFolder:
     """The folder for `spec`: a name such as `ocr_system`, `ocr_system==1.0.0`, or a path such as `./my_module`.
 
     Raises ConfigError with a sentence.
@@ -81,10 +81,10 @@ def find(spec: str) -> Found:
             raise ConfigError(f"{folder} is not a module: it has no {file} (a module is {', '.join(FILES)}).")
     if folder.parent != BUILTIN and (told := paddlehub.advice(folder)):
         raise ConfigError(told)
-    return Found(folder, version or None)
+    return ModuleFolder(folder, version or None)
 
 
-def load_class(found: Found) -> type[Module]:
+def load_class(found: ModuleFolder) -> type[Module]:
     """Import `module.py` of a folder and return the class marked with `@moduleinfo`. Raises ConfigError with a sentence."""
     code = _import(found.folder)
     classes = [
@@ -102,7 +102,7 @@ def load_class(found: Found) -> type[Module]:
     return cls
 
 
-def weights(found: Found) -> list[str]:
+def weights(found: ModuleFolder) -> list[str]:
     """Models of the catalogue that a module's params.py asks for, by name or by its model set; folders are not among them.
 
     Raises ConfigError with a sentence.
@@ -111,6 +111,7 @@ def weights(found: Found) -> list[str]:
     chosen = models.model_sets().get(asked.get("model_set", models.DEFAULT_SET))
     fields = [field for field in asked if field.endswith("_model_dir")]
     named = [str(asked[field] or getattr(chosen, OCRParams.FROM_SET.get(field, ""), "")) for field in fields]
+    named.append(models.languages().get(asked.get("lang") or "", ""))
     return [name for name in named if name in models.catalogue()]
 
 

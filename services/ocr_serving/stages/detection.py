@@ -58,7 +58,7 @@ MEAN_AND_STD = {
 NORMALISED = {algorithm: _normalised(*numbers) for algorithm, numbers in MEAN_AND_STD.items()}
 
 
-def _steps(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Steps:
+def normalising(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Steps:
     """What `_normalised` tells, for engines that do it themselves."""
     return ("Mul", (1.0 / 255.0,)), ("Sub", mean), ("Div", std)
 
@@ -89,7 +89,7 @@ class TextDetector:
     def __init__(self, params: DetectionParams, model: Path, options: EngineOptions) -> None:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
-        source = PixelInput("detection", (0, 0), _steps(*MEAN_AND_STD[params.det_algorithm]))
+        source = PixelInput("detection", (0, 0), normalising(*MEAN_AND_STD[params.det_algorithm]))
         self.engine = open_engine(model, options, pixels=source)
         side = 2 * STRIDE
         if self._map(np.zeros((side, side, 3), np.uint8), (side, side), params).shape != (1, side, side):

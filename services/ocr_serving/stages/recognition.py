@@ -19,6 +19,7 @@ from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import CTC_CLASSES, EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
 from ocr_serving.errors import ConfigError, ModelError
+from ocr_serving.stages import bidi
 from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
 
 WIDTH_STEP = 32
@@ -61,9 +62,14 @@ class TextRecognizer:
         classes = self.engine.metadata.get(CTC_CLASSES)
         listed = dictionary(params, self.engine.metadata, model)
         self.characters = with_blank_and_space(listed, int(classes) if classes else None, params, str(model))
+        self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
-        """What each crop says, in their order."""
+        """What each crop says, in their order; Arabic and Hebrew in the order in which they are read."""
+        texts = self._read(crops)
+        return [Text(bidi.logical(text), confidence) for text, confidence in texts] if self.reorders else texts
+
+    def _read(self, crops: Sequence[Image]) -> list[Text]:
         texts = [Text("", 0.0)] * len(crops)
         sizes = [(crop.shape[0], crop.shape[1]) for crop in crops]
         height = self.params.rec_image_shape[1]

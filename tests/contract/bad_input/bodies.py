@@ -33,15 +33,22 @@ DETECTION = {
 LAYOUT = {"layout_score_threshold": "fraction", "layout_nms_threshold": "fraction"}
 ARGUMENTS = {
     "ocr_det": DETECTION,
-    "ocr_system": DETECTION | {"use_angle_cls": "boolean", "drop_score": "fraction"},
+    "ocr_system": DETECTION | {"use_angle_cls": "boolean", "drop_score": "fraction", "lang": "choice"},
     "ocr_cls": {},
-    "ocr_rec": {},
+    "ocr_rec": {"lang": "choice"},
     "structure_layout": LAYOUT,
-    "structure_table": {},
+    "structure_table": {"lang": "choice"},
     "structure_system": LAYOUT
-    | {"layout": "boolean", "table": "boolean", "ocr": "boolean", "table_text": "choice", "drop_score": "fraction"},
-    "kie_ser": {},
-    "kie_ser_re": {},
+    | {
+        "layout": "boolean",
+        "table": "boolean",
+        "ocr": "boolean",
+        "table_text": "choice",
+        "drop_score": "fraction",
+        "lang": "choice",
+    },
+    "kie_ser": {"lang": "choice"},
+    "kie_ser_re": {"lang": "choice"},
 }
 
 
@@ -158,6 +165,9 @@ def cases() -> Iterator[Case]:
     for module, arguments in ARGUMENTS.items():
         for key in arguments:
             yield posted(f"{key}-null", module, images_body(WORD, **{key: None}), served())
+        if "lang" in arguments:
+            away = refused(400, "run `ocr-serving models pull korean_PP-OCRv5_mobile_rec`")
+            yield posted("lang-not-here", module, images_body(WORD, lang="korean"), away)
 
     for key in ("", "self", "__class__", "model_fields", "Images", "kwargs", "image\u0000", "\U0001f4c4", "x" * 1_000_000):
         yield case(f"key-{key[:12]!r}", images_body(WORD, **{key: 1}), refused(400, "unexpected keyword argument"))

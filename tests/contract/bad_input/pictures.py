@@ -92,7 +92,6 @@ def plain() -> dict[str, bytes]:
         "tiff-16bit": encoded(".tiff", wide),
         "tiff-cmyk": saved(WORD.convert("CMYK"), "TIFF"),
         "tiff-palette": saved(WORD.convert("P"), "TIFF"),
-        "tiff-pages": saved(WORD, "TIFF", save_all=True, append_images=[RED]),
         "ppm": saved(WORD, "PPM"),
         "pgm": saved(GREY, "PPM"),
         "pbm": saved(WORD.convert("1"), "PPM"),
@@ -215,9 +214,7 @@ def traps() -> dict[str, tuple[bytes, str]]:
 
 def cut_short() -> Iterator[tuple[str, bytes]]:
     """Every format, cut in its header, early, in the middle and near its end."""
-    # The first of several pages is whole before the file is.
-    whole = {name: content for name, content in plain().items() if name != "tiff-pages"}
-    for name, content in whole.items():
+    for name, content in plain().items():
         for percent in (2, 25, 50, 95):
             yield f"{name}-cut-at-{percent}%", content[: max(1, len(content) * percent // 100)]
 
@@ -262,10 +259,17 @@ def cases() -> Iterator[Case]:
             yield posted(name, module, body, expect)
     for n, (name, content) in enumerate(cut_short()):
         yield posted(name, MODULES[n % len(MODULES)], images_body(content), served(Picture.DAMAGED))
+    several = saved(WORD, "TIFF", save_all=True, append_images=[RED])
     word, million = saved(WORD, "PNG"), saved(PIL.Image.new("1", (1000, 1000)), "PNG")
     for module in MODULES:
         mixed = Expect(pictures=(Picture.READ, Picture.DAMAGED, Picture.READ), says="images[1]")
         yield posted("damaged-between-good", module, images_body(word, b"rubbish", word), mixed)
-        yield posted("large-between-good", module, images_body(word, bomb, word), refused(413, "images[1]"))
+        large = Expect(
+            pictures=(Picture.READ, Picture.DAMAGED, Picture.READ), says="images[1] has 1111x1000 pixels, over the limit"
+        )
+        yield posted("large-between-good", module, images_body(word, bomb, word), large)
+        yield posted("large-and-damaged", module, images_body(bomb, b"rubbish"), refused(413, "images[0]"))
+        # A page each, of which the second is red all over.
+        yield posted("tiff-pages", module, images_body(several), served(Picture.READ, Picture.BLANK))
         yield posted("all-damaged", module, images_body(b"a", b"b"), served(Picture.DAMAGED, Picture.DAMAGED))
         yield posted("large-together", module, images_body(*[million] * 5), refused(413, "together"))

@@ -1,6 +1,7 @@
 """`ocr-serving models`, as typed."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,9 @@ def test_list_shows_every_model_and_set(mine: Path, capsys: pytest.CaptureFixtur
     assert ocr_serving("list") == 0
     lines = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line}
     for name, model in models.catalogue().items():
-        assert lines[name][1:6] == [model.kind, f"{model.size / 1e6:.1f}", "MB", model.licence, "no" if model.sources else "yes"]
+        size = ["?"] if model.size is None else [f"{model.size / 1e6:.1f}", "MB"]
+        here = [model.licence, "yes" if model.packaged else "no"]
+        assert lines[name][1 : 4 + len(size)] == [model.kind, *size, *here]
     assert lines["mine"][-2:] == ["yes", str(mine)]
     assert set(models.model_sets()) <= set(lines)
     (mine / "inference.onnx").write_bytes(b"")
@@ -89,7 +92,7 @@ def test_options_that_do_not_go_together(store: Path, arguments: list[str], comp
     [
         ("structure_layout", {"layout_cdla"}),
         ("ocr_det", {"PP-OCRv6_small_det"}),
-        ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls"}),
+        ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls", "text_image_orientation"}),
     ],
 )
 def test_pull_of_what_a_module_needs(
@@ -100,3 +103,25 @@ def test_pull_of_what_a_module_needs(
     assert set(named) == wanted
     with pytest.raises(ModelError, match=f"{named[0]} is not in"):
         ocr_serving("pull", "--module", module, "--from", str(tmp_path))
+
+
+def test_all_is_what_packages_carry_and_the_rest_is_said(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(models, "pull", lambda specs, **_: asked.extend(specs))
+    assert ocr_serving("pull", "--all") == 0
+    assert "korean_PP-OCRv5_mobile_rec" not in asked
+    assert {"PP-OCRv6_small_rec", "kie_demo_ser"} <= set(asked)
+    said = "".join(capsys.readouterr())
+    assert "not pulled, as each is behind a URL" in said
+    assert "korean_PP-OCRv5_mobile_rec" in said
+    assert ocr_serving("pull", "korean_PP-OCRv5_mobile_rec") == 0
+    assert asked[-1] == "korean_PP-OCRv5_mobile_rec"
+
+
+def test_module_pulls_the_recogniser_of_its_language(tmp_path: Path) -> None:
+    folder = shutil.copytree(loader.BUILTIN / "ocr_rec", tmp_path / "my_rec")
+    params = (folder / "params.py").read_text(encoding="utf-8")
+    (folder / "params.py").write_text(params.replace("cfg.lang = None", 'cfg.lang = "korean"'), encoding="utf-8")
+    assert loader.weights(loader.find(str(folder))) == ["PP-OCRv6_small_rec", "korean_PP-OCRv5_mobile_rec"]

@@ -44,6 +44,7 @@ def module_with(tmp_path: Path, old: str, new: str) -> Path:
     return folder
 
 
+@pytest.mark.curl
 def test_start_try_and_stop(tmp_path: Path) -> None:
     port = free_port()
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}

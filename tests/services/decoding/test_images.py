@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import zlib
 from typing import Any
 
@@ -14,7 +15,7 @@ import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
-from ocr_serving.decoding import images
+from ocr_serving.decoding import images, pixels
 from ocr_serving.decoding.images import Limits, Undecodable
 from ocr_serving.errors import InputError, TooLargeError
 
@@ -145,6 +146,114 @@ def test_the_first_frame_counts() -> None:
         assert difference(saved(COLOURS, kind, save_all=True, append_images=[other]), COLOURS) == 0
 
 
+INK = PIL.Image.new("L", (200, 60))
+INK.paste(255, (20, 20, 60, 40))
+"""A block of ink on nothing, as an alpha channel."""
+
+
+def inked(*colours: tuple[int, int, int]) -> PIL.Image.Image:
+    """Blocks of ink of these colours, side by side, on nothing."""
+    picture = PIL.Image.new("RGBA", (200 * len(colours), 60), (0, 0, 0, 0))
+    for at, colour in enumerate(colours):
+        picture.paste(PIL.Image.merge("RGBA", [*PIL.Image.new("RGB", INK.size, colour).split(), INK]), (200 * at, 0))
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "JPEG2000", "AVIF"])
+@pytest.mark.parametrize(
+    ("colours", "ground"),
+    [
+        ([(255, 255, 255)], "black"),
+        ([(255, 235, 150)], "black"),
+        ([(255, 255, 255), (220, 0, 0)], "black"),
+        ([(0, 0, 0)], "white"),
+        ([(220, 0, 0)], "white"),
+        ([(120, 120, 120)], "white"),
+        ([(0, 0, 0), (255, 255, 0)], "white"),
+    ],
+)
+def test_ink_on_nothing_is_laid_over_what_it_contrasts_with(kind: str, colours: list[tuple[int, int, int]], ground: str) -> None:
+    picture = inked(*colours)
+    expected = PIL.Image.alpha_composite(PIL.Image.new("RGBA", picture.size, ground), picture)
+    assert difference(saved(picture, kind, **({"lossless": True} if kind == "WEBP" else {})), expected) <= 2
+
+
+@pytest.mark.parametrize("mode", ["LA", "P", "I;16"])
+def test_white_ink_on_nothing_in_other_modes(mode: str) -> None:
+    picture = inked((255, 255, 255))
+    if mode == "I;16":
+        data = cv2.imencode(".png", np.asarray(picture).astype(np.uint16) * 257)[1].tobytes()
+    else:
+        data = saved(picture.quantize(4) if mode == "P" else picture.convert("LA"), "PNG")
+    assert difference(data, INK.convert("RGB")) <= 1
+
+
+def test_a_page_with_clear_edges_stays_on_white() -> None:
+    page = PIL.Image.new("RGBA", (200, 100), (255, 255, 255, 0))
+    page.paste((250, 250, 250, 255), (10, 10, 190, 90))
+    page.paste((0, 0, 0, 255), (20, 20, 30, 30))
+    expected = PIL.Image.alpha_composite(PIL.Image.new("RGBA", page.size, "white"), page)
+    assert difference(saved(page, "PNG"), expected) == 0
+
+
+def test_legacy_lays_over_white_and_leaves_faint_pages_alone() -> None:
+    plain = Limits(decoding="legacy")
+    assert decoded(saved(inked((255, 255, 255)), "PNG"), plain).min() == 255
+    assert decoded(saved(PIL.Image.linear_gradient("L").point(lambda value: 100 + value // 16), "PNG"), plain).max() == 115
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("ending", [".png", ".tiff", ".pgm", ".jp2"])
+def test_the_lower_bits_of_sixteen_are_seen(bits: int, ending: str) -> None:
+    grey = np.asarray(PIL.Image.linear_gradient("L").resize((64, 256)))
+    deep = (grey.astype(np.uint32) * (2**bits - 1) // 255).astype(np.uint16)
+    found = decoded(cv2.imencode(ending, deep)[1].tobytes()).astype(int)
+    assert abs(found - grey[:, :, None].astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 12])
+def test_odd_depths_of_a_tiff_are_read(bits: int) -> None:
+    grey = np.asarray(PIL.Image.linear_gradient("L").resize((64, 256))) >> 7
+    samples = grey.astype(np.uint16) * (2**bits - 1)
+    rows = np.unpackbits(samples.astype(">u2").view(np.uint8).reshape(256, 64, 2), axis=2)[:, :, 16 - bits :].reshape(256, -1)
+    data = grey_tiff(64, 256, np.packbits(rows, axis=1).tobytes(), bits)
+    assert np.abs(decoded(data).astype(int) - grey[:, :, None] * 255).max() <= 1
+
+
+def grey_tiff(width: int, height: int, strip: bytes, bits: int) -> bytes:
+    """A TIFF of one strip of grey samples of so many bits."""
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(strip)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\x00" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_faint_page_is_stretched_and_no_other() -> None:
+    ramp = PIL.Image.linear_gradient("L")
+    assert np.ptp(decoded(saved(ramp.point(lambda value: 100 + value // 16), "PNG"))) == 255
+    assert np.ptp(decoded(saved(PIL.Image.new("L", (50, 50), 240), "PNG"))) == 0
+    kept = ramp.point(lambda value: 100 + value // 4)
+    assert difference(saved(kept, "PNG"), kept) == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\x00\x00\x00\x18ftypheic" + bytes(99), "a HEIC picture"),
+        (b"\x00\x00\x00\x18ftypmif1" + bytes(99), "a HEIC picture"),
+        (b'<?xml version="1.0"?>\n<!-- drawn -->\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
+        ("\ufeff<svg/>".encode(), "an SVG drawing"),
+        ("\ufeff<svg/>".encode("utf-16-le"), "an SVG drawing"),
+        (saved(COLOURS, "ICO"), "an ICO icon"),
+        (b"<!DOCTYPE html><p>404", "an HTML page"),
+        (b"PK\x03\x04" + bytes(99), "a ZIP archive, or an office document, which is one"),
+        (b"8BPS" + bytes(99), "a Photoshop file (PSD)"),
+    ],
+)
+def test_what_is_not_read_is_named(data: bytes, what: str) -> None:
+    found = images.from_bytes(data, where="it", limits=Limits())
+    assert found == Undecodable(f"it cannot be decoded: it is {what}, which is not read here: send it as a JPEG, PNG or PDF")
+
+
 def test_too_many_pixels_are_refused_by_the_header() -> None:
     data = saved(COLOURS, "PNG")
     assert decoded(data, Limits(max_pixels=WIDTH * HEIGHT)).shape == (HEIGHT, WIDTH, 3)
@@ -199,8 +308,8 @@ def test_what_is_not_base64_is_the_callers_fault(text: str, says: str) -> None:
 
 def test_any_depth_and_number_of_channels_goes_over_white() -> None:
     grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(images.over_white(grey), np.repeat(grey[:, :, None], 3, axis=2))
-    assert np.array_equal(images.over_white(grey.astype(np.uint16) * 257), images.over_white(grey))
-    tall = np.zeros((images.STRIP * 2 + 3, 5, 4), np.uint8)
+    assert np.array_equal(pixels.bgr(grey), np.repeat(grey[:, :, None], 3, axis=2))
+    assert np.array_equal(pixels.bgr(grey.astype(np.uint16) * 257), pixels.bgr(grey))
+    tall = np.zeros((pixels.STRIP * 2 + 3, 5, 4), np.uint8)
     tall[..., 3] = np.arange(len(tall), dtype=np.uint8)[:, None]
-    assert np.array_equal(images.over_white(tall), np.repeat(255 - tall[..., 3:], 3, axis=2))
+    assert np.array_equal(pixels.bgr(tall), np.repeat(255 - tall[..., 3:], 3, axis=2))

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers import networks
 from helpers.site import QUICK, Answer, Notes, Site, python, sha256
 from ocr_serving import models
+from ocr_serving.config.params import RecognitionParams
+from ocr_serving.engines import engine_options
 from ocr_serving.errors import ModelError
+from ocr_serving.stages.recognition import TextRecognizer
 
 CONTENT = bytes(range(256)) * 4096
 PULL = "import sys; from ocr_serving import models; models.pull(sys.argv[1:]); print('done')"
@@ -262,6 +266,42 @@ def test_store_that_is_no_folder(store: Path, site: Site) -> None:
     store.write_bytes(b"")
     with pytest.raises(ModelError, match=f"cannot keep models in {store}"):
         models.pull([spec(site, CONTENT)])
+
+
+@pytest.fixture
+def behind_a_url(store: Path, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
+    """Makes `small_rec` a catalogue model that no package carries, behind the site; its content, a real small network."""
+    content = networks.dark_and_bright_columns(tmp_path / "rec.onnx", "한\n글\n").read_bytes()
+    file = models.ModelFile(name="inference.onnx", sha256=sha256(content))
+    real = models.catalogue()["korean_PP-OCRv5_mobile_rec"]
+    small = real.model_copy(update={"name": "small_rec", "files": (file,), "url": f"{site.url}/deep/korean.onnx?download=true"})
+    for module in ("fetch", "store"):
+        monkeypatch.setattr(f"ocr_serving.models.{module}.catalogue", lambda: {"small_rec": small})
+    return content
+
+
+def test_catalogue_model_behind_a_url(store: Path, site: Site, behind_a_url: bytes) -> None:
+    site.answers = [Answer(behind_a_url, etag='"1"', cut_after=len(behind_a_url) // 2), Answer(behind_a_url, etag='"1"')]
+    models.pull(["small_rec"], retry=QUICK)
+    assert (models.resolve("small_rec") / "inference.onnx").read_bytes() == behind_a_url
+    assert left_in(store) == {"small_rec"}
+    assert "download" not in (store / "small_rec/.model.json").read_text()
+    asked = len(site.requests)
+    models.pull(["small_rec"])
+    assert len(site.requests) == asked, "what is whole is not fetched again"
+    recognizer = TextRecognizer(RecognitionParams(rec_model_dir="small_rec"), models.resolve("small_rec"), engine_options())
+    assert recognizer.characters == ["", "한", "글"]
+
+
+def test_another_file_behind_the_url_is_refused(store: Path, site: Site, behind_a_url: bytes) -> None:
+    site.answers = [Answer(b"something else")]
+    with pytest.raises(ModelError, match=r"has the SHA-256 .*; nothing was kept"):
+        models.pull(["small_rec"], retry=QUICK)
+    assert left_in(store) == set()
+    (store / "small_rec").mkdir()
+    (store / "small_rec/inference.onnx").write_bytes(b"something else")
+    with pytest.raises(ModelError, match=r"inference.onnx has the wrong SHA-256"):
+        models.resolve("small_rec")
 
 
 def test_a_staging_folder_that_leads_elsewhere_is_not_swept(store: Path, site: Site, tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import pytest
 
 from helpers.services import needs_bfloat16
@@ -94,7 +97,7 @@ def test_angles_are_told_while_the_classifier_is_on(system: OCRSystem) -> None:
 
 
 def test_text_upside_down_is_read_with_the_classifier() -> None:
-    module = ocr_system(model_set="PP-OCRv4_mobile")
+    module = ocr_system(model_set="PP-OCRv4_mobile", use_doc_orientation_classify=False)
     upside_up = cv2.imread(str(PAGE))
     assert upside_up is not None
     page = np.asarray(upside_up, np.uint8)[::-1, ::-1].copy()
@@ -136,7 +139,7 @@ def test_a_page_of_noise_is_answered(system: OCRSystem) -> None:
 def test_how_long_each_stage_took_is_noted(system: OCRSystem) -> None:
     system.begin_request()
     system.predict(paths=[str(PAGE)])
-    assert set(system.stage_seconds) == {"detect", "classify", "recognize"}
+    assert set(system.stage_seconds) == {"orient", "detect", "classify", "recognize"}
     assert min(system.stage_seconds.values()) > 0
 
 
@@ -216,3 +219,34 @@ def engines_of(module: Module) -> dict[str, str]:
         elif hasattr(part, "engine"):
             found[name] = part.engine.name
     return found
+
+
+@pytest.mark.parametrize("page", ["invoice_en", "layout_cn", "receipt_cn", "table_crop", "table_page"])
+def test_pages_that_are_read_say_nothing_of_languages(system: OCRSystem, page: str) -> None:
+    system.begin_request()
+    assert system.predict(paths=[str(GOLDEN / "pages" / f"{page}.jpg")])[0]
+    assert system.warnings == []
+
+
+def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> None:
+    page = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
+    system.begin_request()
+    system.predict([page])
+    (warning,) = system.warnings
+    assert warning.startswith("results[0]: it reads badly, as if its script were one that this network does not know: ")
+    assert "cyrillic" in warning
+    system.begin_request()
+    system.predict([page, page])
+    assert [text.partition(" reads badly")[0] for text in system.warnings] == ["results[0]: it", "results[1]: it"]
+    system.begin_request()
+    system.predict([written("Invoice number 1247 of 17 March", "Total amount due 12,450.00 EUR", "Managing director Johnson")])
+    assert system.warnings == []
+
+
+def written(*lines: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A page of printed lines."""
+    (path,) = models.resolve(models.DEFAULT_FONT).glob("*.otf")
+    page = PIL.Image.new("RGB", (900, 70 * len(lines) + 60), "white")
+    for at, text in enumerate(lines):
+        PIL.ImageDraw.Draw(page).text((40, 40 + 70 * at), text, fill="black", font=PIL.ImageFont.truetype(str(path), 34))
+    return np.asarray(page, np.uint8)[:, :, ::-1].copy()

@@ -51,7 +51,7 @@ def test_a_page_comes_in_reading_order_with_its_table_and_every_line(system: Str
     assert texts(page["regions"][0]) == ["基于深度学习的文档版面分析研究"]
     assert "<td>方法A</td>" in str(page["regions"][-1]["res"])
     assert page["unassigned"] == []
-    assert set(system.stage_seconds) == {"layout", "detect", "recognize", "structure"}
+    assert set(system.stage_seconds) == {"layout", "orient", "detect", "recognize", "structure"}
     assert system.warnings == []
 
 

@@ -108,9 +108,9 @@ def test_a_compressed_body_is_refused_by_name(echo: Service) -> None:
 
 def test_the_log_says_why_a_request_failed(echo: Service) -> None:
     said = echo.post("echo", {"images": [strip()], "sclae": 2}, headers={"X-Request-ID": "why-1"}).json()["msg"]
-    assert [line["reason"] for line in echo.lines() if line.get("request_id") == "why-1"] == [said]
+    assert [line["reason"] for line in echo.lines("why-1")] == [said]
     echo.post("echo", {"images": [strip()]}, headers={"X-Request-ID": "why-2"})
-    assert not any("reason" in line for line in echo.lines() if line.get("request_id") == "why-2")
+    assert not any("reason" in line for line in echo.lines("why-2"))
 
 
 def test_a_fault_of_the_module_tells_the_caller_no_detail_and_the_log_all(echo: Service) -> None:
@@ -118,7 +118,7 @@ def test_a_fault_of_the_module_tells_the_caller_no_detail_and_the_log_all(echo: 
     assert response.status_code == 500
     assert "find-me-1" in response.json()["msg"]
     assert "secret detail" not in response.text
-    assert any("secret detail" in line.get("exception", "") and line["request_id"] == "find-me-1" for line in echo.lines())
+    assert any("secret detail" in line.get("exception", "") for line in echo.lines("find-me-1"))
 
 
 def test_results_that_json_cannot_carry_are_our_fault(echo: Service) -> None:
@@ -162,7 +162,7 @@ def test_request_ids_are_kept_or_made(echo: Service) -> None:
     assert kept.headers["X-Request-ID"] == "abc-1"
     made = echo.post("echo", {"images": [strip()]}, headers={"X-Request-ID": "no spaces allowed"})
     assert made.headers["X-Request-ID"] != "no spaces allowed"
-    line = next(line for line in echo.lines() if line.get("request_id") == "abc-1")
+    (line,) = echo.lines("abc-1")
     assert (line["code"], line["status"], line["images"]) == (200, "000", 1)
     assert strip()[:40] not in echo.output.read_text()
 
@@ -190,7 +190,7 @@ def test_probes(echo: Service) -> None:
 def test_openapi_describes_request_and_answer(echo: Service) -> None:
     document = requests.get(f"{echo.url}/openapi.json", timeout=5).json()
     schemas = document["components"]["schemas"]
-    assert set(schemas["echo.Request"]["properties"]) == {"images", "delay", "fault"}
+    assert set(schemas["echo.Request"]["properties"]) == {"images", "delay", "pause", "keep_mb", "fault"}
     answer = echo.post("echo", {"images": [strip(), b64(b"no image")]}).json()
     schema = {"$ref": "#/components/schemas/echo.Answer", "components": document["components"]}
     jsonschema.validate(answer, schema)
@@ -243,6 +243,30 @@ def test_a_prediction_over_its_time_is_ended_and_said(small: Service) -> None:
     assert small.post("echo", {"images": [strip()]}).status_code == 200
 
 
+def test_what_is_done_by_the_deadline_is_answered_and_the_rest_is_said(tmp_path: Path) -> None:
+    with serve(tmp_path, {str(ECHO): {}}, workers=1, timeout_s=10) as service:
+        response = service.post("echo", {"images": [strip()] * 3, "pause": 5.5})
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert [type(entry) for entry in answer["results"]] == [dict, list, list]
+        assert answer["msg"] == (
+            "results[1] to results[2] were left empty: the time for a request (timeout_s) was up; send them in another request"
+        )
+
+
+def test_workers_that_are_stopped_are_not_ready_and_hold_up_nobody_for_longer_than_the_time_limit(small: Service) -> None:
+    before = small.metrics()["ocr_serving_worker_restarts"]
+    worker = small.post("echo", {"images": [strip()]}).json()["results"][0]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    wait_until(lambda: not is_ready(small.url), "the worker to be missed")
+    # More than the socket between them holds.
+    response = small.post("echo", {"images": [strip()], "fault": "x" * 900_000}, timeout=30)
+    assert response.status_code == 503
+    assert "timeout_s" in response.json()["msg"]
+    wait_until(lambda: is_ready(small.url), "a fresh worker")
+    assert small.metrics()["ocr_serving_worker_restarts"] == before + 1
+
+
 def test_a_body_that_trickles_is_answered_408(small: Service) -> None:
     with socket.create_connection(("127.0.0.1", small.port), timeout=20) as caller:
         caller.sendall(b"POST /predict/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{")
@@ -273,6 +297,9 @@ def test_legacy_status_gives_200_back(tmp_path: Path) -> None:
         for module, body, status in (("echo", {}, "101"), ("nosuch", {"images": [strip()]}, "111"), ("echo", None, "112")):
             response = service.post(module, body)
             assert (response.status_code, response.json()["status"]) == (200, status)
+        # PaddleHub had a code of its own for what is no call of a module.
+        assert requests.get(f"{service.url}/predict/echo", timeout=10).status_code == 405
+        assert requests.post(f"{service.url}/nope", timeout=10).status_code == 404
 
 
 def test_api_keys_open_the_door_and_are_read_again_when_they_change(tmp_path: Path) -> None:

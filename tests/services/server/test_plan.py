@@ -191,3 +191,41 @@ def test_the_summary_says_what_is_started() -> None:
     config = settings(modules_info={"ocr_system": {"init_args": {"cpu_threads": 2}}})
     workers = plan.environments(config, {}, cores=6, memory=None)
     assert plan.summary(config, workers, cores=6).endswith(": 3 worker processes of 2 threads each on 6 cores")
+
+
+def test_workers_of_the_environment_count_as_an_option_would(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(OLD_FILE | {"modules_info": {"ocr_system": {}}}))
+    for environ, expected in (
+        ({}, 8),
+        ({"OCR_SERVING_WORKERS": "3"}, 3),
+        ({"OCR_SERVING_WORKERS": "3", "OCR_SERVING_USE_MULTIPROCESS": "false"}, 8),
+    ):
+        config = plan.configuration(parse("-c", str(file)), environ)
+        assert len(plan.environments(config, environ, cores=8, memory=None)) == expected
+
+
+def test_names_of_hosts_may_stand_in_one_variable() -> None:
+    config = plan.configuration(parse("-m", "ocr_det"), {"OCR_SERVING_ALLOWED_HOSTS": "a.example, b.example"})
+    assert config.allowed_hosts == ("a.example", "b.example")
+
+
+def test_the_memory_of_the_machine_is_shared_out_whole_and_never_twice() -> None:
+    machine = 4 << 30
+    config = settings()
+    share = plan.worker_memory(config, machine, 4)
+    assert share is not None
+    assert 4 * share + 2 * config.held_bytes(machine) < machine
+    assert share > 600 << 20
+    assert plan.worker_memory(config, None, 4) is None
+    assert plan.worker_memory(settings(worker_memory_mb=0), machine, 4) is None
+    assert plan.worker_memory(settings(worker_memory_mb=700), machine, 4) == 700 << 20
+    assert plan.worker_memory(settings(**GPU), machine, 1) is None
+
+
+def test_what_bodies_may_take_together_follows_the_machine_and_holds_one_at_least() -> None:
+    assert settings().held_bytes(None) == settings().held_bytes(64 << 30) == 512 << 20
+    assert settings().held_bytes(2 << 30) == 256 << 20
+    assert settings().held_bytes(1 << 29) == 128 << 20
+    assert settings(max_held_mb=100).held_bytes(None) == 100 << 20
+    assert settings(max_held_mb=1).held_bytes(None) == 64 << 20

@@ -68,7 +68,7 @@ class Batch:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Outcome:
     """The end of a request: what came out for each of its rows, in their order, or why nothing did."""
 
     request: Request
@@ -104,7 +104,7 @@ class Batcher:
         self._requesters: dict[Hashable, _Requester] = {}
         self._under_way: set[Batch] = set()
         self._requests: dict[Request, None] = {}
-        self._answers: list[Answer] = []
+        self._answers: list[Outcome] = []
         self._numbers = itertools.count()
 
     def submit(
@@ -115,7 +115,7 @@ class Batcher:
             raise FullError(f"{self.waiting} rows wait for the engine already, and {len(rows)} more are too many: try again later.")
         request = Request(requester, model, now, deadline, [None] * len(rows), next(self._numbers), waiting=len(rows))
         if not rows:
-            self._answers.append(Answer(request, []))
+            self._answers.append(Outcome(request, []))
             return request
         self._requests[request] = None
         queue = self._requesters.get(requester)
@@ -185,7 +185,7 @@ class Batcher:
                 times.append(now if self._is_due(lane, rows, now) else self._oldest(lane) + self.max_delay)
         return max(now, min(times)) if times else None
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[Outcome]:
         """Requests that ended since the last call, each once; never those of a requester that was cancelled."""
         ended, self._answers = self._answers, []
         return ended
@@ -237,12 +237,12 @@ class Batcher:
         self._settle(request)
 
     def _settle(self, request: Request) -> None:
-        """Answer a request of which nothing waits or is under way."""
+        """Outcome a request of which nothing waits or is under way."""
         if request.waiting or request.under_way or request not in self._requests:
             return
         del self._requests[request]
         if not request.cancelled:
-            self._answers.append(Answer(request, () if request.error else request.results, request.error))
+            self._answers.append(Outcome(request, () if request.error else request.results, request.error))
 
     @staticmethod
     def _tidy(queue: _Requester, lane: Lane) -> None:

@@ -89,8 +89,8 @@ Of nine widths, 128 to 3200, the word F1 was .009 lower on 14 forms (PP-OCRv6 sm
 PAGES = dict.fromkeys([(960, 672), (672, 960), (960, 736), (736, 960), (960, 768), (768, 960), (960, 960)], 8)
 """Detection at its default limit of 960 pixels: A4, Letter, other pages upright or on their side, and the rest."""
 
-LINES = 64
-"""Classification: rows of a batch; their size is the network's own."""
+LINES, WHOLE_PAGES = 64, 8
+"""Classification of lines, and of pages by their orientation: rows of a batch; their size is the network's own."""
 
 
 def table(kind: Kind, shape: tuple[int, int], max_batch: int | None = None) -> TableBuckets:
@@ -100,4 +100,4 @@ def table(kind: Kind, shape: tuple[int, int], max_batch: int | None = None) -> T
         return TableBuckets({(height, columns): batch for columns, batch in WIDTHS.items()}, max_batch)
     if kind == "detection":
         return TableBuckets(PAGES, max_batch)
-    return TableBuckets({(height, width): LINES}, max_batch)
+    return TableBuckets({(height, width): LINES if kind == "classification" else WHOLE_PAGES}, max_batch)

@@ -19,7 +19,7 @@ from ocr_serving.engines.graphs.prepared import prepared
 from ocr_serving.engines.onnxruntime import open_session
 from ocr_serving.errors import ModelError
 
-CPU_BATCH: Mapping[Kind, int] = {"detection": 2, "recognition": 8, "classification": 8}
+CPU_BATCH: Mapping[Kind, int] = {"detection": 2, "recognition": 8, "classification": 8, "orientation": 2}
 """Rows of a batch on a CPU, which gains nothing from more."""
 
 WARM_TOGETHER = 4

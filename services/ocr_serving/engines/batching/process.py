@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ocr_serving.engines.base import ModelSpec
-from ocr_serving.engines.batching.batcher import Answer, Batch, Batcher
+from ocr_serving.engines.batching.batcher import Batch, Batcher, Outcome
 from ocr_serving.engines.batching.board import Board
 from ocr_serving.engines.batching.channel import Channel
 from ocr_serving.engines.batching.device import Network, is_fatal, open_network
@@ -75,8 +75,8 @@ class EngineProcess:
         except ServingError as exc:
             self._owner.send(EngineFailed(str(exc)))
             return 1
-        threading.Thread(target=self._feed, daemon=True, name="feeder").start()
-        threading.Thread(target=self._drive, daemon=True, name="device").start()
+        for name, work in (("feeder", self._feed), ("device", self._drive)):
+            threading.Thread(target=self._for_ever, args=[work], daemon=True, name=name).start()
         self._note("ready", 1)
         self._owner.send(EngineReady())
         listener = socket.socket(fileno=self._spec.listener)
@@ -140,6 +140,16 @@ class EngineProcess:
         with contextlib.suppress(queue.Empty):
             while True:
                 _send(*self._replies.get_nowait())
+
+    def _for_ever(self, work: Callable[[], None]) -> None:
+        """A thread of this process, without which it would take requests and answer none: it does not outlive it."""
+        try:
+            work()
+        except Exception:
+            log.exception("the thread %s failed", threading.current_thread().name)
+        finally:
+            self._broken = True
+            self._notify_io()
 
     def _feed(self) -> None:
         """Put batches together as the batcher gives them."""
@@ -222,7 +232,7 @@ class EngineProcess:
         os.eventfd_write(self._wake, 1)
 
 
-def _said(answer: Answer) -> Any:
+def _said(answer: Outcome) -> Any:
     return Results(answer.results) if answer.error is None else Fault.of(answer.error)
 
 

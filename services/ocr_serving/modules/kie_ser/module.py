@@ -1,16 +1,17 @@
 """kie_ser: reads a page and says of each line whether it is a question, an answer, a header or none of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams, OCRParams
+from ocr_serving.config.params import KieParams, Lang, OCRParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.stages.kie import EntityLabeller, Window, rectangle
+from ocr_serving.stages.page import ReadPage
 
 read_params = params_beside(__file__)
 
@@ -33,9 +34,18 @@ class Item(TypedDict):
 
 
 class Entities(TypedDict):
-    """One image: its lines in reading order."""
+    """One image: its lines in reading order, and where the page lies turned by how many degrees, clockwise."""
 
     ser_res: list[Item]
+    page_angle: NotRequired[int]
+
+
+class Labelled(NamedTuple):
+    """A page as it was read, its items in pixels of the image that was sent, and the windows they were labelled in."""
+
+    page: ReadPage
+    items: list[Item]
+    windows: list[Window]
 
 
 @moduleinfo(name="kie_ser", version="1.0.0", summary="Labels of the lines of a form", type="cv/text_recognition")
@@ -67,30 +77,43 @@ class KieSer(Module):
         """params.py with the overrides of config.json."""
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Entities | list[Item]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[Entities | list[Item]]:
         """The labelled lines of each image; [] for an image that is None."""
-        return [[] if image is None else {"ser_res": self.label(image)[0]} for image in self.in_time(self.read(images, paths))]
+        self.ocr.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._entities(image, f"results[{n}]") for n, image in pages]
 
-    def label(self, image: Image) -> tuple[list[Item], list[Window]]:
-        """The lines of one image, and the windows they were labelled in."""
-        (lines,) = self.ocr.predict([image])
-        boxes = [rectangle(line["text_region"]) for line in lines]
+    def _entities(self, image: Image, where: str) -> Entities:
+        found = self.label(image, where)
+        answer: Entities = {"ser_res": found.items}
+        if found.page.turn:
+            answer["page_angle"] = found.page.turn
+        return answer
+
+    def label(self, image: Image, where: str = "the page") -> Labelled:
+        """The lines of one image, and how they were labelled: on the upright page."""
+        page = self.ocr.page(image, where=where)
+        sure = [n for n, text in enumerate(page.texts) if text.confidence >= self.ocr.params.drop_score]
+        quads = [page.quads[n].astype(int).tolist() for n in sure]
         with self.stage("label"):
-            windows, labels = self.labeller(image, [line["text"] for line in lines], boxes)
+            windows, labels = self.labeller(page.image, [page.texts[n].text for n in sure], [rectangle(quad) for quad in quads])
+        lines = [(page.texts[n], page.as_sent(page.quads[n]).astype(int).tolist()) for n in sure]
         items: list[Item] = [
             {
-                "transcription": line["text"],
-                "text": line["text"],
-                "points": line["text_region"],
-                "text_region": line["text_region"],
-                "bbox": [int(value) for value in box],
-                "confidence": line["confidence"],
+                "transcription": said.text,
+                "text": said.text,
+                "points": region,
+                "text_region": region,
+                "bbox": [int(value) for value in rectangle(region)],
+                "confidence": said.confidence,
                 "pred_id": label.id,
                 "pred": label.name,
             }
-            for line, box, label in zip(lines, boxes, labels, strict=True)
+            for (said, region), label in zip(lines, labels, strict=True)
         ]
-        return items, windows
+        return Labelled(page, items, windows)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[Entities | list[Item]]:

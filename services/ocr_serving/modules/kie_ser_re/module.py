@@ -1,11 +1,11 @@
 """kie_ser_re: reads a form and says which answer belongs to which question."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams
+from ocr_serving.config.params import KieParams, Lang
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
@@ -16,9 +16,10 @@ read_params = params_beside(__file__)
 
 
 class Pairs(TypedDict):
-    """One image: pairs of question and answer."""
+    """One image: pairs of question and answer, and where the page lies turned by how many degrees, clockwise."""
 
     re_res: list[tuple[Item, Item]]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="kie_ser_re", version="1.0.0", summary="Questions and answers of a form", type="cv/text_recognition")
@@ -50,15 +51,22 @@ class KieSerRe(Module):
         """params.py with the overrides of config.json."""
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[Pairs | list[Item]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[Pairs | list[Item]]:
         """The pairs of each image; [] for an image that is None."""
-        return [[] if image is None else {"re_res": self._pairs(image)} for image in self.in_time(self.read(images, paths))]
+        self.ser.ocr.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._pairs(image, f"results[{n}]") for n, image in pages]
 
-    def _pairs(self, image: Image) -> list[tuple[Item, Item]]:
-        items, windows = self.ser.label(image)
+    def _pairs(self, image: Image, where: str) -> Pairs:
+        page, items, windows = self.ser.label(image, where)
         with self.stage("relate"):
-            pairs = self.finder(image, windows, [Label(item["pred"], item["pred_id"]) for item in items])
-        return [(items[question], items[answer]) for question, answer in pairs]
+            pairs = self.finder(page.image, windows, [Label(item["pred"], item["pred_id"]) for item in items])
+        answer: Pairs = {"re_res": [(items[question], items[reply]) for question, reply in pairs]}
+        if page.turn:
+            answer["page_angle"] = page.turn
+        return answer
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[Pairs | list[Item]]:

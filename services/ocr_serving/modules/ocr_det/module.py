@@ -61,6 +61,7 @@ class OCRDet(Module):
         det_db_box_thresh: Score | None = None,
         det_db_unclip_ratio: UnclipRatio | None = None,
         reading_order: ReadingOrder | None = None,
+        det_pieces: bool | None = None,
     ) -> list[list[TextBox]]:
         """The lines of each image, in reading order; [] for an image that is None."""
         params = self.params.updated(
@@ -70,13 +71,18 @@ class OCRDet(Module):
             det_db_box_thresh=det_db_box_thresh,
             det_db_unclip_ratio=det_db_unclip_ratio,
             reading_order=reading_order,
+            det_pieces=det_pieces,
         )
-        return [[] if image is None else self._boxes(image, params) for image in self.in_time(self.read(images, paths))]
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._boxes(image, params, f"results[{n}]") for n, image in pages]
 
-    def _boxes(self, image: Image, params: DetectionParams) -> list[TextBox]:
+    def _boxes(self, image: Image, params: DetectionParams, where: str) -> list[TextBox]:
         with self.stage("detect"):
-            quads = self.detector(image, params)
-        return [{"text_region": quad.astype(int).tolist()} for quad in reading_order(quads, legacy=params.legacy_order)]
+            found = self.detector.find(image, params)
+            quads = reading_order(found.quads, legacy=params.legacy_order)
+        if found.remark:
+            self.warnings.append(f"{where}: {found.remark}")
+        return [{"text_region": quad.astype(int).tolist()} for quad in quads]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextBox]]:

@@ -20,6 +20,8 @@ def read_params() -> Config:
     cfg.use_dilation = False
     cfg.det_db_score_mode = "fast"
 
-    cfg.reading_order = None  # "columns", along the page's slope; "legacy", PaddleOCR's; None: "columns"
+    # Beyond PaddleOCR; None: on
+    cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.reading_order = None  # "columns": along the page's slope; "legacy": as PaddleOCR sorts; None: "columns"
     cfg.use_tensorrt = False
     return cfg

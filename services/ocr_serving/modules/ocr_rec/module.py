@@ -5,11 +5,11 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import RecognitionParams
+from ocr_serving.config.params import Lang, RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
-from ocr_serving.stages.recognition import TextRecognizer
+from ocr_serving.stages.languages import Recognizers
 
 read_params = params_beside(__file__)
 
@@ -44,17 +44,23 @@ class OCRRec(Module):
             gpu_mem=gpu_mem,
             precision=precision,
         )
-        self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)
+        self.recognizer = Recognizers(self.params, options, self.model)
 
     def merge_configs(self) -> RecognitionParams:
         """params.py with the overrides of config.json."""
         return RecognitionParams.read(read_params(), self.params_overrides, self.root)
 
-    def predict(self, images: Sequence[Image | None] = (), paths: Sequence[str] = ()) -> list[list[LineText]]:
+    def predict(
+        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+    ) -> list[list[LineText]]:
         """One list for the whole request, with one item for each image; an image that is None has text ""."""
+        self.recognizer.choose_for_request(lang)
         lines = self.read(images, paths)
         with self.stage("recognize"):
-            texts = iter(self.recognizer([line for line in lines if line is not None]))
+            reading = self.recognizer.read([line for line in lines if line is not None])
+        if reading.remark:
+            self.warnings.append(f"the images, taken together, {reading.remark}")
+        texts = iter(reading.texts)
         unknown: LineText = {"text": "", "confidence": 0.0}
         return [[unknown if line is None else self._item(*next(texts)) for line in lines]]
 

@@ -17,6 +17,10 @@ def read_params() -> Config:
     cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
+    cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
+    cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
+    cfg.suggest_lang = True  # say which lang to try where a page reads badly
+    cfg.text_direction = "logical"  # "visual": Arabic and Hebrew as they stand on the page, not as they are read
 
     cfg.use_tensorrt = False
     return cfg

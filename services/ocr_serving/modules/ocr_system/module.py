@@ -5,27 +5,33 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
+from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.orientation import TextClassifier, turned
+from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
 from ocr_serving.stages.reading_order import reading_order
-from ocr_serving.stages.recognition import TextRecognizer
 
 read_params = params_beside(__file__)
 
 
 class TextLine(TypedDict):
-    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left, angle if asked for."""
+    """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left of the text.
+
+    `angle` is there while the angle classifier is on, `page_angle` where the page lies turned: by that many degrees, clockwise.
+    """
 
     text: str
     confidence: float
     text_region: list[list[int]]
     angle: NotRequired[str]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="ocr_system", version="1.0.0", summary="Detection, angle classification, recognition", type="cv/text_recognition")
@@ -52,10 +58,13 @@ class OCRSystem(Module):
             precision=precision,
         )
         self.detector = TextDetector(self.params, self.model(self.params.det_model_dir), options)
-        self.recognizer = TextRecognizer(self.params, self.model(self.params.rec_model_dir), options)
+        self.recognizer = Recognizers(self.params, options, self.model)
         self.classifier: TextClassifier | None = None
         if self.params.use_angle_cls:
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
+        self.orienter: PageClassifier | None = None
+        if self.params.turns_pages:
+            self.orienter = PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
@@ -73,7 +82,10 @@ class OCRSystem(Module):
         det_db_unclip_ratio: UnclipRatio | None = None,
         use_angle_cls: bool | None = None,
         reading_order: ReadingOrder | None = None,
+        det_pieces: bool | None = None,
+        use_doc_orientation_classify: bool | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(
@@ -84,33 +96,91 @@ class OCRSystem(Module):
             det_db_unclip_ratio=det_db_unclip_ratio,
             use_angle_cls=use_angle_cls,
             reading_order=reading_order,
+            det_pieces=det_pieces,
+            use_doc_orientation_classify=use_doc_orientation_classify,
             drop_score=drop_score,
         )
         if params.use_angle_cls and self.classifier is None:
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        return [[] if image is None else self._lines(image, params) for image in self.in_time(self.read(images, paths))]
+        if use_doc_orientation_classify and self.orienter is None:
+            raise InputError(
+                "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
+                "use_doc_orientation_classify = True in params.py."
+            )
+        if not self.is_part or lang is not None:
+            self.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._lines(image, params, f"results[{n}]") for n, image in pages]
 
-    def _lines(self, image: Image, params: OCRParams) -> list[TextLine]:
+    def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:
+        page = self.page(image, params, where)
+        lines: list[TextLine] = []
+        for index, (quad, (text, confidence)) in enumerate(zip(page.quads, page.texts, strict=True)):
+            if confidence >= params.drop_score:
+                line: TextLine = {
+                    "text": text,
+                    "confidence": confidence,
+                    "text_region": page.as_sent(quad).astype(int).tolist(),
+                }
+                if page.angles is not None:
+                    line["angle"] = page.angles[index].label
+                if page.turn:
+                    line["page_angle"] = page.turn
+                lines.append(line)
+        return lines
+
+    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
+        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""
+        params = params or self.params
+        found = self._found(image, params)
+        page = self._read(found, params)
+        if self.orienter and params.turns_pages and not page.turn and page.confidence < DOUBTFUL:
+            with self.stage("orient"):
+                on_its_head = is_on_its_head(image, page.quads, self.recognizer)
+            if on_its_head:
+                page = self._read(self._looked_at(image, 180, params), params)
+        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        return page
+
+    def upright(self, image: Image, where: str = "the page") -> UprightPage:
+        """`image` set upright; its lines are found only where it does not look upright already."""
+        with self.stage("orient"):
+            looks_upright = not (self.orienter and self.params.turns_pages and self.orienter(image).argmax())
+        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, self.params)
+        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        return page
+
+    def _found(self, image: Image, params: OCRParams) -> UprightPage:
+        """The lines of `image`, set upright."""
+        page = self._looked_at(image, 0, params)
+        if self.orienter is None or not params.turns_pages:
+            return page
+        with self.stage("orient"):
+            turn = turn_of(image, page.quads, self.orienter(image), self.recognizer)
+        return self._looked_at(image, turn, params) if turn else page
+
+    def _looked_at(self, image: Image, turn: Turn, params: OCRParams) -> UprightPage:
+        """The lines of the page that `image` shows turned by `turn`."""
         with self.stage("detect"):
-            quads = reading_order(self.detector(image, params), legacy=params.legacy_order)
-            crops = [crop(image, quad) for quad in quads]
+            page = turned_upright(image, turn)
+            found = self.detector.find(page, params)
+            quads = reading_order(found.quads, legacy=params.legacy_order)
+        return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
+
+    def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
+        """What the lines of `page` say."""
+        with self.stage("detect"):
+            crops = [crop(page.image, quad) for quad in page.quads]
         angles = None
         if self.classifier and params.use_angle_cls:
             with self.stage("classify"):
                 angles = self.classifier(crops)
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
-            texts = self.recognizer(crops)
-        lines: list[TextLine] = []
-        for index, (quad, (text, confidence)) in enumerate(zip(quads, texts, strict=True)):
-            if confidence >= params.drop_score:
-                line: TextLine = {"text": text, "confidence": confidence, "text_region": quad.astype(int).tolist()}
-                if angles is not None:
-                    line["angle"] = angles[index].label
-                lines.append(line)
-        return lines
+            reading = self.recognizer.read(crops)
+        return ReadPage(**vars(page), texts=reading.texts, angles=angles, reading_remark=reading.remark)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:

@@ -29,6 +29,10 @@ def read_params() -> Config:
     cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
+    cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
+    cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
+    cfg.suggest_lang = True  # say which lang to try where a page reads badly
+    cfg.text_direction = "logical"  # "visual": Arabic and Hebrew as they stand on the page, not as they are read
 
     # Angle classifier
     cfg.use_angle_cls = None
@@ -39,8 +43,10 @@ def read_params() -> Config:
     cfg.cls_thresh = 0.9
 
     cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
-    cfg.reading_order = (
-        None  # "columns", along the page's slope; "legacy", PaddleOCR's; None: "legacy" where rec_width is, else "columns"
-    )
+    # Beyond PaddleOCR; None: as PaddleOCR where rec_width is "legacy", else on, and "columns"
+    cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are read upright
+    cfg.doc_orientation_classify_model_dir = "text_image_orientation"
+    cfg.reading_order = None  # "columns": along columns and the page's slope; "legacy": as PaddleOCR sorts
     cfg.use_tensorrt = False
     return cfg

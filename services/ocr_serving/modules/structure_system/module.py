@@ -6,15 +6,17 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import LayoutParams, Score, StructureParams, TableEngine, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_table.module import StructureTable, TableContent
+from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
 from ocr_serving.stages.layout import Region
-from ocr_serving.stages.reading_order import regions_in_order
+from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.reading_order import regions_in_order, runs_down
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 from ocr_serving.stages.tables.picture import Quads
@@ -46,10 +48,11 @@ class PageRegion(TypedDict):
 
 
 class PageStructure(TypedDict):
-    """The regions of one image in reading order, and the lines that are in none of them."""
+    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does."""
 
     regions: list[PageRegion]
     unassigned: list[RegionLine]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -98,6 +101,7 @@ class StructureSystem(Module):
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
+        lang: Lang | None = None,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None."""
         params = self.params.updated(
@@ -112,11 +116,21 @@ class StructureSystem(Module):
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
-        return [[] if image is None else self._page(image, params) for image in self.in_time(self.read(images, paths))]
+        self.tables.ocr.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._page(image, params, f"results[{n}]") for n, image in pages]
 
-    def _page(self, image: Image, params: StructureParams) -> PageStructure:
-        regions = self._regions(image, params)
-        lines = self._lines(image) if params.ocr and (params.layout or not params.table) else []
+    def _page(self, sent: Image, params: StructureParams, where: str) -> PageStructure:
+        ocr = self.tables.ocr
+        reads = params.ocr and (params.layout or not params.table)
+        page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
+        regions = self._regions(page, params)
+        lines = _lines(page) if isinstance(page, ReadPage) else []
+        answer = self._assigned(page.image, regions, lines, params)
+        return as_sent(answer, page)
+
+    def _assigned(self, image: Image, regions: list[Region], lines: list[RegionLine], params: StructureParams) -> PageStructure:
+        """The regions of an upright page with what is in them."""
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
         sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
         told: set[int] = set()
@@ -154,25 +168,49 @@ class StructureSystem(Module):
                 frames[index] = grown
         return frames, moved
 
-    def _lines(self, image: Image) -> list[RegionLine]:
-        """The lines of a page, of any confidence, as cells take them."""
-        (found,) = self.tables.ocr.predict([image], drop_score=0.0)
-        return [{**line, "text_region": [[float(v) for v in corner] for corner in line["text_region"]]} for line in found]
-
-    def _regions(self, image: Image, params: StructureParams) -> list[Region]:
+    def _regions(self, page: UprightPage, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
+        image = page.image
         height, width = image.shape[:2]
         if not params.layout or self.layout is None:
             return [Region((0, 0, width, height), "table" if params.table else "text", 0.0)]
         with self.stage("layout"):
             regions = self.layout.detector(image, params)
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in regions_in_order(boxes, width, height)]
+        return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _lines(page: ReadPage) -> list[RegionLine]:
+    """The lines of an upright page, of any confidence, as cells take them."""
+    lines: list[RegionLine] = []
+    for n, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+        region = [[float(v) for v in corner] for corner in quad.astype(int).tolist()]
+        line: RegionLine = {"text": said.text, "confidence": said.confidence, "text_region": region}
+        if page.angles is not None:
+            line["angle"] = page.angles[n].label
+        lines.append(line)
+    return lines
+
+
+def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
+    """What was found on an upright page, with its places as the image that was sent has them."""
+    if not page.turn:
+        return answer
+
+    def line(given: RegionLine) -> RegionLine:
+        return {**given, "text_region": page.as_sent(given["text_region"]).tolist()}
+
+    regions: list[PageRegion] = []
+    for region in answer["regions"]:
+        found = region["res"]
+        content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
+        regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
+    return {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
 
 
 def _texts(lines: Sequence[RegionLine], indices: list[int]) -> tuple[Quads, list[Text]]:

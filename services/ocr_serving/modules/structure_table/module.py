@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import OCRParams, TableEngine, TableParams
+from ocr_serving.config.params import Lang, OCRParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.page import UprightPage
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import TableStructurer
@@ -55,10 +56,11 @@ class TableRegion(TypedDict):
 
 
 class TableAnswer(TypedDict):
-    """One image, taken as one table: `html` is also that of its region."""
+    """One image, taken as one table: `html` is also that of its region; where it lies turned by how many degrees, clockwise."""
 
     html: str
     regions: list[TableRegion]
+    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_table", version="1.0.0", summary="Tables to HTML", type="cv/structure_table")
@@ -95,16 +97,23 @@ class StructureTable(Module):
         images: Sequence[Image | None] = (),
         paths: Sequence[str] = (),
         *,
+        lang: Lang | None = None,
         table_engine: TableEngine | None = None,
     ) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
         params = self.params.updated(table_engine=table_engine)
-        return [[] if image is None else self._answer(image, params) for image in self.in_time(self.read(images, paths))]
+        self.ocr.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        return [[] if image is None else self._answer(image, f"results[{n}]", params) for n, image in pages]
 
-    def _answer(self, image: Image, params: TableParams) -> TableAnswer:
-        content = self.table(image, params=params)
+    def _answer(self, image: Image, where: str, params: TableParams) -> TableAnswer:
+        page = self.ocr.upright(image, where)
+        content = as_sent(self.table(page.image, params=params), page, (0, 0, page.image.shape[1], page.image.shape[0]))
         bbox = [0, 0, image.shape[1], image.shape[0]]
-        return {"html": content["html"], "regions": [{"type": "table", "bbox": bbox, "res": content}]}
+        answer: TableAnswer = {"html": content["html"], "regions": [{"type": "table", "bbox": bbox, "res": content}]}
+        if page.turn:
+            answer["page_angle"] = page.turn
+        return answer
 
     def table(
         self,
@@ -183,12 +192,34 @@ class StructureTable(Module):
             for x1, y1, x2, y2 in boxes.astype(int).tolist():
                 crops.append(picture[max(0, y1 - MARGIN) : y2 + MARGIN, max(0, x1 - MARGIN) : x2 + MARGIN])
         with self.stage("recognize"):
-            return boxes + np.tile(corner, 2), self.ocr.recognizer(crops)
+            reading = self.ocr.recognizer.read(crops)
+        if reading.remark:
+            self.warnings.append(f"a table {reading.remark}")
+        return boxes + np.tile(corner, 2), reading.texts
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[TableAnswer | list[TableRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def as_sent(content: TableContent, page: UprightPage, box: Sequence[float]) -> TableContent:
+    """A table in `box` x1, y1, x2, y2 of the upright page, with its places as the image that was sent has them.
+
+    Cells are told from the top left of the table's box there.
+    """
+    if not page.turn:
+        return content
+    cells = np.array(content["cell_bbox"], np.float32).reshape(-1, 4, 2) + np.array(box[:2], np.float32)
+    corner = np.array(page.box_as_sent(box)[:2], np.float32)
+    return {
+        "html": content["html"],
+        "cell_bbox": (page.edges_as_sent(cells) - corner).reshape(-1, 8).tolist(),
+        "unmatched": [
+            {**line, "text_region": page.edges_as_sent(np.array(line["text_region"], np.float32)).tolist()}
+            for line in content["unmatched"]
+        ],
+    }
 
 
 def _cell_texts(quads: Quads, texts: Sequence[Text], indices: Sequence[int]) -> list[CellText]:

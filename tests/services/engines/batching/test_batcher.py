@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_serving.engines.batching.batcher import Answer, Batch, Batcher, Request
+from ocr_serving.engines.batching.batcher import Batch, Batcher, Outcome, Request
 from ocr_serving.engines.batching.buckets import Bucket, ExactBuckets, TableBuckets, table
 from ocr_serving.errors import FullError, LateError
 
@@ -32,7 +32,7 @@ class Simulation:
     now: float = 0.0
     under_way: deque[Batch] = field(default_factory=deque)
     asked: dict[Request, list[tuple[int, int]]] = field(default_factory=dict)
-    answered: dict[Request, Answer] = field(default_factory=dict)
+    answered: dict[Request, Outcome] = field(default_factory=dict)
     cancelled: set[Request] = field(default_factory=set)
     failed: dict[Request, Exception] = field(default_factory=dict)
     run: Counter[tuple[int, int]] = field(default_factory=Counter)

@@ -1,0 +1,141 @@
+"""What callers notice while others only hold connections: `python -m benchmarks.attack [--seconds 60]`.
+
+A service of two workers is asked for a page again and again by one client, and for its probes, first alone and then while others
+hold connections that ask for nothing, answered ones that they do not close, unfinished headers and unfinished bodies, and open a
+dozen more a second. Loopback only, and bounded in count and time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from benchmarks.library import report, support
+from helpers.attackers import Attackers, attackers, most
+from ocr_serving import data, models
+
+MOST_SLOWDOWN, MOST_PROBE_S = 1.2, 1.0
+NEW_A_SECOND = 12
+
+
+@dataclass
+class Seen:
+    """Seconds of each call and of each probe, and calls that were not answered well."""
+
+    calls: list[float] = field(default_factory=list)
+    probes: list[float] = field(default_factory=list)
+    lost: int = 0
+
+
+def measure(args: Any) -> dict[str, Any]:
+    """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
+    body = support.request_body(data.PAGE)
+    with support.serve(args.models, workers=2) as service:
+        watch(service, body, 5)
+        alone = watch(service, body, args.seconds)
+        with attackers(int(urlsplit(service.url).port or 0)) as crowd:
+            crowd.hold(most(2000))
+            crowd.hold(most(2000), b"GET /healthz HTTP/1.0\r\n\r\n")
+            crowd.hold(200, b"POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nX-A:")
+            crowd.hold(
+                200,
+                b"POST /predict/ocr_system HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Content-Length: 100000\r\n\r\n" + b" " * 1000,
+            )
+            held = len(crowd.held)
+            with more(crowd):
+                attacked = watch(service, body, args.seconds)
+    slowdown = statistics.median(attacked.calls) / statistics.median(alone.calls)
+    rows = [row("alone", alone), row(f"{held} connections held", attacked)]
+    print(report.markdown_table(["", "median call s", "slowest call s", "slowest probe s", "calls", "lost"], rows))
+    reached = slowdown <= MOST_SLOWDOWN and max(attacked.probes) <= MOST_PROBE_S and not attacked.lost
+    print(f"\nA call takes {slowdown:.2f} times as long (at most {MOST_SLOWDOWN}): {support.verdict(reached)}")
+    return {
+        "slowdown": slowdown,
+        "slowest_probe_s": max(attacked.probes),
+        "calls": len(attacked.calls),
+        "lost": attacked.lost,
+        "reached": reached,
+    }
+
+
+def watch(service: support.Service, body: bytes, seconds: float) -> Seen:
+    """Call and probe for so long, one of each at a time, each on a connection of its own."""
+    seen, until = Seen(), time.monotonic() + seconds
+
+    def probe() -> None:
+        while time.monotonic() < until:
+            for path in ("/healthz", "/readyz"):
+                started = time.monotonic()
+                with contextlib.suppress(requests.RequestException):
+                    requests.get(service.url + path, timeout=20).raise_for_status()
+                seen.probes.append(time.monotonic() - started)
+            time.sleep(0.2)
+
+    with alongside(probe):
+        while time.monotonic() < until:
+            started = time.monotonic()
+            try:
+                headers = {"Content-Type": "application/json"}
+                requests.post(f"{service.url}/predict/{service.module}", body, headers=headers, timeout=60).raise_for_status()
+                seen.calls.append(time.monotonic() - started)
+            except requests.RequestException:
+                seen.lost += 1
+    return seen
+
+
+@contextlib.contextmanager
+def more(crowd: Attackers) -> Iterator[None]:
+    """A dozen new connections a second while the block runs, each with an unfinished request."""
+    stop = threading.Event()
+
+    def knock() -> None:
+        while not stop.wait(1 / NEW_A_SECOND):
+            with contextlib.suppress(OSError):
+                crowd.hold(1, b"POST /predict/ocr_system HTTP/1.1\r\n")
+
+    with alongside(knock):
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+@contextlib.contextmanager
+def alongside(work: Callable[[], None]) -> Iterator[None]:
+    """`work` in a thread, which is awaited."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def row(name: str, seen: Seen) -> list[str]:
+    """A line of the table."""
+    times = (statistics.median(seen.calls), max(seen.calls), max(seen.probes))
+    return [name, *(f"{seconds:.3f}" for seconds in times), str(len(seen.calls)), str(seen.lost)]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command: 1 where probes or callers suffer."""
+    parser = support.parser("benchmarks.attack", "Probes and a client while thousands of connections are only held.")
+    parser.add_argument("--seconds", type=support.positive, default=20, metavar="N", help="of watching, twice (default 20)")
+    parser.add_argument(
+        "--models", type=support.model_set, default=models.DEFAULT_SET, metavar="SET", help="model set (default %(default)s)"
+    )
+    return support.run("benchmarks.attack", measure, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""The decoding process as seen by those who need it: one for each process that decodes, started with the first file that needs it.
+
+Whatever a file does there costs its own page: the process dies of it, within the budget of `Limits.page_memory_mb` and
+`Limits.page_timeout_s`, and the next page finds a new one. It cannot outlive whoever started it: it ends when its socket does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from ocr_serving import machine
+from ocr_serving.decoding.limits import Allowance, Limits
+from ocr_serving.decoding.messages import Close, Decode, Kind, Message, Open, Opened, Pixels, Refused, packed, unpacked
+from ocr_serving.decoding.pixels import Image
+from ocr_serving.errors import UnavailableError
+
+WALL = 4
+"""Seconds of the clock allowed for a second of CPU time: other processes want the cores too."""
+
+WALL_LEAST = 30
+"""Seconds of the clock that are always allowed: CPU time ends what computes, the clock only what stands still."""
+
+START_SECONDS = 60
+"""Seconds of the clock allowed for the start of the process, on a machine that is busy starting everything else."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture, or a page, and whether it is smaller than `pdf_dpi` asks for."""
+
+    image: Image
+    smaller: bool = False
+
+
+class DecodingProcess:
+    """The process, or none as long as nobody needs one. Thread-safe: one file at a time."""
+
+    def __init__(self, memory_mb: int) -> None:
+        """One that may take `memory_mb` MiB for a file."""
+        self.memory_mb = memory_mb
+        self.lock = threading.RLock()
+        self.started = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._memory = -1
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, where it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def ask(self, message: Message, data: bytes | None, seconds: float) -> Message:
+        """Its answer; `Refused` where it died of the question. Raises UnavailableError where it cannot run here now."""
+        if self._connection is None:
+            self._start()
+        assert self._connection is not None
+        try:
+            self._connection.send_bytes(packed(message))
+            if data is not None:
+                self._connection.send_bytes(data)
+            if not self._connection.poll(max(WALL * seconds, WALL_LEAST) + START_SECONDS * (data is not None)):
+                self.close()
+                return Refused("other", _late(seconds), seconds)
+            return unpacked(self._connection.recv_bytes())
+        except (EOFError, OSError, ValueError):
+            return self._died(seconds)
+
+    def tell(self, message: Message) -> None:
+        """Send what has no answer, if the process is there."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send_bytes(packed(message))
+
+    def pixels(self, shape: Pixels) -> Image:
+        """The picture that the last answer spoke of."""
+        image = np.empty((shape.height, shape.width, 3), np.uint8)
+        view, got = image.data.cast("B"), 0
+        while got < len(view) and (more := os.preadv(self._memory, [view[got:]], got)):
+            got += more
+        if shape.last:
+            self.close()
+        return image
+
+    def close(self) -> None:
+        """End the process."""
+        if self._connection is not None:
+            self._connection.close()
+            os.close(self._memory)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process = self._connection = None
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            self._memory = os.memfd_create("decoded")
+            words = [str(theirs.fileno()), str(self._memory), str(self.memory_mb)]
+            package = str(Path(__file__).parents[2])
+            self._process = subprocess.Popen(
+                # -P: whoever runs `predict` among files of strangers must not import them.
+                [sys.executable, "-P", "-m", "ocr_serving.decoding.renderer", *words],
+                pass_fds=[theirs.fileno(), self._memory],
+                env=os.environ
+                | {
+                    "PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])]),
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OPENCV_FOR_THREADS_NUM": "1",
+                    "OPENCV_LOG_LEVEL": "OFF",
+                    "MALLOC_ARENA_MAX": "1",
+                },
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as exc:
+            ours.close()
+            raise UnavailableError(f"No process for decoding can be started now ({exc.strerror}): send it again later.") from None
+        finally:
+            theirs.close()
+        self.started += 1
+        self._connection = Connection(ours.detach())
+
+    def _died(self, seconds: float) -> Refused:
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout=START_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = 0
+        self.close()
+        if code == -signal.SIGPROF:
+            return Refused("other", _late(seconds), seconds)
+        if code == -signal.SIGKILL:
+            raise UnavailableError("The machine is short of memory and ended the process that decodes: send it again later.")
+        if code >= 0:
+            raise UnavailableError(f"The process for decoding ended by itself (exit code {code}): the server's log says why.")
+        return Refused("memory", f"it takes more than {self.memory_mb} MiB (page_memory_mb), or the decoder crashed on it", seconds)
+
+
+def _late(seconds: float) -> str:
+    return f"it takes longer than {seconds:g} s of CPU time (page_timeout_s)"
+
+
+class File:
+    """A file open in the decoding process; there again after a death. Use it as a context manager."""
+
+    def __init__(self, data: bytes, kind: Kind, limits: Limits, allowance: Allowance) -> None:
+        """Nothing is started yet. The process is this one's own until the end of the context."""
+        self._data, self._limits, self._allowance = data, limits, allowance
+        self._kind: Kind = kind
+        self._process = shared(limits.page_memory_mb)
+        self._opened_in = -1
+
+    def __enter__(self) -> File:
+        self._process.lock.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if exc is not None and not isinstance(exc, (Exception, GeneratorExit)):
+                self._process.close()
+            elif self._opened_in == self._process.started:
+                self._process.tell(Close())
+        finally:
+            self._process.lock.release()
+
+    def open(self) -> Opened | Refused:
+        """How many pages it has. Raises UnavailableError."""
+        seconds = self._seconds
+        answer = self._process.ask(Open(self._kind, self._limits.model_dump(), seconds), self._data, seconds)
+        self._opened_in = self._process.started
+        counted = self._counted(answer)
+        return counted if isinstance(counted, (Opened, Refused)) else Refused("damaged")
+
+    def page(self, number: int) -> Decoded | Refused:
+        """A page, counted from 0. Raises UnavailableError."""
+        if self._opened_in != self._process.started or self._process.pid is None:
+            again = self.open()
+            if isinstance(again, Refused):
+                return again
+        seconds = self._seconds
+        answer = self._process.ask(Decode(number, seconds), None, seconds)
+        counted = self._counted(answer)
+        if isinstance(counted, Pixels):
+            return Decoded(self._process.pixels(counted), counted.smaller)
+        return counted if isinstance(counted, Refused) else Refused("damaged")
+
+    @property
+    def _seconds(self) -> float:
+        # Not nothing: the last question of a request ends by itself.
+        return max(0.1, min(self._limits.page_timeout_s, self._allowance.left))
+
+    def _counted(self, answer: Message) -> Opened | Pixels | Refused:
+        assert isinstance(answer, (Opened, Pixels, Refused))
+        self._allowance.spend(answer.seconds)
+        if isinstance(answer, Refused) and answer.why == "memory" and not answer.detail:
+            return Refused("memory", f"it takes more than {self._process.memory_mb} MiB (page_memory_mb)")
+        return answer
+
+
+_processes: dict[int, DecodingProcess] = {}
+
+
+def shared(memory_mb: int) -> DecodingProcess:
+    """This process's decoding process of that budget, or of half of what the machine has where that is less."""
+    if (most := machine.memory_bytes()) is not None:
+        memory_mb = min(memory_mb, most // 2**21)
+    return _processes.setdefault(memory_mb, DecodingProcess(memory_mb))
+
+
+@atexit.register
+def close_all() -> None:
+    """End the decoding processes of this process."""
+    for process in _processes.values():
+        process.close()

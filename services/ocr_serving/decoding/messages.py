@@ -1,0 +1,83 @@
+"""What a process and its decoding process say to each other. Pure.
+
+Each message is a line of JSON, never a pickle: whoever breaks a decoder must not thereby reach the process that asked. The bytes of
+a file follow their `Open` as a message of their own; pixels do not travel but lie in a memory file that both hold.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["picture", "pdf", "tiff"]
+
+
+@dataclass(frozen=True)
+class Open:
+    """A file to hold on to, in place of the last; its bytes follow. `limits` are the fields of `Limits`."""
+
+    kind: Kind
+    limits: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decode:
+    """A page of the file that is open, counted from 0, to be decoded within so many CPU seconds."""
+
+    page: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Close:
+    """The file may be forgotten."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The file has so many pages; `broken` says that its list of them ends in the middle."""
+
+    pages: int
+    broken: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture, BGR uint8, lies in the memory file. `smaller`: than `pdf_dpi` asks for. `last`: the process ends now."""
+
+    height: int
+    width: int
+    smaller: bool = False
+    last: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No picture, and why: "damaged", "locked" by a password, "large", "memory" or "other"; `detail` says more."""
+
+    why: Literal["damaged", "locked", "large", "memory", "other"]
+    detail: str = ""
+    seconds: float = 0.0
+
+
+Message = Open | Decode | Close | Opened | Pixels | Refused
+
+_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Open, Decode, Close, Opened, Pixels, Refused)}
+
+
+def packed(message: Message) -> bytes:
+    """The message as bytes."""
+    return json.dumps({"is": type(message).__name__} | asdict(message)).encode()
+
+
+def unpacked(data: bytes) -> Message:
+    """The message in `data`. Raises ValueError where it is none."""
+    try:
+        fields = json.loads(data)
+        return _TYPES[fields.pop("is")](**fields)
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ValueError(f"not a message: {exc!r}") from None

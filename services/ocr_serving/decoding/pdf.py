@@ -1,0 +1,96 @@
+"""Pages of a PDF, rendered by PDFium. Only the decoding process uses this."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from typing import Any, NamedTuple
+
+from ocr_serving.decoding.limits import Limits
+from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pixels import Image, bgr, stretched
+
+POINTS = 72
+"""A PDF measures in points, 72 to the inch."""
+
+
+IMAGE_PIXELS = 20
+"""Pixels that one picture on a page may have, in `max_pixels`: an A0 drawing scanned at 600 dpi has a little over half of that."""
+
+
+class Page(NamedTuple):
+    """A page, and whether it is smaller than `pdf_dpi` asks for."""
+
+    image: Image
+    smaller: bool
+
+
+def load() -> None:
+    """Load PDFium, so that the first page does not pay for it."""
+    import pypdfium2  # noqa: F401
+
+
+def opened(data: bytes, limits: Limits) -> Document | Refused:
+    """The PDF in `data`, or why it cannot be opened: it is damaged, has no pages, or needs a password."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as exc:
+        # For a PDF without pages PDFium gives no reason, and pypdfium2 then the one of the last failure.
+        return Refused("locked" if "password" in str(exc) and b"/Encrypt" in data else "damaged")
+    return Document(document, limits)
+
+
+class Document:
+    """A PDF that is open."""
+
+    broken = False
+
+    def __init__(self, document: Any, limits: Limits) -> None:
+        """`document` is pypdfium2's."""
+        self._document, self._limits = document, limits
+        if document.get_formtype():
+            document.init_forms()
+
+    def __len__(self) -> int:
+        return len(self._document)
+
+    def page(self, number: int) -> Page | Refused:
+        """A page at `pdf_dpi`, or at what `max_pixels` allows, with its annotations and form fields."""
+        import pypdfium2
+
+        limits = self._limits
+        try:
+            with contextlib.closing(self._document[number]) as page:
+                if (large := _largest_picture(page, IMAGE_PIXELS * limits.max_pixels)) is not None:
+                    return Refused("other", f"it holds a picture of {large[0]}x{large[1]} pixels, over {IMAGE_PIXELS} x max_pixels")
+                width, height = page.get_size()
+                scale = limits.pdf_dpi / POINTS
+                # PDFium rounds sides up to whole pixels.
+                smaller = math.ceil(width * scale) * math.ceil(height * scale) > limits.max_pixels
+                if smaller:
+                    scale = min(math.sqrt(limits.max_pixels / (width * height)), limits.max_pixels / max(width, height)) * 0.99
+                with contextlib.closing(page.render(scale=scale, bitmap_maker=pypdfium2.PdfBitmap.new_native)) as bitmap:
+                    # A native bitmap lies in memory of Python's, which the array keeps when PDFium has closed its own end.
+                    image = bgr(bitmap.to_numpy(), "white")
+                    return Page(stretched(image) if limits.decoding == "full" else image, smaller)
+        except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError):
+            return Refused("damaged")
+
+    def close(self) -> None:
+        """Free it."""
+        self._document.close()
+
+
+def _largest_picture(page: Any, most: int) -> tuple[int, int] | None:
+    """Width and height of a picture on the page of more than `most` pixels: PDFium would unpack all of it, to draw it small."""
+    import pypdfium2
+    import pypdfium2.raw
+
+    for picture in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE], max_depth=4):
+        with contextlib.suppress(pypdfium2.PdfiumError):
+            width, height = picture.get_px_size()
+            if width * height > most:
+                return width, height
+    return None

@@ -1,0 +1,87 @@
+"""Pages of a TIFF. Only the decoding process uses this: a TIFF may hold any of a dozen codecs, and any number of pages."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import PIL.Image
+
+from ocr_serving.decoding import headers, images, pixels
+from ocr_serving.decoding.limits import Limits, Undecodable
+from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pdf import Page
+from ocr_serving.errors import TooLargeError
+
+NEW_SUBFILE_TYPE, BITS_PER_SAMPLE = 254, 258
+NOT_A_PAGE = 0b101
+"""Bits of the subfile type of what is no page of its own: a smaller copy of another, or the mask of its transparency."""
+
+ODD_DEPTHS = (2, 4)
+"""Bits of a sample of grey that Pillow reads and OpenCV does not."""
+
+
+class Pages:
+    """A TIFF that is open."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        """Walk its directories. What Pillow does not read is taken for one page: OpenCV has the last word."""
+        self._data, self._limits = data, limits
+        self._frames: list[int] = []
+        self.broken = False
+        self._image: PIL.Image.Image | None = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self._image = PIL.Image.open(io.BytesIO(data), formats=["TIFF"])
+                self._walk(self._image)
+            except MemoryError:
+                raise
+            except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
+                self.broken = bool(self._frames)
+        self._frames = self._frames or [0]
+
+    def _walk(self, image: PIL.Image.Image) -> None:
+        frame = 0
+        while True:
+            try:
+                image.seek(frame)
+            except EOFError:
+                return
+            if not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & NOT_A_PAGE:  # type: ignore[attr-defined]
+                self._frames.append(frame)
+            frame += 1
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def page(self, number: int) -> Page | Refused:
+        """A page; "large" where it has more pixels than `max_pixels`."""
+        frame = self._frames[number]
+        header = self._header(frame)
+        try:
+            images.check_size(header, self._limits)
+        except TooLargeError as exc:
+            return Refused("large", str(exc))
+        found = images.from_opencv(self._data, header, self._limits, page=frame)
+        if isinstance(found, Undecodable) and header is not None and self._odd():
+            assert self._image is not None
+            return Page(pixels.bgr(np.asarray(self._image.convert("L"), np.uint8)), smaller=False)
+        return Refused("other", found.reason) if isinstance(found, Undecodable) else Page(found, smaller=False)
+
+    def _header(self, frame: int) -> headers.Header | None:
+        if self._image is None:
+            return None
+        try:
+            self._image.seek(frame)
+            return headers.of(self._image)
+        except (EOFError, OSError, ValueError, TypeError, KeyError, SyntaxError):
+            return None
+
+    def _odd(self) -> bool:
+        depths = self._image.tag_v2.get(BITS_PER_SAMPLE, ()) if self._image is not None else ()  # type: ignore[attr-defined]
+        return tuple(depths)[:1] in [(depth,) for depth in ODD_DEPTHS]
+
+    def close(self) -> None:
+        """Nothing that is not freed with the object."""

@@ -1,0 +1,79 @@
+"""A page as it was read: upright, its lines in order, and the way back to the image that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.geometry import Quad
+from ocr_serving.stages.orientation import Angle
+from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Turn, as_sent
+from ocr_serving.stages.recognition import Text
+
+
+@dataclass(frozen=True)
+class UprightPage:
+    """A page set upright: `image`, the turn that was undone, clockwise in degrees, and the size (height, width) of what was sent.
+
+    `quads` are its lines in pixels of `image`, in reading order; `remark` is what the detector has to say of it, or "".
+    """
+
+    image: Image
+    turn: Turn
+    size: tuple[int, int]
+    quads: list[Quad] = field(default_factory=list)
+    remark: str = ""
+
+    def as_sent(self, points: NDArray[np.float32] | Sequence[Sequence[float]]) -> NDArray[np.float32]:
+        """Points, shape (…, 2), of the upright page in pixels of the image that was sent."""
+        return as_sent(np.asarray(points, np.float32), self.turn, *self.size)
+
+    def box_as_sent(self, box: Sequence[float]) -> list[float]:
+        """An upright rectangle x1, y1, x2, y2 of the upright page in pixels of the image that was sent."""
+        x1, y1, x2, y2 = box
+        corners = self.edges_as_sent(np.array([[x1, y1], [x2, y2]], np.float32))
+        return [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()]
+
+    def edges_as_sent(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `as_sent`, of points that lie between pixels: 0 is the edge of the page, not the middle of its first pixel."""
+        return as_sent(points, self.turn, self.size[0] + 1, self.size[1] + 1)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of it."""
+        turned = f"it lies turned by {self.turn} degrees clockwise and was read upright; coordinates are those of the image as sent"
+        return [remark for remark in (turned if self.turn else "", self.remark) if remark]
+
+
+@dataclass(frozen=True)
+class ReadPage(UprightPage):
+    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off.
+
+    `reading_remark` is what the recogniser has to say of it, as the end of a sentence on the page, or "".
+    """
+
+    texts: list[Text] = field(default_factory=list)
+    angles: list[Angle] | None = None
+    reading_remark: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence over the characters of all lines, 0 to 1; of none, 1."""
+        total = sum(len(line.text) for line in self.texts)
+        return sum(len(line.text) * line.confidence for line in self.texts) / total if total else 1.0
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said of it."""
+        remarks = super().remarks
+        if self.reading_remark:
+            remarks.append(f"it {self.reading_remark}")
+        elif len(self.texts) >= UNREADABLE_LINES and self.confidence < UNREADABLE:
+            mean = f"the mean confidence of its {len(self.texts)} lines is {self.confidence:.2f}"
+            wanted = "send it larger or sharper, or to a service with the models of its script"
+            remarks.append(f"it reads badly whichever way it lies ({mean}): {wanted}")
+        return remarks

@@ -1,0 +1,195 @@
+"""Which way up a page lies: 0, 90, 180 or 270 degrees, clockwise, by which it was turned.
+
+A classifier guesses from a thumbnail, the lines' boxes say whether text runs along or up and down, and what a few lines say when
+read either way decides. No page is turned on the guess alone: one that is upright stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.errors import ModelError
+from ocr_serving.stages.detection import MEAN_AND_STD, NORMALISED, network_input, normalising
+from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
+from ocr_serving.stages.recognition import Text
+
+Turn = Literal[0, 90, 180, 270]
+TURNS: tuple[Turn, ...] = get_args(Turn)
+
+SIDE, THUMBNAIL = 224, 256
+"""Pixels of the network's square, which is the middle of a picture whose shorter side is `THUMBNAIL`, as PaddleClas cuts it."""
+
+SAMPLE = 10
+"""Lines that are read both ways."""
+
+FEW_LETTERS, LEAST_LETTERS = 12, 4
+"""A sample of fewer letters than the first counts only beside a classifier that is sure; of fewer than the second never."""
+
+SURE_GUESS = 0.85
+"""Confidence of a classifier that is sure."""
+
+BETTER = 0.05
+"""How much surer the recogniser must be of lines turned where the classifier says so as well …"""
+
+MUCH_BETTER = 0.2
+"""… and where it does not, and then they must be …"""
+
+SURE = 0.75
+"""… that sure."""
+
+DOUBTFUL = 0.75
+"""Mean confidence below which a page that was taken for upright is tried on its head."""
+
+UNREADABLE, UNREADABLE_LINES = 0.6, 5
+"""A page of that many lines with a lower mean confidence reads badly, whichever way."""
+
+
+class PageClassifier:
+    """Guesses which way up a page lies."""
+
+    def __init__(self, model: Path, options: EngineOptions) -> None:
+        """Load the network in `model`. Raises ConfigError or ModelError."""
+        # The network comes as ONNX alone, whatever runs the others.
+        if options.engine == "paddle":
+            options = options.model_copy(update={"engine": "onnxruntime", "enable_mkldnn": False})
+        options = options.model_copy(update={"precision": "fp32"})
+        source = PixelInput("orientation", (SIDE, SIDE), normalising(*MEAN_AND_STD["DB"]))
+        self.engine = open_engine(model, options, pixels=source)
+        if self(np.zeros((SIDE, SIDE, 3), np.uint8)).shape != (len(TURNS),):
+            raise ModelError(f"{model} does not tell four orientations of a page: correct doc_orientation_classify_model_dir.")
+
+    def __call__(self, page: Image) -> NDArray[np.float32]:
+        """How sure the network is of each of `TURNS`, float32 of shape (4,)."""
+        middle = thumbnail(page)
+        if isinstance(self.engine, PixelEngine):
+            return np.asarray(self.engine.run_pixels([Pixels(middle, SIDE, SIDE)])[0][0], np.float32)
+        return np.asarray(self.engine.run(network_input(middle, (SIDE, SIDE), NORMALISED["DB"]))[0][0], np.float32)
+
+
+def thumbnail(page: Image) -> Image:
+    """The middle of `page` in a square of `SIDE` pixels, its shorter side scaled to `THUMBNAIL`."""
+    height, width = page.shape[:2]
+    # Of a long page only the middle is seen: what is far from it need not be scaled.
+    reach = int(min(height, width) * SIDE / THUMBNAIL / 2) + 1
+    rows, columns = (slice(max(0, side // 2 - reach), side // 2 + reach) for side in (height, width))
+    return np.asarray(cv2.resize(page[rows, columns], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def turned_upright(page: Image, turn: Turn) -> Image:
+    """`page`, which lies turned by `turn`, upright."""
+    return np.ascontiguousarray(np.rot90(page, turn // 90)) if turn else page
+
+
+def as_sent(points: NDArray[np.float32], turn: Turn, height: int, width: int) -> NDArray[np.float32]:
+    """Points, shape (…, 2), of the upright page in pixels of the one that was sent, which has that size."""
+    x, y = points[..., 0], points[..., 1]
+    if turn == 90:
+        return np.stack([width - 1 - y, x], axis=-1)
+    if turn == 180:
+        return np.stack([width - 1 - x, height - 1 - y], axis=-1)
+    if turn == 270:
+        return np.stack([y, height - 1 - x], axis=-1)
+    return points
+
+
+class Reading(NamedTuple):
+    """What the sample of a page says: letters, and the mean confidence over them."""
+
+    letters: str
+    confidence: float
+
+
+def reading(texts: Sequence[Text]) -> Reading:
+    """Sum up what lines say."""
+    letters = ["".join(filter(str.isalnum, line.text)) for line in texts]
+    total = sum(map(len, letters))
+    confidence = sum(len(said) * line.confidence for said, line in zip(letters, texts, strict=True)) / max(1, total)
+    return Reading("".join(letters), confidence)
+
+
+def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read: Callable[[list[Image]], list[Text]]) -> Turn:
+    """How `page` lies, whose lines are `quads` in pixels of it; `guess` is the classifier's, `read` the recogniser.
+
+    Lines that run up or down are read by their crops as PaddleOCR cuts them, which is right where the page was turned by 90.
+    """
+    guessed = TURNS[int(guess.argmax())]
+    across, down = _lengths(quads)
+    on_its_side = down > across or (guessed in (90, 270) and 2 * down > across)
+    if not quads or (guessed in (0, 270) and not on_its_side):
+        return 0
+    as_it_is, over = _both_ways(page, quads, read, on_its_side=on_its_side)
+    letters = max(len(as_it_is.letters), len(over.letters))
+    if letters < FEW_LETTERS:
+        right, wrong = (as_it_is, over) if guessed == 90 else (over, as_it_is)
+        agree = guessed != 0 and on_its_side == (guessed != 180)
+        sure = letters >= LEAST_LETTERS and guess.max() >= SURE_GUESS and _is_plain(right, wrong)
+        return guessed if agree and sure else 0
+    upright_columns = mostly_cjk(max(as_it_is, over, key=lambda read: read.confidence).letters)
+    if guessed == 90 and not on_its_side:
+        # Rows that were upright columns: the recogniser knows their characters lying on the other side.
+        return 90 if upright_columns and _is_plain(over, as_it_is) else 0
+    if not on_its_side:
+        return 180 if over.confidence >= as_it_is.confidence + BETTER else 0
+    if upright_columns and guessed in (0, 180):
+        return 180 if guessed == 180 and _is_plain(over, as_it_is) else 0
+    right, wrong = (over, as_it_is) if guessed == 270 else (as_it_is, over)
+    if guessed in (90, 270):
+        if right.confidence >= wrong.confidence + BETTER:
+            return guessed
+        other: Turn = 270 if guessed == 90 else 90
+        return other if _is_plain(wrong, right) else 0
+    if _is_plain(as_it_is, over):
+        return 90
+    return 270 if _is_plain(over, as_it_is) else 0
+
+
+def is_on_its_head(page: Image, quads: Sequence[Quad], read: Callable[[list[Image]], list[Text]]) -> bool:
+    """Whether a page that reads badly reads well on its head."""
+    across, down = _lengths(quads)
+    if down > across:
+        return False
+    as_it_is, over = _both_ways(page, quads, read, on_its_side=False)
+    return len(over.letters) >= FEW_LETTERS and _is_plain(over, as_it_is)
+
+
+def mostly_cjk(letters: str) -> bool:
+    """Whether half of the letters are such as are set in upright columns."""
+    upright = sum("\u2e80" <= letter <= "\u9fff" or "\uac00" <= letter <= "\ud7af" for letter in letters)
+    return 2 * upright > len(letters)
+
+
+def _is_plain(one: Reading, other: Reading) -> bool:
+    return one.confidence >= max(SURE, other.confidence + MUCH_BETTER)
+
+
+def _lengths(quads: Sequence[Quad]) -> tuple[float, float]:
+    """Length of all lines that run across the page, and of those that run up or down."""
+    if not quads:
+        return 0.0, 0.0
+    corners = np.asarray(quads, np.float64)
+    width = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+    height = np.linalg.norm(corners[:, 3] - corners[:, 0], axis=1)
+    return float(width[height < UPRIGHT * width].sum()), float(height[height >= UPRIGHT * width].sum())
+
+
+def _both_ways(
+    page: Image, quads: Sequence[Quad], read: Callable[[list[Image]], list[Text]], *, on_its_side: bool
+) -> tuple[Reading, Reading]:
+    """What the longest lines say as they are, and on their head."""
+    corners = np.asarray(quads, np.float64)
+    width = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)
+    height = np.linalg.norm(corners[:, 3] - corners[:, 0], axis=1)
+    runs_so = (height >= UPRIGHT * width) == on_its_side
+    longest = np.argsort(-np.where(runs_so, np.maximum(width, height), 0.0))[:SAMPLE]
+    crops = [crop(page, quads[index]) for index in longest.tolist() if runs_so[index]]
+    over = [np.ascontiguousarray(np.rot90(line, 2)) for line in crops]
+    texts = read([*crops, *over])
+    return reading(texts[: len(crops)]), reading(texts[len(crops) :])

@@ -1,0 +1,37 @@
+"""`lang` over HTTP, where each worker runs its networks and where an engine process runs them for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers import networks
+from helpers.services import b64, serve
+
+
+@pytest.mark.parametrize("engine_process", [False, True])
+def test_a_request_chooses_the_language(tmp_path: Path, engine_process: bool) -> None:
+    for name, characters in {"default": "a\nb\n", "korean": "한\n글\n", "arabic": "ש\nל\n"}.items():
+        (tmp_path / name).mkdir()
+        networks.dark_and_bright_columns(tmp_path / name / "inference.onnx", characters)
+    shades = np.repeat([0, 127, 255, 127], 16).astype(np.uint8)
+    picture = b64(cv2.imencode(".png", np.broadcast_to(shades[None], (24, 64)).copy())[1].tobytes())
+    params = {
+        "rec_model_dir": str(tmp_path / "default"),
+        "lang_model_dirs": {name: str(tmp_path / name) for name in ("korean", "arabic")},
+    }
+    settings: dict[str, Any] = {"workers": 1, "engine_process": engine_process}
+    with serve(tmp_path, {"ocr_rec": {"params": params}}, **settings) as service:
+        read = []
+        for asked in ({}, {"lang": "korean"}, {"lang": "arabic"}, {"lang": "auto"}, {}):
+            answer = service.post("ocr_rec", {"images": [picture], **asked})
+            assert answer.status_code == 200, answer.text
+            read.append(answer.json()["results"][0][0]["text"])
+        assert read == ["ab", "한글", "לש", "ab", "ab"]
+        away = service.post("ocr_rec", {"images": [picture], "lang": "th"})
+        assert away.status_code == 400
+        assert "run `ocr-serving models pull th_PP-OCRv5_mobile_rec`" in away.json()["msg"]

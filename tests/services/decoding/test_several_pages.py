@@ -1,0 +1,121 @@
+"""A TIFF has a result for each page, an animation one for its first picture, and what is left out is said."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.TiffImagePlugin
+import pytest
+
+from helpers.services import ECHO, b64
+from ocr_serving.decoding import pages
+from ocr_serving.decoding.images import Image, Limits
+from ocr_serving.errors import TooLargeError
+from ocr_serving.modules.loader import load_module
+
+COLOURS = ("red", "lime", "blue", "black", "gold")
+
+
+def picture(colour: str, size: tuple[int, int] = (40, 30)) -> PIL.Image.Image:
+    return PIL.Image.new("RGB", size, colour)
+
+
+def saved(kind: str, first: PIL.Image.Image, *others: PIL.Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    first.save(file, kind, save_all=bool(others), append_images=others, **options)
+    return file.getvalue()
+
+
+def read(data: bytes, **limits: Any) -> tuple[list[Image], list[str]]:
+    """The pages and what is said."""
+    found = list(pages.from_bytes(data, where="images[0]", limits=Limits(**limits), kept=True))
+    said = [item.text if isinstance(item, pages.Remark) else item.reason for item in found if not isinstance(item, np.ndarray)]
+    return [item for item in found if isinstance(item, np.ndarray)], said
+
+
+def colours(found: list[Image]) -> list[tuple[int, ...]]:
+    """Red, green, blue of the first pixel of each."""
+    return [tuple(int(value) for value in page[0, 0, ::-1]) for page in found]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}, {"big_tiff": True}])
+def test_each_page_of_a_tiff_counts(options: dict[str, Any]) -> None:
+    found, said = read(saved("TIFF", *map(picture, COLOURS), **options))
+    assert colours(found) == [PIL.ImageColor.getrgb(name) for name in COLOURS]
+    assert said == []
+
+
+def test_pages_of_a_tiff_have_the_limits_and_words_of_a_pdf() -> None:
+    data = saved("TIFF", *map(picture, COLOURS))
+    found, said = read(data, max_pdf_pages=2)
+    assert len(found) == 2
+    assert said == ["images[0] has 5 pages, of which only the first 2 were read (max_pdf_pages = 2)"]
+    found, said = read(data, max_pixels=1200)
+    assert len(found) == 3
+    assert said == [
+        "images[0] has 5 pages, of which only the first 3 were read (more would have over 3 x max_pixels = 3600 pixels together)"
+    ]
+    found, said = read(saved("TIFF", picture("red"), picture("red", (400, 300)), picture("blue")), max_pixels=100_000)
+    assert colours(found) == [(255, 0, 0), (0, 0, 255)]
+    assert said == ["images[0]: page 2 of the TIFF has 400x300 pixels, over the limit of 100000 (max_pixels): send it smaller"]
+    found, said = read(data, decoding="legacy")
+    assert (colours(found), said) == ([(255, 0, 0)], [])
+
+
+def test_pages_of_a_tiff_may_be_of_any_kind() -> None:
+    grey = PIL.Image.linear_gradient("L").resize((40, 30))
+    clear = PIL.Image.merge("RGBA", [PIL.Image.new("L", grey.size)] * 3 + [grey])
+    found, said = read(
+        saved("TIFF", picture("red", (9, 8)), grey.convert("1"), grey, grey.convert("CMYK"), clear, grey.convert("P"))
+    )
+    assert said == []
+    assert [page.shape for page in found] == [(8, 9, 3), *[(30, 40, 3)] * 5]
+    assert int(found[4][0, 0, 0]) >= 247
+    assert int(found[4][-1, 0, 0]) <= 8
+
+
+def test_a_smaller_copy_of_a_page_is_no_page() -> None:
+    copy = PIL.TiffImagePlugin.ImageFileDirectory_v2()
+    copy[254] = 1
+    thumbnail = picture("lime", (4, 3))
+    thumbnail.encoderinfo = {"tiffinfo": copy}
+    found, said = read(saved("TIFF", picture("red"), thumbnail, picture("blue")))
+    assert (colours(found), said) == ([(255, 0, 0), (0, 0, 255)], [])
+
+
+def test_a_tiff_cut_short_gives_the_pages_it_has() -> None:
+    data = saved("TIFF", *(picture(name) for name in COLOURS[:3]))
+    found, said = read(data[: len(data) * 2 // 3])
+    assert 1 <= len(found) <= 2
+    assert colours(found)[0] == (255, 0, 0)
+    assert said
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_picture_is_read_and_the_rest_is_said(kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    found, said = read(saved(kind, picture("red"), picture("blue"), **options))
+    assert colours(found) == [(255, 0, 0)]
+    assert said == ["images[0]: an animation, of which only the first picture was read"]
+    assert read(saved(kind, picture("red"), **options))[1] == []
+
+
+def test_a_pdf_may_begin_a_little_later() -> None:
+    assert pages.is_pdf(b"\xef\xbb\xbf%PDF-1.7")
+    assert pages.is_pdf(b"From: scanner\r\n" + bytes(1000) + b"%PDF-1.4")
+    assert not pages.is_pdf(bytes(1024) + b"%PDF-1.4")
+
+
+def test_an_image_too_large_costs_its_own_place() -> None:
+    small, large = saved("PNG", picture("red")), saved("PNG", picture("red", (400, 300)))
+    module = load_module(str(ECHO), limits=Limits(max_pixels=100_000))
+    decoded = module.decode([b64(small), b64(large), b64(small)])
+    assert [page if page is None else page.shape for page in decoded] == [(30, 40, 3), None, (30, 40, 3)]
+    assert module.warnings == ["images[1] has 400x300 pixels, over the limit of 100000 (max_pixels): send it smaller"]
+    with pytest.raises(TooLargeError, match=r"^images\[0\] has 400x300 pixels.*smaller\.$"):
+        module.decode([b64(large)])
+    with pytest.raises(TooLargeError, match=r"^images\[1\] has 400x300 pixels"):
+        load_module(str(ECHO), limits=Limits(max_pixels=100_000, decoding="legacy")).decode([b64(small), b64(large)])

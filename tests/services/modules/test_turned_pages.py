@@ -1,0 +1,168 @@
+"""Pages that lie on their side, on their head or askew are read as upright ones are, and no upright page is turned."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ocr_serving.config.params import OCRParams
+from ocr_serving.errors import InputError
+from ocr_serving.modules.kie_ser_re.module import KieSerRe
+from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.ocr_system.module import OCRSystem
+from ocr_serving.modules.structure_system.module import StructureSystem
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted((ROOT / "tests" / "golden" / "pages").glob("*.jpg"))
+PICTURES = [
+    *PAGES,
+    ROOT / "docs" / "result.jpg",
+    ROOT / "charts" / "ocr-serving" / "files" / "picture.png",
+    *sorted((ROOT / "services" / "ocr_serving" / "data").glob("*.[jp][pn]g")),
+]
+TINY = {"model_set": "PP-OCRv6_tiny"}
+Page = NDArray[np.uint8]
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def structure() -> StructureSystem:
+    module = load_module("structure_system", params=TINY)
+    assert isinstance(module, StructureSystem)
+    return module
+
+
+@pytest.fixture(scope="module")
+def system(structure: StructureSystem) -> OCRSystem:
+    return structure.tables.ocr
+
+
+def opened(path: Path) -> Page:
+    return np.asarray(cv2.imread(str(path)), np.uint8)
+
+
+def turned(page: Page, degrees: int) -> Page:
+    """`page` turned clockwise."""
+    return np.ascontiguousarray(np.rot90(page, -degrees // 90))
+
+
+def askew(page: Page, degrees: float) -> Page:
+    """`page` on a larger sheet, turned clockwise by a little."""
+    height, width = page.shape[:2]
+    side = int(np.hypot(height, width)) + 2
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0)
+    turn[:, 2] += (side - width) / 2, (side - height) / 2
+    return np.asarray(cv2.warpAffine(page, turn, (side, side), borderValue=(255, 255, 255)), np.uint8)
+
+
+def words(lines: list[Any]) -> set[str]:
+    return {word for line in lines for word in line["text"].split()}
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)
+def test_no_upright_page_is_turned(system: OCRSystem, path: Path) -> None:
+    system.begin_request()
+    (lines,) = system.predict([opened(path)])
+    assert all("page_angle" not in line for line in lines)
+    assert system.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("path", "degrees"),
+    [(PAGES[3], 90), (PAGES[3], 180), (PAGES[2], 180), (PAGES[2], 270)],
+    ids=lambda value: str(getattr(value, "stem", value)),
+)
+def test_a_turned_page_is_read_as_the_upright_one(system: OCRSystem, path: Path, degrees: int) -> None:
+    page = opened(path)
+    (upright,) = system.predict([page])
+    system.begin_request()
+    (lines,) = system.predict([turned(page, degrees)])
+    assert [line["text"] for line in lines] == [line["text"] for line in upright]
+    assert {line["page_angle"] for line in lines} == {degrees}
+    said = f"results[0]: it lies turned by {degrees} degrees clockwise and was read upright"
+    assert system.warnings[0].startswith(said)
+    # Where a line stands on the image that was sent is where its pixels are.
+    height, width = page.shape[:2]
+    for line, was in zip(lines, upright, strict=True):
+        x, y = was["text_region"][0]
+        there = {90: [height - 1 - y, x], 180: [width - 1 - x, height - 1 - y], 270: [y, width - 1 - x]}[degrees]
+        assert line["text_region"][0] == there
+
+
+@pytest.mark.parametrize(
+    ("path", "degrees"), [(PAGES[0], -15), (PAGES[3], 7)], ids=lambda value: str(getattr(value, "stem", value))
+)
+def test_a_page_askew_is_read_in_order(system: OCRSystem, path: Path, degrees: float) -> None:
+    page = opened(path)
+    (upright,), (lines,) = system.predict([page]), system.predict([askew(page, degrees)])
+    assert len(words(lines) & words(upright)) >= 0.9 * len(words(upright))
+    order = [line["text"] for line in upright]
+    places = [order.index(line["text"]) for line in lines if order.count(line["text"]) == 1]
+    assert sum(a < b for a, b in pairwise(places)) >= 0.9 * (len(places) - 1)
+
+
+def test_one_parameter_turns_it_off(system: OCRSystem) -> None:
+    (lines,) = system.predict([turned(opened(PAGES[0]), 180)], use_doc_orientation_classify=False)
+    assert all("page_angle" not in line for line in lines)
+
+
+def test_legacy_widths_leave_pages_as_they_lie() -> None:
+    assert not OCRParams.read({"rec_width": "legacy"}, {}).turns_pages
+    assert load_module("ocr_system", params=TINY | {"rec_width": "legacy"}).orienter is None  # type: ignore[attr-defined]
+
+
+def test_a_classifier_of_pages_that_was_not_loaded_cannot_be_switched_on() -> None:
+    module = load_module("ocr_system", params=TINY | {"use_doc_orientation_classify": False})
+    assert isinstance(module, OCRSystem)
+    with pytest.raises(InputError, match="use_doc_orientation_classify: this service loaded no classifier of pages"):
+        module.predict([opened(PAGES[0])], use_doc_orientation_classify=True)
+
+
+def test_regions_and_tables_of_a_turned_page_are_those_of_the_upright_one(structure: StructureSystem) -> None:
+    page = opened(next(path for path in PAGES if path.stem == "layout_cn"))
+    (upright,), (found,) = structure.predict([page]), structure.predict([turned(page, 90)])
+    assert isinstance(upright, dict)
+    assert isinstance(found, dict)
+    assert found["page_angle"] == 90
+    assert "page_angle" not in upright
+    height = page.shape[0]
+    for region, was in zip(found["regions"], upright["regions"], strict=True):
+        assert region["type"] == was["type"]
+        x1, y1, x2, y2 = was["bbox"]
+        assert region["bbox"] == [height - y2, x1, height - y1, x2]
+        if isinstance(region["res"], list):
+            assert [line["text"] for line in region["res"]] == [line["text"] for line in was["res"]]  # type: ignore[index]
+        else:
+            assert region["res"]["html"] == was["res"]["html"]  # type: ignore[call-overload]
+            cells = np.array(region["res"]["cell_bbox"]).reshape(-1, 2)
+            assert (cells > -20).all()
+            assert (cells < [x2 - x1 + y2, y2 - y1 + x2]).all()
+
+
+def test_a_table_on_its_side_is_set_upright(structure: StructureSystem) -> None:
+    page = opened(next(path for path in PAGES if path.stem == "table_crop"))
+    (upright,), (found,) = structure.tables.predict([page]), structure.tables.predict([turned(page, 270)])
+    assert isinstance(upright, dict)
+    assert isinstance(found, dict)
+    assert found["html"] == upright["html"]
+    assert found["page_angle"] == 270
+    assert found["regions"][0]["bbox"] == [0, 0, page.shape[0], page.shape[1]]
+
+
+def test_a_form_on_its_head_has_the_same_pairs() -> None:
+    module = load_module("kie_ser_re", params=TINY)
+    assert isinstance(module, KieSerRe)
+    page = opened(PAGES[0])
+    (upright,), (found,) = module.predict([page]), module.predict([turned(page, 180)])
+    assert isinstance(upright, dict)
+    assert isinstance(found, dict)
+    assert found["page_angle"] == 180
+    pairs = [[(question["text"], reply["text"]) for question, reply in answer["re_res"]] for answer in (upright, found)]
+    assert pairs[0] == pairs[1]

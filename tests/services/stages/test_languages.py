@@ -1,0 +1,134 @@
+"""`lang` chooses the recogniser; a page that reads badly says so and is read again where `lang` is auto."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from helpers import networks
+from ocr_serving import models
+from ocr_serving.config.params import Lang, RecognitionParams
+from ocr_serving.engines import engine_options
+from ocr_serving.errors import InputError, ModelError
+from ocr_serving.stages.languages import Recognizers
+
+LONG = "ab" * 40
+"""A line of 80 characters, one in four columns, and of 13 times its height."""
+
+
+def line(pattern: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A crop 24 pixels high, with 4 columns, one step of the network, for each letter: a black, b white, - grey."""
+    shades = {"a": 0, "b": 255, "-": 127}
+    row = np.repeat([shades[letter] for letter in pattern], 4).astype(np.uint8)
+    return np.broadcast_to(row[None, :, None], (24, len(row), 3)).copy()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recognisers that see dark and bright columns and call them something else each."""
+    folder = tmp_path_factory.mktemp("recognisers")
+    for name, characters in {"default": "a\nb\n", "signs": ".\n*\n", "korean": "한\n글\n", "hebrew": "ש\nל\n"}.items():
+        (folder / name).mkdir()
+        networks.dark_and_bright_columns(folder / name / "inference.onnx", characters)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No language's weights are on this machine."""
+    monkeypatch.setenv("OCR_SERVING_MODELS", str(tmp_path / "store"))
+
+
+def recognizers(made: Path, default: str = "default", **values: Any) -> Recognizers:
+    params = RecognitionParams.read({"rec_model_dir": str(made / default), **values}, {})
+    return Recognizers(params, engine_options(), lambda spec: models.resolve(spec, root=made))
+
+
+def test_every_language_has_a_recogniser() -> None:
+    assert set(get_args(Lang)) == {"auto", *models.languages()}
+    assert all(models.catalogue()[spec].kind == "rec" for spec in models.languages().values())
+
+
+def test_params_and_requests_choose_the_recogniser(made: Path) -> None:
+    reads = recognizers(made, lang_model_dirs={"korean": "korean", "arabic": "hebrew"})
+    assert reads([line("aa--bb")])[0].text == "ab"
+    reads.choose_for_request("korean")
+    assert reads([line("aa--bb")])[0].text == "한글"
+    reads.choose_for_request(None)
+    assert reads([line("aa--bb")])[0].text == "ab"
+    korean = recognizers(made, lang="korean", lang_model_dirs={"korean": "korean"})
+    assert korean([line("aa--bb")])[0].text == "한글"
+
+
+def test_a_dictionary_that_was_set_is_the_default_networks(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "dict.txt").write_text("x\ny\n")
+    reads = recognizers(made, rec_char_dict_path=str(tmp_path / "dict.txt"), lang_model_dirs={"korean": "korean"})
+    assert reads([line("aa--bb")])[0].text == "xy"
+    reads.choose("korean")
+    assert reads([line("aa--bb")])[0].text == "한글"
+
+
+def test_right_to_left_lines_are_stored_as_they_are_read(made: Path) -> None:
+    own = {"arabic": "hebrew"}
+    assert recognizers(made, lang="arabic", lang_model_dirs=own)([line("aa--bb")])[0].text == "לש"
+    visual = recognizers(made, lang="arabic", lang_model_dirs=own, text_direction="visual")
+    assert visual([line("aa--bb")])[0].text == "של"
+
+
+def test_a_language_that_is_not_here_is_one_sentence(made: Path) -> None:
+    sentence = (
+        "lang: the model of 'korean' is not on this machine: run `ocr-serving models pull korean_PP-OCRv5_mobile_rec`, "
+        "or leave lang out."
+    )
+    with pytest.raises(ModelError) as at_the_start:
+        recognizers(made, lang="korean")
+    assert str(at_the_start.value) == sentence
+    reads = recognizers(made)
+    with pytest.raises(InputError) as asked:
+        reads.choose_for_request("korean")
+    assert str(asked.value) == sentence
+    reads.choose_for_request(None)
+    assert reads([line("aa--bb")])[0].text == "ab"
+
+
+def test_a_page_that_reads_badly_says_what_to_try(made: Path) -> None:
+    crops = [line(LONG), line("a-b")]
+    texts, remark = recognizers(made, "signs", lang_model_dirs={"korean": "korean"}).read(crops)
+    assert [text for text, _ in texts] == ["", ""], "signs are not text"
+    assert remark == (
+        "reads badly, as if its script were one that this network does not know: try lang korean; there is also lang arabic, "
+        "cyrillic, eslav, devanagari, th, el, ta, te, latin, en, after `ocr-serving models pull arabic_PP-OCRv5_mobile_rec` or the "
+        "like"
+    )
+    _, remark = recognizers(made, "signs").read(crops)
+    assert ": korean, arabic, cyrillic, eslav, devanagari, th, el, ta, te, latin, en are lang to try, after `" in remark
+
+
+def test_a_page_that_reads_well_says_nothing(made: Path) -> None:
+    assert recognizers(made).read([line(LONG)]) == (recognizers(made)([line(LONG)]), "")
+    assert recognizers(made, "signs").read([line("a-b")]).remark == ""
+
+
+@pytest.mark.parametrize("off", [{"suggest_lang": False}, {"rec_width": "legacy"}, {"rec_width": "legacy", "lang": "auto"}])
+def test_it_can_be_left_unsaid(made: Path, off: dict[str, Any]) -> None:
+    reads = recognizers(made, "signs", **off)
+    texts, remark = reads.read([line(LONG)])
+    assert remark == ""
+    assert set(texts[0].text) == {".", "*"}
+
+
+def test_auto_reads_with_the_surest_language_that_is_here(made: Path) -> None:
+    own = {"korean": "korean", "arabic": "signs"}
+    reads = recognizers(made, "signs", lang="auto", lang_model_dirs=own)
+    crops = [line(LONG), line("a-b")]
+    texts, remark = reads.read(crops)
+    assert texts[1].text == "한글"
+    assert remark == "was read with lang korean"
+    assert recognizers(made, lang="auto", lang_model_dirs=own).read(crops)[0][1].text == "ab", "a page that is read stays"
+    assert "reads badly" in recognizers(made, "signs", lang="auto", lang_model_dirs={"arabic": "signs"}).read(crops).remark
+    reads = recognizers(made, "signs", lang_model_dirs=own)
+    reads.choose_for_request("auto")
+    assert reads.read(crops).remark == "was read with lang korean"

@@ -1,0 +1,106 @@
+"""Which way up a page lies, by a guess, boxes and readings; and the way back to the image that was sent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ocr_serving import models
+from ocr_serving.decoding.images import Image
+from ocr_serving.engines import EngineOptions
+from ocr_serving.errors import ModelError
+from ocr_serving.stages.geometry import Quad
+from ocr_serving.stages.page import ReadPage
+from ocr_serving.stages.page_orientation import TURNS, PageClassifier, Turn, as_sent, thumbnail, turn_of, turned_upright
+from ocr_serving.stages.recognition import Text
+
+PAGE: Image = np.full((600, 400, 3), 255, np.uint8)
+ACROSS = [np.array([[40, y], [360, y], [360, y + 20], [40, y + 20]], np.float32) for y in range(40, 560, 40)]
+DOWN = [np.array([[x, 40], [x + 20, 40], [x + 20, 560], [x, 560]], np.float32) for x in range(40, 360, 40)]
+
+
+def guess(turn: Turn, sure: float = 0.9) -> NDArray[np.float32]:
+    return np.array([sure if entry == turn else (1 - sure) / 3 for entry in TURNS], np.float32)
+
+
+def reader(as_they_are: Text, over: Text) -> object:
+    """A recogniser that reads the first half of what it is given, lines as they are, one way and the other half another."""
+
+    def read(crops: list[Image]) -> list[Text]:
+        half = len(crops) // 2
+        return [as_they_are] * half + [over] * half
+
+    return read
+
+
+GOOD, BAD, CJK = Text("Invoice number 20260317", 0.97), Text("ZLEO 9Z0Z Jequnu", 0.6), Text("国破山河在城春草木深", 0.95)
+
+
+@pytest.mark.parametrize(
+    ("quads", "guessed", "as_they_are", "over", "found"),
+    [
+        (ACROSS, 0, GOOD, BAD, 0),
+        (ACROSS, 180, BAD, GOOD, 180),
+        (ACROSS, 180, GOOD, BAD, 0),
+        (ACROSS, 180, GOOD, GOOD, 0),
+        (ACROSS, 90, GOOD, BAD, 0),
+        (ACROSS, 270, GOOD, BAD, 0),
+        (DOWN, 90, GOOD, BAD, 90),
+        (DOWN, 270, BAD, GOOD, 270),
+        (DOWN, 270, GOOD, BAD, 90),
+        (DOWN, 0, GOOD, BAD, 90),
+        (DOWN, 0, BAD, GOOD, 270),
+        (DOWN, 0, CJK, BAD, 0),
+        (DOWN, 180, BAD, CJK, 180),
+        (ACROSS, 90, BAD, CJK, 90),
+        (DOWN, 0, BAD, BAD, 0),
+        (ACROSS[:1], 180, Text("ZV", 0.5), Text("INVOICE", 0.9), 180),
+        (ACROSS[:1], 180, Text("ZV", 0.8), Text("INVOICE", 0.9), 0),
+        (DOWN[:1], 0, Text("INVOICE", 0.9), Text("ZV", 0.3), 0),
+        (ACROSS[:1], 180, Text("No", 0.5), Text("oN", 0.9), 0),
+        ([], 180, BAD, GOOD, 0),
+    ],
+)
+def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn, as_they_are: Text, over: Text, found: int) -> None:
+    assert turn_of(PAGE, quads, guess(guessed), reader(as_they_are, over)) == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_the_way_back_leads_to_the_same_pixel(turn: Turn) -> None:
+    sent = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    page = turned_upright(sent, turn)
+    for y in range(page.shape[0]):
+        for x in range(page.shape[1]):
+            there = as_sent(np.array([x, y], np.float32), turn, 5, 7).astype(int)
+            assert (sent[there[1], there[0]] == page[y, x]).all()
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_box_keeps_its_pixels(turn: Turn) -> None:
+    sent = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    page = ReadPage(turned_upright(sent, turn), turn, (50, 70))
+    x1, y1, x2, y2 = (int(side) for side in page.box_as_sent((5, 10, 30, 40)))
+    assert (turned_upright(sent[y1:y2, x1:x2], turn) == page.image[10:40, 5:30]).all()
+
+
+def test_a_page_that_reads_badly_says_so() -> None:
+    page = ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[Text("?#", 0.4)] * len(ACROSS))
+    (remark,) = page.remarks
+    assert remark.startswith("it reads badly whichever way it lies (the mean confidence of its 13 lines is 0.40)")
+    assert ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[GOOD] * len(ACROSS)).remarks == []
+    assert ReadPage(PAGE, 0, (600, 400)).remarks == []
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 200), (1, 5000), (5000, 1), (224, 224), (6400, 1080)])
+def test_the_thumbnail_is_the_middle(height: int, width: int) -> None:
+    page = np.zeros((height, width, 3), np.uint8)
+    page[height // 2, width // 2] = 255
+    assert thumbnail(page).shape == (224, 224, 3)
+    assert thumbnail(page)[100:124, 100:124].max() > 0
+
+
+@pytest.mark.models
+def test_another_network_is_no_classifier_of_pages() -> None:
+    with pytest.raises(ModelError, match="doc_orientation_classify_model_dir"):
+        PageClassifier(models.resolve("ch_ppocr_mobile_v2.0_cls"), EngineOptions())
