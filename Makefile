@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ bench: $(RUN_STAMP)  ## CPU seconds a page over HTTP against the models alone: m
 
 bench-accuracy: $(RUN_STAMP)  ## word F1 on real forms and receipts: make bench-accuracy DATA=folder [ARGS="--precision bf16"]
 	@$(BIN)/python -m benchmarks.accuracy --data $(or $(DATA),$(error name the folder of pages: make bench-accuracy DATA=...)) $(ARGS)
+
+bench-documents: $(RUN_STAMP)  ## share of the words read that are text in .md and .docx: make bench-documents DATA=folder [ARGS="--most 24"]
+	@$(BIN)/python -m benchmarks.documents --data $(or $(DATA),$(error name the folder of pages: make bench-documents DATA=...)) $(ARGS)
 
 bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
 	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))

@@ -94,7 +94,7 @@ def _on_true_boxes(module: KieSerRe, page: Image, form: LabelledForm) -> Found:
 
 
 def _on_our_ocr(module: KieSerRe, page: Image) -> Found:
-    upright, items, windows = module.ser.label(page)
+    upright, items, windows = module.ser.labelled(page)
     labels = [Label(item["pred"], item["pred_id"]) for item in items]
     boxes: list[Box] = [(box[0], box[1], box[2], box[3]) for box in (item["bbox"] for item in items)]
     return _found(boxes, labels, module.finder(upright.image, windows, labels))

@@ -45,6 +45,17 @@ def ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="session")
+def structure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The three structure modules with small weights in one service, one worker."""
+    names = ("structure_layout", "structure_table", "structure_system")
+    modules = {name: {"params": {"model_set": "PP-OCRv6_tiny"}} for name in names}
+    with serve(
+        tmp_path_factory.mktemp("structure"), modules, use_multiprocess=False, workers=1, max_pdf_pages=2, pdf_dpi=150
+    ) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
 def ocr_system_url(ocr: Service) -> str:
     """Where ocr_system answers with the default weights."""
     return f"{ocr.url}/predict/ocr_system"

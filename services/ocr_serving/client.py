@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,10 +76,14 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def predict(self, image: bytes) -> Reply:
-        """The answer for the bytes of one image file or PDF. Raises AnswerError or UnreachableError."""
+    def predict(self, image: bytes, **arguments: Any) -> Reply:
+        """The answer for the bytes of one image file or PDF; `arguments` are further keys of the request.
+
+        Raises AnswerError or UnreachableError.
+        """
         # base64 needs no escaping in JSON, so the body is put together without another pass over it.
-        body = f'{{"images":["{encoded(image)}"]}}'.encode()
+        further = "".join(f',"{key}":{json.dumps(value)}' for key, value in arguments.items())
+        body = f'{{"images":["{encoded(image)}"]{further}}}'.encode()
         started = time.perf_counter()
         for attempt in range(self.retries + 1):
             response = self._post(body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -24,11 +23,10 @@ def test_a_request_chooses_the_language(tmp_path: Path, engine_process: bool) ->
         "rec_model_dir": str(tmp_path / "default"),
         "lang_model_dirs": {name: str(tmp_path / name) for name in ("korean", "arabic")},
     }
-    settings: dict[str, Any] = {"workers": 1, "engine_process": engine_process}
-    with serve(tmp_path, {"ocr_rec": {"params": params}}, **settings) as service:
+    with serve(tmp_path, {"ocr_rec": {"params": params}}, workers=1, engine_process=engine_process) as service:
         read = []
-        for asked in ({}, {"lang": "korean"}, {"lang": "arabic"}, {"lang": "auto"}, {}):
-            answer = service.post("ocr_rec", {"images": [picture], **asked})
+        for lang in (None, "korean", "arabic", "auto", None):
+            answer = service.post("ocr_rec", {"images": [picture], "lang": lang})
             assert answer.status_code == 200, answer.text
             read.append(answer.json()["results"][0][0]["text"])
         assert read == ["ab", "한글", "לש", "ab", "ab"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,13 @@ import PIL.Image
 import pytest
 import requests
 
-from helpers.services import GOLDEN, Service, b64, serve
+from helpers.services import GOLDEN, Service, b64
 from ocr_serving import cli
 
 MODULES = ("structure_layout", "structure_table", "structure_system")
 CROP = b64((GOLDEN / "pages" / "table_crop.jpg").read_bytes())
 
 pytestmark = pytest.mark.models
-
-
-@pytest.fixture(scope="module")
-def structure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The three modules with small weights in one service, one worker."""
-    modules = {name: {"params": {"model_set": "PP-OCRv6_tiny"}} for name in MODULES}
-    with serve(
-        tmp_path_factory.mktemp("structure"), modules, use_multiprocess=False, workers=1, max_pdf_pages=2, pdf_dpi=150
-    ) as service:
-        yield service
 
 
 def keys(entry: Any) -> Any:

@@ -8,22 +8,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from ocr_serving.cli import summary
+from ocr_serving.cli.summary import Tally
 from ocr_serving.client import Client, Reply, UnreachableError
 from ocr_serving.decoding import images, pages
 from ocr_serving.errors import ServingError
 from ocr_serving.output import files, results
-
-
-@dataclass
-class _Tally:
-    seconds: list[float] = field(default_factory=list)
-    failed: int = 0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,23 +46,36 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code is 1 if any image failed. Raises ServingError with a sentence where none could be sent."""
-    image_files = files.find_images([args.image_dir])
+    found = files.find_images([args.image_dir], args.output)
     font, missing = files.find_font() if args.visualize else (None, "")
     if missing:
         print(missing, file=sys.stderr)
     client = Client(args.server_url, api_key=args.api_key, timeout=args.timeout, retries=args.retries, connections=args.concurrency)
-    output = files.Output(args.output, tuple(image_files), args.visualize, font)
+    output = files.Output(args.output, found.sources, args.visualize, font)
     output.prepare()
+    tally, seconds = Tally(), list[float]()
+    image_files = [source.file for source in found.sources]
     with client:
-        tally = _send(client, image_files, output, args.concurrency, args.pdf_dpi)
-    if tally.seconds:
-        print(f"avg time cost: {sum(tally.seconds) / len(tally.seconds):.3f} s per image, {len(tally.seconds)} images")
-    if tally.failed:
-        print(f"{tally.failed} of {len(image_files)} images failed.", file=sys.stderr)
-    return 1 if tally.failed else 0
+        _send(client, image_files, output, args.concurrency, args.pdf_dpi, tally, seconds)
+    if seconds:
+        but = f", without the {len(tally.failed)} that failed" if tally.failed else ""
+        print(f"avg time cost: {sum(seconds) / len(seconds):.3f} s per image, {len(seconds)} images{but}")
+    if len(image_files) > 1 or tally.failed:
+        summary.tell(tally, found.others)
+    return tally.exit_code
 
 
-def _send(client: Client, image_files: Sequence[Path], output: files.Output, threads: int, dpi: int) -> _Tally:
+def _send(
+    client: Client,
+    image_files: Sequence[Path],
+    output: files.Output,
+    threads: int,
+    dpi: int,
+    tally: Tally,
+    seconds: list[float],
+) -> None:
+    """Send all files; the text of a single one is printed, that of many is in the folder."""
+
     def handle(file: Path) -> Reply | str:
         try:
             data = file.read_bytes()
@@ -83,7 +91,6 @@ def _send(client: Client, image_files: Sequence[Path], output: files.Output, thr
             return str(exc)
         return reply
 
-    tally = _Tally()
     with (
         ThreadPoolExecutor(threads) as pool,
         tqdm(total=len(image_files), unit="image", disable=not sys.stderr.isatty()) as bar,
@@ -91,15 +98,19 @@ def _send(client: Client, image_files: Sequence[Path], output: files.Output, thr
         # map keeps the order of the files, and gives up what is not yet sent when the server is found unreachable.
         for file, outcome in zip(image_files, pool.map(handle, image_files), strict=True):
             if isinstance(outcome, str):
-                tally.failed += 1
-                tqdm.write(f"{file}: {outcome}", file=sys.stderr)
+                tally.failed.append((file, outcome))
             else:
-                tally.seconds.append(outcome.seconds)
-                remark = [outcome.msg] if outcome.msg else []
-                lines = [f"Predict time of {file}: {outcome.seconds:.3f}s", *remark, *_lines(outcome.entries)]
-                tqdm.write("\n".join(lines), file=sys.stdout)
+                seconds.append(outcome.seconds)
+                tally.read += 1
+                tally.pages += len(outcome.entries)
+                if len(image_files) == 1:
+                    remark = [outcome.msg] if outcome.msg else []
+                    lines = [f"Predict time of {file}: {outcome.seconds:.3f}s", *remark, *_lines(outcome.entries)]
+                    tqdm.write("\n".join(lines), file=sys.stdout)
+                elif outcome.msg:
+                    tally.remarks.append((file, outcome.msg))
             bar.update()
-    return tally
+            bar.set_postfix_str(f"{tally.read} read, {len(tally.failed)} failed")
 
 
 def _draw(file: Path, data: bytes, entries: Sequence[Any], output: files.Output, dpi: int) -> None:

@@ -13,13 +13,21 @@ from typing import Any
 from tqdm import tqdm
 
 from ocr_serving import config
+from ocr_serving.cli import summary
+from ocr_serving.cli.summary import Tally
 from ocr_serving.config import ModuleConfig
 from ocr_serving.decoding import images, pages
 from ocr_serving.errors import ConfigError, InputError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import find, load_module
-from ocr_serving.output import documents, files, results
+from ocr_serving.output import build, files, folder, formats, results
+from ocr_serving.output.tree import Page
 from ocr_serving.validation import validated
+
+DEFAULT_OUTPUT = Path("./ocr_result")
+
+FORMS = [form for form in formats.FORMATS if form != "json"]
+"""Of a document, beside the answer itself, which is in JSON."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--json", action="store_true", help="print one JSON object for each image instead of text")
     option("--offline", action="store_true", help="never fetch models that are missing")
     option("--visualize", action="store_true", help="write a picture of each result")
-    option("--to", choices=list(documents.SUFFIXES), help="write the document that structure_system sees, with its figures")
+    option("--to", choices=FORMS, help="write the document that structure_system sees, with its figures")
     option(
         "--pdf_dpi",
         type=files.dpi,
@@ -56,24 +64,32 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; the exit code is 1 if any image failed. Raises ServingError with a sentence where none could be read."""
-    image_files = files.find_images(args.images)
-    output = _output(args, image_files)
+    found = files.find_images(args.images, args.output or DEFAULT_OUTPUT)
+    image_files = [source.file for source in found.sources]
+    output = _output(args, found)
     module, arguments = _load(args)
     module.limits = images.Limits(max_pdf_pages=files.MOST_PAGES, pdf_dpi=args.pdf_dpi)
-    failed = 0
+    tally = Tally()
+    # What many files say is in the folder, where there is one.
+    is_printed = args.json or output is None or len(image_files) == 1
     for file in tqdm(image_files, unit="image", disable=len(image_files) == 1 or not sys.stderr.isatty()):
         head = [f"{file}:"] if len(image_files) > 1 and not args.json else []
         try:
             for entry, number in _predict(module, file, arguments, output, args.to):
                 named = {"image": str(file)} | ({} if number is None else {"page": number})
                 lines = [json.dumps(named | {"results": entry}, ensure_ascii=False)] if args.json else results.read(entry).lines
-                if head or lines:
+                if is_printed and (head or lines):
                     tqdm.write("\n".join([*head, *lines]), file=sys.stdout)
                 head = []
+                tally.pages += 1
+            tally.read += 1
         except ServingError as exc:
-            failed += 1
-            tqdm.write(str(exc), file=sys.stderr)
-    return 1 if failed else 0
+            tally.failed.append((file, str(exc)))
+            if len(image_files) == 1:
+                print(exc, file=sys.stderr)
+    if len(image_files) > 1:
+        summary.tell(tally, found.others, file=sys.stderr)
+    return tally.exit_code
 
 
 def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
@@ -85,20 +101,20 @@ def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
     return load_module(args.module, init_args=init_args, params=params, pull=pull), entry.predict_args
 
 
-def _output(args: argparse.Namespace, image_files: list[Path]) -> files.Output | None:
-    folder = args.output or (Path("./ocr_result") if args.visualize or args.to else None)
-    if folder is None:
+def _output(args: argparse.Namespace, found: folder.Found) -> files.Output | None:
+    place = args.output or (DEFAULT_OUTPUT if args.visualize or args.to else None)
+    if place is None:
         return None
     font, missing = files.find_font() if args.visualize else (None, "")
     if missing:
         print(missing, file=sys.stderr)
-    output = files.Output(folder, tuple(image_files), args.visualize, font)
+    output = files.Output(place, found.sources, args.visualize, font)
     output.prepare()
     return output
 
 
 def _predict(
-    module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None, form: documents.Format | None
+    module: Module, file: Path, arguments: Mapping[str, Any], output: files.Output | None, form: str | None
 ) -> Iterator[tuple[Any, int | None]]:
     """The entries of `file`, each with the number of its page where it is a PDF; when all are there, `output` has them too."""
     try:
@@ -106,7 +122,8 @@ def _predict(
     except OSError as exc:
         raise InputError(f"{file} cannot be read: {exc.strerror}.") from None
     entries: list[Any] = []
-    blocks: list[list[documents.Block]] = []
+    read: list[Page] = []
+    shown: list[images.Image | None] = []
     for page in pages.from_bytes(data, where=str(file), limits=module.limits):
         number = len(entries) + 1 if pages.has_pages(data) else None
         if isinstance(page, pages.LostPage):
@@ -129,12 +146,18 @@ def _predict(
         if output is not None and output.visualize:
             output.picture(file, page, entry, number)
         if form:
-            blocks.append(documents.blocks(entry, page))
+            read.append(build.page(entry, page, number=len(read) + 1))
+            shown.append(page if form == "pdf" and number is None else None)
     if output is not None:
         body = json.dumps({"msg": "", "results": entries, "status": "000"}, ensure_ascii=False, separators=(",", ":"))
         output.answer(file, body.encode("utf-8", "replace"), entries, html=form != "html")
         if form:
-            tqdm.write(f"Wrote {output.document(file, form, blocks)}.", file=sys.stderr)
+            original = (
+                formats.Original(pdf=data)
+                if pages.is_pdf(data)
+                else formats.Original(files=[data] + [b""] * (len(shown) - 1), images=shown)
+            )
+            tqdm.write(f"Wrote {output.document(file, form, read, original)}.", file=sys.stderr)
 
 
 def _pairs(words: list[str], option: str) -> dict[str, Any]:

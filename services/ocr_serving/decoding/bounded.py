@@ -36,6 +36,10 @@ WALL_LEAST = 30
 START_SECONDS = 60
 """Seconds of the clock allowed for the start of the process, on a machine that is busy starting everything else."""
 
+START = "import sys; sys.path.append(sys.argv.pop(1)); from ocr_serving.decoding import renderer; renderer.main(*sys.argv[1:])"
+"""What the process runs, with -P: whoever runs `predict` among files of strangers must not import them. Where this package lies is
+told, as it may have been found by way of a folder that another start would not look into."""
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -106,17 +110,16 @@ class DecodingProcess:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        self._memory = -1
         try:
             self._memory = os.memfd_create("decoded")
             words = [str(theirs.fileno()), str(self._memory), str(self.memory_mb)]
             package = str(Path(__file__).parents[2])
             self._process = subprocess.Popen(
-                # -P: whoever runs `predict` among files of strangers must not import them.
-                [sys.executable, "-P", "-m", "ocr_serving.decoding.renderer", *words],
+                [sys.executable, "-P", "-c", START, package, *words],
                 pass_fds=[theirs.fileno(), self._memory],
                 env=os.environ
                 | {
-                    "PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])]),
                     "OPENBLAS_NUM_THREADS": "1",
                     "OPENCV_FOR_THREADS_NUM": "1",
                     "OPENCV_LOG_LEVEL": "OFF",
@@ -126,6 +129,8 @@ class DecodingProcess:
             )
         except OSError as exc:
             ours.close()
+            if self._memory >= 0:
+                os.close(self._memory)
             raise UnavailableError(f"No process for decoding can be started now ({exc.strerror}): send it again later.") from None
         finally:
             theirs.close()

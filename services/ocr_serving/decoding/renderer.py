@@ -1,7 +1,7 @@
 """The decoding process: renders pages and decodes what may cost anything, within a budget of memory and CPU time.
 
-Run as `python -m ocr_serving.decoding.renderer SOCKET MEMORY`, both descriptors. What is over the budget kills it, or one of its
-libraries' own crashes does: that costs the page at hand, and whoever asked starts another.
+Started by `bounded.py` with the numbers of two descriptors, a socket and a memory file. What is over the budget kills it, as does a
+crash of one of its libraries: that costs the page at hand, and whoever asked starts another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import resource
 import select
 import signal
-import sys
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -116,6 +115,8 @@ class Renderer:
             return Opened(len(found), found.broken, time.process_time() - begin)
         except MemoryError:
             return Refused("memory", seconds=time.process_time() - begin)
+        except Exception:  # noqa: BLE001  libraries raise many types on damaged files, and none is to cost the process
+            return Refused("damaged", seconds=time.process_time() - begin)
 
     def _page(self, number: int, begin: float) -> Pixels | Refused:
         if self._document is None:
@@ -133,6 +134,8 @@ class Renderer:
             del found, view
         except MemoryError:
             return Refused("memory", seconds=time.process_time() - begin)
+        except Exception:  # noqa: BLE001  as above
+            return Refused("damaged", seconds=time.process_time() - begin)
         return Pixels(height, width, smaller, _keeps_too_much(), time.process_time() - begin)
 
     def _close(self) -> None:
@@ -188,8 +191,9 @@ def confine(memory_mb: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def main(socket: int, memory: int, memory_mb: int) -> None:
-    """Be the decoding process."""
+def main(*words: str) -> None:
+    """Be the decoding process: `words` are the descriptors of its socket and memory file, and its budget in MiB."""
+    socket, memory, memory_mb = map(int, words)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
@@ -199,7 +203,3 @@ def main(socket: int, memory: int, memory_mb: int) -> None:
     with contextlib.suppress(EOFError, OSError):
         Renderer(Connection(socket), memory).run()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:]))

@@ -12,7 +12,6 @@ from typing import Any
 
 from ocr_serving.errors import ModelError
 
-ALLOW = "OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS"
 _CREATE_CONNECTION: Callable[..., socket.socket] = socket.create_connection
 
 
@@ -29,7 +28,7 @@ class Opener:
         proxies = (urllib.parse.urlsplit(proxy).hostname for proxy in urllib.request.getproxies().values())
         self._named = {urllib.parse.urlsplit(url).hostname}
         self._proxies = {host for host in proxies if host}
-        self._all_allowed = os.environ.get(ALLOW, "") in ("1", "true")
+        self._all_allowed = os.environ.get("OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS", "") in ("1", "true")
         self._sock: socket.socket | None = None
         self._opener = urllib.request.build_opener(_Redirects(), _Http(self._connect), _Https(self._connect))
 
@@ -58,7 +57,7 @@ class Opener:
             sock.close()
             raise ModelError(
                 f"a download was led to {host}, at the private address {found}; "
-                f"name a URL that serves the file itself, or set {ALLOW}=1 where that is meant."
+                f"name a URL that serves the file itself, or set OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS=1 where that is meant."
             )
         return sock
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,9 +15,9 @@ import cv2
 from ocr_serving import atomic, models
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError, ModelError
-from ocr_serving.output import documents, drawing, tables
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pdf", ".png", ".tif", ".tiff", ".webp")
+from ocr_serving.output import build, drawing, formats, tables
+from ocr_serving.output import folder as folders
+from ocr_serving.output.tree import Page
 
 MOST_PIXELS = 1 << 30
 """What OpenCV itself takes; a server has judged the image already."""
@@ -26,25 +25,17 @@ MOST_PIXELS = 1 << 30
 MOST_PAGES = 1 << 30
 
 
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The files among `paths`, and the image files (by suffix, sorted by name) directly in the folders among them.
+def find_images(paths: Sequence[Path], out: Path | None = None) -> folders.Found:
+    """The files among `paths`, and those of the folders among them and of the folders inside, but for what is in `out`.
 
     Raises InputError where a path is not there, a folder cannot be read, or no image is found.
     """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            try:
-                found += sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
-            except OSError as exc:
-                raise InputError(f"{path} cannot be read: {exc.strerror}.") from None
-        elif path.exists():
-            found.append(path)
-        else:
-            raise InputError(f"{path} does not exist: name an image file or a folder of them.")
-    if not found:
-        raise InputError(f"{paths[0]} has no image files ({', '.join(suffix[1:] for suffix in SUFFIXES)}).")
-    return list(dict.fromkeys(found))
+    found = folders.found(paths, out)
+    for path, why in found.unreadable:
+        raise InputError(f"{path} {why}.")
+    if not found.sources:
+        raise InputError(f"{paths[0]} has no image files ({', '.join(suffix[1:] for suffix in folders.SUFFIXES)}).")
+    return found
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,13 @@ class Output:
     """A folder that takes `<name>.json` for each image, and with `visualize` the picture `<name>.jpg` or `<name>.png`.
 
     Tables are written as `<name>.xlsx` and `<name>.html` too; the pictures of a PDF are `<name>_p1.png` and so on. `<name>` is the
-    image's without its suffix; where two would have the same, it is `page_jpg` and `page_png`. `font` is what `find_font` gives.
+    image's without its suffix, in the folder that it was in; where two would have the same, it is `page_jpg` and `page_png`. `font`
+    is what `find_font` gives.
     Each of the methods that write raises InputError where it cannot, and then leaves nothing half-written.
     """
 
     folder: Path
-    images: tuple[Path, ...]
+    images: tuple[folders.Source, ...]
     visualize: bool = False
     font: Path | None = None
 
@@ -67,8 +59,8 @@ class Output:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise InputError(f"--output {self.folder} cannot be made: {exc.strerror}.") from None
-        originals = {file.resolve() for file in self.images}
-        for file in self.images:
+        originals = {source.file.resolve() for source in self.images}
+        for file in (source.file for source in self.images):
             if self.visualize and self._picture(file).resolve() in originals:
                 raise InputError(f"--output {self.folder} is where {file.name} is, and its picture would replace it: name another.")
 
@@ -80,7 +72,7 @@ class Output:
         if found:
             _write(self.folder / f"{name}.xlsx", tables.spreadsheet(found))
         if found and html:
-            page = tables.page(escape(name), "\n".join(tables.inner(table) for table in found))
+            page = tables.page(escape(Path(name).name), "\n".join(tables.inner(table) for table in found))
             _write(self.folder / f"{name}.html", page.encode("utf-8", "replace"))
 
     def picture(self, file: Path, image: Image, entry: Any, page: int | None = None) -> None:
@@ -88,24 +80,20 @@ class Output:
         target = self._picture(file, page)
         _write(target, _encoded(drawing.draw(image, entry, self.font), target.suffix))
 
-    def document(self, file: Path, form: documents.Format, pages: Sequence[Sequence[documents.Block]]) -> Path:
+    def document(self, file: Path, form: str, pages: Sequence[Page], original: formats.Original) -> Path:
         """Write the document that `file` shows, with the pictures of its figures; returns the document's path."""
-        name = self._names[file]
-        written = documents.render(form, pages, name)
+        whole = Path(self._names[file])
+        name = whole.name
+        written = formats.files(build.document(name, pages), original, [form], name)
+        if not written:
+            raise InputError(f"{file} shows no tables, so that there is nothing to write as {form}.")
         for part, content in written.items():
-            _write(self.folder / part, content)
-        return self.folder / next(iter(written))
+            _write(self.folder / whole.parent / part, content)
+        return self.folder / whole.parent / next(iter(written))
 
     @functools.cached_property
     def _names(self) -> dict[Path, str]:
-        stems = Counter(file.stem for file in self.images)
-        names: dict[Path, str] = {}
-        for file in self.images:
-            name = file.stem if stems[file.stem] == 1 else f"{file.stem}_{file.suffix[1:]}"
-            while name in names.values():
-                name += "_"
-            names[file] = name
-        return names
+        return {source.file: source.target.as_posix() for source in self.images}
 
     def _picture(self, file: Path, page: int | None = None) -> Path:
         number = "" if page is None else f"_p{page}"
@@ -139,6 +127,7 @@ def _encoded(picture: Image, suffix: str) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     """Write a file of results, as public as the umask says. Raises InputError."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, data)
     except OSError as exc:
         raise InputError(f"{path} cannot be written: {exc.strerror}.") from None

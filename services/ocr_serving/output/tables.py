@@ -58,38 +58,6 @@ def read(html: str) -> list[Cell]:
     return cells
 
 
-def continued(former: str, latter: str) -> str | None:
-    """One table from the last of a page and the first of the next, where the second goes on with the first; None where not.
-
-    It goes on where both have as many columns, two at least, and the second begins either with the first's own first row, which is
-    then left out, or with a row in whose columns are numbers where the row before it has numbers.
-    """
-    above, below = read(former), read(latter)
-    if not above or not below or size(above)[1] != size(below)[1] or size(above)[1] < 2:
-        return None
-    written = rows(latter)
-    head, again = ([cell.text.casefold() for cell in cells if cell.row == 0] for cells in (above, below))
-    repeated = head == again and len(written) > 1
-    numbers = [_numeric(_row(cells, row)) for cells, row in ((above, size(above)[0] - 1), (below, 0))]
-    if not repeated and (numbers[0] != numbers[1] or not any(numbers[0])):
-        return None
-    start, end = latter.find("<tr"), latter.rfind("</tr>") + len("</tr>")
-    body = latter[latter.find("</tr>") + len("</tr>") : end] if repeated else latter[start:end]
-    body = re.sub(r"</?t(?:head|body)>", "", body)
-    at = former.rfind("</tr>") + len("</tr>")
-    return former[:at] + body + former[at:]
-
-
-def _row(cells: Sequence[Cell], row: int) -> list[str]:
-    width = size(cells)[1]
-    texts = {cell.column: cell.text for cell in cells if cell.row == row}
-    return [texts.get(column, "") for column in range(width)]
-
-
-def _numeric(texts: Sequence[str]) -> list[bool]:
-    return [sum(letter.isdigit() for letter in text) * 2 > len(text) for text in texts]
-
-
 def size(cells: Sequence[Cell]) -> tuple[int, int]:
     """Rows and columns of the grid."""
     return max((cell.row + cell.rows for cell in cells), default=0), max((cell.column + cell.columns for cell in cells), default=0)

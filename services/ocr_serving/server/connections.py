@@ -232,13 +232,16 @@ class FrontWorker(base.Worker):  # type: ignore[misc]
         while True:
             try:
                 sock, address = listener.accept()
+                self._welcome(sock, address, server)
             except OSError as exc:
                 if exc.errno not in (errno.ECONNABORTED, errno.EAGAIN):
                     # No descriptor or no memory left for it, for now.
                     self._make_room()
                     gevent.sleep(0.05)
-                continue
-            self._welcome(sock, address, server)
+            except Exception:
+                # Without this greenlet nobody would be let in any more.
+                log.exception("a connection could not be taken")
+                gevent.sleep(0.05)
             gevent.sleep(0)
 
     def _accept_rest(self, listener: Any) -> None:
@@ -257,7 +260,8 @@ class FrontWorker(base.Worker):  # type: ignore[misc]
                 sock.send(_as_http(wire.failed("There are too many connections: try again later.", 503), retry=True))
             sock.close()
             return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         gevent.spawn(self._serve, Connection(sock, address, self.table), server)
 
     def _make_room(self) -> bool:

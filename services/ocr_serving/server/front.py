@@ -25,8 +25,8 @@ from werkzeug.exceptions import HTTPException
 
 from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
-from ocr_serving.errors import FullError, ServingError, UnavailableError
-from ocr_serving.server import openapi, wire
+from ocr_serving.errors import FullError, InputError, ServingError, UnavailableError
+from ocr_serving.server import convert, openapi, wire
 from ocr_serving.server.budget import Budget, Holder
 from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.server.keys import ApiKeys
@@ -100,16 +100,30 @@ def create_app(front: Front) -> flask.Flask:
     @app.after_request
     def finish(response: flask.Response) -> flask.Response:
         response.headers["X-Request-ID"] = flask.g.request_id
-        if flask.request.path.startswith("/predict/"):
+        if flask.request.path.startswith(("/predict/", "/convert/")):
             seconds = time.monotonic() - flask.g.start
             about = {"request_id": flask.g.request_id, "code": response.status_code, "seconds": round(seconds, 4)} | flask.g.log
             log.info("%s %s", flask.request.method, flask.request.path, extra=about)
         return response
 
+    @app.post("/convert/<forms>")
+    def converted(forms: str) -> flask.Response:
+        try:
+            name, output = convert.target(forms, front.modules) if front.modules else ("", "")
+        except InputError as exc:
+            return _respond(wire.failed(str(exc), 404))
+        return answered(name, output)
+
     @app.post("/predict/<name>")
     def predict(name: str) -> flask.Response:
+        return answered(name)
+
+    def answered(name: str, output: str = "") -> flask.Response:
         try:
-            reply = _predict(front, name)
+            request = flask.request
+            reply = _predict(
+                front, name, output or convert.wanted(request.args.get("output", ""), request.headers.get("Accept", ""))
+            )
         except ServingError as exc:
             reply = wire.refusal(exc)
         # Only known modules become labels: a scanner of URLs must not fill the registry.
@@ -169,17 +183,19 @@ def create_app(front: Front) -> flask.Flask:
     return app
 
 
-def _predict(front: Front, name: str) -> Reply:
+def _predict(front: Front, name: str, output: str) -> Reply:
     """One request: checked, queued, awaited. Raises ServingError."""
     pool, request = front.pool, flask.request
-    if pool is None or not pool.state().loaded_once:
+    if pool is None or not pool.loaded_once:
         raise UnavailableError("The models are still loading.", 2)
     if name not in front.modules:
         return wire.no_module(name, front.modules)
     caller = _caller(front)
     if caller is None:
         return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": "Bearer"})
-    if not wire.is_json(request.headers.get("Content-Type", "")):
+    kind = request.headers.get("Content-Type", "")
+    is_raw = bool(output) and convert.is_raw(kind)
+    if not (is_raw or wire.is_json(kind)):
         return wire.outdated(request.path)
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in ("", "identity"):
@@ -190,8 +206,9 @@ def _predict(front: Front, name: str) -> Reply:
         body = _read_body(front, receiver)
         if isinstance(body, Reply):
             return body
-        job = pool.submit(Task(name, body, flask.g.request_id), caller=caller, wanted=receiver.is_open)
-        del body
+        task = Task(name, convert.from_raw(body) if is_raw else body, flask.g.request_id, output=output)
+        job = pool.submit(task, caller=caller, wanted=receiver.is_open)
+        del body, task
         front.wait(job.future)
         done = job.future.result()
     finally:

@@ -42,12 +42,16 @@ class Failed:
 
 @dataclass(frozen=True)
 class Task:
-    """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock."""
+    """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock.
+
+    `output` names the formats of the document that is wanted, "docx,pdf"; "" is the answer itself.
+    """
 
     module: str
     body: bytes
     request_id: str
     deadline: float = math.inf
+    output: str = ""
 
 
 @dataclass(frozen=True)

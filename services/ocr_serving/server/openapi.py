@@ -11,6 +11,8 @@ from pydantic.errors import PydanticUserError
 from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
 from ocr_serving.modules.base import Module
+from ocr_serving.output.formats import FORMATS
+from ocr_serving.server import convert
 from ocr_serving.server.wire import Arguments
 
 REF = "#/components/schemas/{model}"
@@ -47,6 +49,10 @@ def document(modules: Mapping[str, Mapping[str, Any]], config: ServiceConfig) ->
     """The OpenAPI 3.1 document of a service with `modules` (as `describe` gave them)."""
     schemas: dict[str, Any] = {"Failure": _answer({"type": "string", "const": ""}, ["101", "111", "112"])}
     paths = {f"/predict/{name}": {"post": _operation(name, about, schemas, config)} for name, about in modules.items()}
+    failure = {"application/json": {"schema": {"$ref": REF.format(model="Failure")}}}
+    failures = {code: {"description": text, "content": failure} for code, text in FAILURES.items()}
+    if {convert.STRUCTURE, convert.LINES} & set(modules):
+        paths |= convert.paths(failures, schemas, REF)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -88,6 +94,14 @@ def _operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], con
     return {
         "operationId": name,
         "summary": about["summary"],
+        "parameters": [
+            {
+                "name": "output",
+                "in": "query",
+                "schema": {"type": "string"},
+                "description": f"Answer with a document instead: one or more of {', '.join(FORMATS)}; or an Accept header.",
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Request")}}},

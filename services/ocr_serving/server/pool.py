@@ -99,6 +99,11 @@ class Pool:
         """Start the processes; returns at once."""
         self._supervisor.start()
 
+    @property
+    def loaded_once(self) -> bool:
+        """Whether all workers have been ready at one time."""
+        return self._loaded_once
+
     def admit(self, caller: str = "") -> None:
         """Raises FullError where a task of this caller would not be taken now."""
         with self._changed:

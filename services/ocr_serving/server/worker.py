@@ -18,7 +18,7 @@ from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, logs, openapi, wire
+from ocr_serving.server import child, convert, logs, openapi, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.pipe import Pipe
 
@@ -82,9 +82,15 @@ class Worker:
         payload = wire.parse(task.body)
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
+        pdf_text = convert.options(payload) if task.output else "never"
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
+        if task.output:
+            structure = "return_lines" in self.accepted[task.module].model.model_fields
+            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, pdf_text)
+            with opening_with(module.open_engine):
+                return convert.reply(module, request, structure=structure)
         with opening_with(module.open_engine):
             results = module.serving_method(images, **(self.defaults[task.module] | keywords))
         return wire.reply(wire.OK, "; ".join(module.warnings), results)

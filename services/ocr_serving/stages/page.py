@@ -32,6 +32,11 @@ class UprightPage:
         """Points, shape (…, 2), of the upright page in pixels of the image that was sent."""
         return as_sent(np.asarray(points, np.float32), self.turn, *self.size)
 
+    def as_upright(self, points: NDArray[np.float32] | Sequence[Sequence[float]]) -> NDArray[np.float32]:
+        """Points, shape (…, 2), of the image that was sent in pixels of the upright page."""
+        back: dict[int, Turn] = {0: 0, 90: 270, 180: 180, 270: 90}
+        return as_sent(np.asarray(points, np.float32), back[self.turn], *self.image.shape[:2])
+
     def box_as_sent(self, box: Sequence[float]) -> list[float]:
         """An upright rectangle x1, y1, x2, y2 of the upright page in pixels of the image that was sent."""
         x1, y1, x2, y2 = box
@@ -51,12 +56,14 @@ class UprightPage:
 
 @dataclass(frozen=True)
 class ReadPage(UprightPage):
-    """An upright page and what its lines say; `angles` are the angle classifier's, None while it is off.
+    """An upright page and what its lines say.
 
-    `reading_remark` is what the recogniser has to say of it, as the end of a sentence on the page, or "".
+    `crops` are the pictures that were read, `angles` the angle classifier's, None while it is off. `reading_remark` is what the
+    recogniser has to say of it, as the end of a sentence on the page, or "".
     """
 
     texts: list[Text] = field(default_factory=list)
+    crops: list[Image] = field(default_factory=list)
     angles: list[Angle] | None = None
     reading_remark: str = ""
 

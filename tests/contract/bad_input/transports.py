@@ -139,6 +139,14 @@ def heads() -> Iterator[Case]:
     }
     for name, header in harmless.items():
         yield case(f"header-{name}", request(MODULE, GOOD, headers=header + CLOSE), served(Picture.BLANK))
+    no_host = request(MODULE, GOOD).replace(b"Host: localhost\r\n", b"")
+    yield case("no-host", no_host, refused(400, "names no host"))
+    yield case("no-host-in-1.0", no_host.replace(b"HTTP/1.1", b"HTTP/1.0"), served(Picture.BLANK))
+    yield case("empty-host", request(MODULE, GOOD).replace(b"Host: localhost", b"Host:"), refused(400, "names no host"))
+    yield case("two-hosts", request(MODULE, GOOD, headers=b"Host: other\r\n" + CLOSE), RUBBISH)
+    expects = b"Expect: 100-continue\r\n" + CLOSE
+    yield case("expect-and-too-large", request(MODULE, b"", length=str(2 << 20), headers=expects), refused(413, "max_body_mb"))
+    yield case("expect-and-no-json", request(MODULE, b"", length="9", content_type="a/b", headers=expects), refused(415, "", "112"))
     yield case("tls-hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2, RUBBISH, end="half")
     yield case("nothing-but-line-ends", b"\r\n" * 1000, RUBBISH, end="half")
     yield case("redis", b"*1\r\n$4\r\nPING\r\n", RUBBISH, end="half")

@@ -37,7 +37,7 @@ def test_json_visualize_and_a_folder(elsewhere: Path, capsys: pytest.CaptureFixt
     out, err = capsys.readouterr()
     printed = [json.loads(line) for line in out.splitlines()]
     assert [item["image"] for item in printed] == ["in/b.png"]
-    assert "in/a.jpg cannot be decoded" in err
+    assert "  in/a.jpg  cannot be decoded" in err
     assert {path.name for path in Path("ocr_result").iterdir()} == {"b.json", "b.png"}
     assert json.loads(Path("ocr_result/b.json").read_bytes()) == {"msg": "", "results": [printed[0]["results"]], "status": "000"}
     strip, picture = cv2.imread("in/b.png"), cv2.imread("ocr_result/b.png")
@@ -53,6 +53,7 @@ def test_several_files_are_told_apart(elsewhere: Path, capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
     assert "a.png:" in lines
     assert lines[lines.index("a.png:") + 1 : lines.index("b.png:")] == lines[lines.index("b.png:") + 1 :]
+    assert "INVOICE" in lines
     assert list(Path().glob("*_result")) == [], "nothing is written that was not asked for"
 
 
@@ -135,7 +136,10 @@ def test_a_pdf_becomes_a_document_with_its_tables_and_pictures(elsewhere: Path, 
     ("options", "sentence"),
     [
         (["broken.pdf"], "broken.pdf is a PDF that cannot be opened: it is damaged or has no pages."),
-        ([str(data.WARMUP), "--to", "docx", *TINY], "A document needs the regions of a page: take the module structure_system."),
+        (
+            [str(data.WARMUP), "--to", "docx", "-m", "ocr_det", *TINY],
+            "A document needs the lines or regions of a page: take the module structure_system, or ocr_system.",
+        ),
     ],
 )
 def test_what_is_no_document_is_said(

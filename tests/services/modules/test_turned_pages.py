@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ocr_serving.config.params import OCRParams
-from ocr_serving.errors import InputError
+from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.kie_ser_re.module import KieSerRe
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.ocr_system.module import OCRSystem
@@ -123,6 +123,16 @@ def test_a_classifier_of_pages_that_was_not_loaded_cannot_be_switched_on() -> No
     assert isinstance(module, OCRSystem)
     with pytest.raises(InputError, match="use_doc_orientation_classify: this service loaded no classifier of pages"):
         module.predict([opened(PAGES[0])], use_doc_orientation_classify=True)
+
+
+def test_a_store_from_before_there_was_a_classifier_of_pages_still_serves(caplog: pytest.LogCaptureFixture) -> None:
+    missing = TINY | {"doc_orientation_classify_model_dir": "./nowhere"}
+    module = load_module("ocr_system", params=missing)
+    assert isinstance(module, OCRSystem)
+    assert module.orienter is None
+    assert "pages that lie turned are read as they lie" in caplog.text
+    with pytest.raises(ModelError, match="nowhere"):
+        load_module("ocr_system", params=missing | {"use_doc_orientation_classify": True})
 
 
 def test_regions_and_tables_of_a_turned_page_are_those_of_the_upright_one(structure: StructureSystem) -> None:

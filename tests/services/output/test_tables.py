@@ -100,16 +100,3 @@ def test_a_browser_shows_the_cells_in_the_same_places(tmp_path: Path) -> None:
         }
         assert len(starts) == len({place for place, _ in starts})
         assert len(ends) == len({place for place, _ in ends})
-
-
-def test_a_table_over_two_pages_goes_on_without_its_heading_twice() -> None:
-    head, row = "<thead><tr><td>No</td><td>Sum</td></tr></thead>", "<tbody><tr><td>1</td><td>20</td></tr></tbody>"
-    first = f"<html><body><table>{head}{row}</table></body></html>"
-    again = first.replace(">20<", ">30<").replace(">1<", ">2<")
-    texts = [["No", "Sum"], ["1", "20"], ["2", "30"]]
-    for second in (again, "<table><tr><td>2</td><td>30</td></tr></table>"):
-        whole = tables.continued(first, second)
-        assert whole is not None
-        assert [[text for text, _, _ in row] for row in tables.rows(whole)] == texts
-    assert tables.continued(first, "<table><tr><td>Name</td><td>Town</td></tr></table>") is None
-    assert tables.continued(first, "<table><tr><td>2</td><td>30</td><td>4</td></tr></table>") is None

@@ -134,3 +134,10 @@ def test_a_predict_whose_arguments_cannot_be_checked_is_refused_at_start() -> No
 
     with pytest.raises(ConfigError, match="cannot be checked"):
         wire.Arguments(Odd)
+
+
+def test_a_body_of_more_values_than_any_request_is_refused_by_its_count() -> None:
+    """Before anything is made of it: 64 MiB of empty objects would take gigabytes."""
+    with pytest.raises(TooLargeError, match="more than 100000 values"):
+        wire.parse(b'{"images":[' + b"{}," * (21 << 20) + b"{}]}")
+    assert wire.parse(b'{"images":[' + b"0," * 1000 + b"0]}") is not None

@@ -86,13 +86,18 @@ class KieSer(Module):
         return [[] if image is None else self._entities(image, f"results[{n}]") for n, image in pages]
 
     def _entities(self, image: Image, where: str) -> Entities:
-        found = self.label(image, where)
+        found = self.labelled(image, where)
         answer: Entities = {"ser_res": found.items}
         if found.page.turn:
             answer["page_angle"] = found.page.turn
         return answer
 
-    def label(self, image: Image, where: str = "the page") -> Labelled:
+    def label(self, image: Image) -> tuple[list[Item], list[Window]]:
+        """The lines of one image, and the windows they were labelled in."""
+        found = self.labelled(image)
+        return found.items, found.windows
+
+    def labelled(self, image: Image, where: str = "the page") -> Labelled:
         """The lines of one image, and how they were labelled: on the upright page."""
         page = self.ocr.page(image, where=where)
         sure = [n for n, text in enumerate(page.texts) if text.confidence >= self.ocr.params.drop_score]

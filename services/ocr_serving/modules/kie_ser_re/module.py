@@ -60,7 +60,7 @@ class KieSerRe(Module):
         return [[] if image is None else self._pairs(image, f"results[{n}]") for n, image in pages]
 
     def _pairs(self, image: Image, where: str) -> Pairs:
-        page, items, windows = self.ser.label(image, where)
+        page, items, windows = self.ser.labelled(image, where)
         with self.stage("relate"):
             pairs = self.finder(page.image, windows, [Label(item["pred"], item["pred_id"]) for item in items])
         answer: Pairs = {"re_res": [(items[question], items[reply]) for question, reply in pairs]}

@@ -1,5 +1,6 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NotRequired
 
@@ -7,18 +8,20 @@ from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.errors import InputError
+from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
+from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
 from ocr_serving.stages.languages import Recognizers
+from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, turned
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
 from ocr_serving.stages.reading_order import reading_order
 
 read_params = params_beside(__file__)
+log = logging.getLogger(__name__)
 
 
 class TextLine(TypedDict):
@@ -64,7 +67,21 @@ class OCRSystem(Module):
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
         self.orienter: PageClassifier | None = None
         if self.params.turns_pages:
-            self.orienter = PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
+            self.orienter = self._page_classifier(options)
+
+    def _page_classifier(self, options: EngineOptions) -> PageClassifier | None:
+        """The classifier of pages; None, and a warning in the log, where it cannot be had and nobody asked for it.
+
+        A service that had all its models before there was this one goes on without it.
+        """
+        try:
+            model = self.model(self.params.doc_orientation_classify_model_dir)
+        except ModelError as exc:
+            if self.params.use_doc_orientation_classify:
+                raise
+            log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
+            return None
+        return PageClassifier(model, options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
@@ -117,11 +134,11 @@ class OCRSystem(Module):
     def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:
         page = self.page(image, params, where)
         lines: list[TextLine] = []
-        for index, (quad, (text, confidence)) in enumerate(zip(page.quads, page.texts, strict=True)):
-            if confidence >= params.drop_score:
+        for index, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+            if said.confidence >= params.drop_score:
                 line: TextLine = {
-                    "text": text,
-                    "confidence": confidence,
+                    "text": said.text,
+                    "confidence": said.confidence,
                     "text_region": page.as_sent(quad).astype(int).tolist(),
                 }
                 if page.angles is not None:
@@ -166,7 +183,8 @@ class OCRSystem(Module):
         with self.stage("detect"):
             page = turned_upright(image, turn)
             found = self.detector.find(page, params)
-            quads = reading_order(found.quads, legacy=params.legacy_order)
+            lines = in_readable_lengths(page, found.quads) if params.in_pieces else found.quads
+            quads = reading_order(lines, legacy=params.legacy_order)
         return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
 
     def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
@@ -180,7 +198,7 @@ class OCRSystem(Module):
                 crops = [turned(line, angle, params.cls_thresh) for line, angle in zip(crops, angles, strict=True)]
         with self.stage("recognize"):
             reading = self.recognizer.read(crops)
-        return ReadPage(**vars(page), texts=reading.texts, angles=angles, reading_remark=reading.remark)
+        return ReadPage(**vars(page), texts=reading.texts, crops=crops, angles=angles, reading_remark=reading.remark)
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[TextLine]]:

@@ -1,9 +1,11 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NotRequired
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableEngine, TableParams
@@ -28,13 +30,26 @@ WITHOUT_TEXT = ("figure", "equation", "table")
 """Regions that are something without lines of text."""
 
 
+class LineWord(TypedDict):
+    """One word of a line: text, confidence, corners [x, y] in pixels of the image."""
+
+    text: str
+    confidence: float
+    text_region: list[list[float]]
+
+
 class RegionLine(TypedDict):
-    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for."""
+    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
+
+    A line that was given has its words and its source too, if those were given.
+    """
 
     text: str
     confidence: float
     text_region: list[list[float]]
     angle: NotRequired[str]
+    words: NotRequired[list[LineWord]]
+    source: NotRequired[Literal["ocr", "pdf"]]
 
 
 class PageRegion(TypedDict):
@@ -48,10 +63,14 @@ class PageRegion(TypedDict):
 
 
 class PageStructure(TypedDict):
-    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does."""
+    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does.
+
+    With `return_lines` all lines too.
+    """
 
     regions: list[PageRegion]
     unassigned: list[RegionLine]
+    lines: NotRequired[list[RegionLine]]
     page_angle: NotRequired[int]
 
 
@@ -102,8 +121,19 @@ class StructureSystem(Module):
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
         lang: Lang | None = None,
+        lines: Annotated[
+            list[list[RegionLine] | None] | None,
+            Field(description="What is written on each image, where that is known already; null for one that is to be read."),
+        ] = None,
+        return_lines: Annotated[
+            bool, Field(description="Whether `lines` is added to each answer: all lines of the page, also those in tables.")
+        ] = False,
     ) -> list[PageStructure | list[PageRegion]]:
-        """The regions of each image, in reading order; [] for an image that is None."""
+        """The regions of each image, in reading order; [] for an image that is None.
+
+        `lines` are what is written on each image, where that is known already; None for one that is to be read. `return_lines` adds
+        `lines` to each answer: all lines of the page, also those in tables.
+        """
         params = self.params.updated(
             layout=layout,
             table=table,
@@ -117,23 +147,46 @@ class StructureSystem(Module):
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
         self.tables.ocr.recognizer.choose_for_request(lang)
-        pages = enumerate(self.in_time(self.read(images, paths)))
-        return [[] if image is None else self._page(image, params, f"results[{n}]") for n, image in pages]
+        pages = self.read(images, paths)
+        known = [None] * len(pages) if lines is None else lines
+        if len(known) != len(pages):
+            raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
+        found: list[PageStructure | list[PageRegion]] = []
+        for n, image in enumerate(self.in_time(pages)):
+            found.append([] if image is None else self._page(image, params, f"results[{n}]", known[n], return_lines))
+        return found
 
-    def _page(self, sent: Image, params: StructureParams, where: str) -> PageStructure:
+    def _page(
+        self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None, return_lines: bool
+    ) -> PageStructure:
         ocr = self.tables.ocr
-        reads = params.ocr and (params.layout or not params.table)
+        reads = given is None and params.ocr and (params.layout or not params.table)
         page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
         regions = self._regions(page, params)
-        lines = _lines(page) if isinstance(page, ReadPage) else []
-        answer = self._assigned(page.image, regions, lines, params)
+        if given is not None:
+            lines = [_moved(line, page.as_upright) for line in _checked(given)]
+        else:
+            lines = _lines(page) if isinstance(page, ReadPage) else []
+        answer = self._assigned(page.image, regions, lines, params, known=given is not None, return_lines=return_lines)
         return as_sent(answer, page)
 
-    def _assigned(self, image: Image, regions: list[Region], lines: list[RegionLine], params: StructureParams) -> PageStructure:
+    def _assigned(
+        self,
+        image: Image,
+        regions: list[Region],
+        lines: list[RegionLine],
+        params: StructureParams,
+        *,
+        known: bool,
+        return_lines: bool,
+    ) -> PageStructure:
         """The regions of an upright page with what is in them."""
+        # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
+        boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
         sure = {index for index, line in enumerate(lines) if line["confidence"] >= params.drop_score}
         told: set[int] = set()
+        in_tables: set[int] = set()
         answers: list[PageRegion] = []
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
@@ -141,8 +194,10 @@ class StructureSystem(Module):
             content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
-                once = bool(lines) and params.reads_tables_once
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, inside) if once else None, params)
+                in_tables.update(inside)
+                once = bool(lines) and (params.reads_tables_once or known)
+                taken = _texts(lines, inside) if once else None
+                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), taken, params, exact=known)
             else:
                 touched = touching(boxes, bbox)
                 inside = [index for index in touched if index not in moved]
@@ -151,7 +206,10 @@ class StructureSystem(Module):
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
-        return {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
+        if return_lines:
+            found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
+        return found
 
     def _frames(
         self, image: Image, regions: Sequence[Region], boxes: Rectangles, params: StructureParams
@@ -202,21 +260,40 @@ def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
     if not page.turn:
         return answer
 
-    def line(given: RegionLine) -> RegionLine:
-        return {**given, "text_region": page.as_sent(given["text_region"]).tolist()}
+    def line(found: RegionLine) -> RegionLine:
+        return _moved(found, page.as_sent)
 
     regions: list[PageRegion] = []
     for region in answer["regions"]:
         found = region["res"]
         content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
         regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
-    return {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
+    moved: PageStructure = {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
+    if "lines" in answer:
+        moved["lines"] = list(map(line, answer["lines"]))
+    return moved
+
+
+def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray[np.float32]]) -> RegionLine:
+    """A line, and its words, where `move` puts their corners."""
+    moved: RegionLine = {**line, "text_region": move(line["text_region"]).tolist()}
+    if "words" in line:
+        moved["words"] = [{**word, "text_region": move(word["text_region"]).tolist()} for word in line["words"]]
+    return moved
 
 
 def _texts(lines: Sequence[RegionLine], indices: list[int]) -> tuple[Quads, list[Text]]:
     """The lines of a table as its own reading gives them: quads on the page, and texts."""
     quads = np.array([lines[index]["text_region"] for index in indices], np.float64).reshape(-1, 4, 2)
     return quads, [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+
+
+def _checked(lines: list[RegionLine]) -> list[RegionLine]:
+    """Lines that were given. Raises InputError where one has no four corners."""
+    for number, line in enumerate(lines):
+        if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
+            raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
+    return lines
 
 
 if __name__ == "__main__":

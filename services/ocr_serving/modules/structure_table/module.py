@@ -121,15 +121,18 @@ class StructureTable(Module):
         corner: tuple[int, int] = (0, 0),
         lines: tuple[Quads, list[Text]] | None = None,
         params: TableParams | None = None,
+        *,
+        exact: bool = False,
     ) -> TableContent:
         """The table that `picture` shows; `corner` is x, y of its top left on the page that was sent.
 
         `lines` are its lines where they have been read already: quads on that page, and what they say. `params` stand in for the
-        module's own for this call.
+        module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read again.
         """
         params = params or self.params
-        answer = self._told if params.asks_network_alone else self._best
-        return answer(picture, corner, lines, params)
+        if params.asks_network_alone:
+            return self._told(picture, corner, lines, params)
+        return self._best(picture, corner, lines, params, exact=exact)
 
     def _told(
         self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams
@@ -145,11 +148,11 @@ class StructureTable(Module):
         return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": _cell_texts(quads, texts, unmatched)}
 
     def _best(
-        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams
+        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams, *, exact: bool
     ) -> TableContent:
         """What explains the words best: the network's plan, the rules, or the spaces between texts."""
         # What is to be read anew is cut from the picture, so small print is read from an enlarged one whoever found the lines.
-        if lines and not enlargement(usual_height(lines[0])) > 1:
+        if lines and (exact or enlargement(usual_height(lines[0])) == 1):
             scale, quads, texts = 1.0, lines[0] - np.array(corner, np.float64), lines[1]
         else:
             with self.stage("detect"):

@@ -1,0 +1,168 @@
+"""A document as .docx: headings, paragraphs, lists, tables with spans, figures with their text beneath. Pure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from ocr_serving.output import values
+from ocr_serving.output.lines import height
+from ocr_serving.output.tables import CONTROL
+from ocr_serving.output.tree import Block, Document, Figure, FormField, Line, List, Page, Table, Text
+
+MARGIN_INCHES = 0.9
+SMALLEST_INCHES, LARGEST_INCHES = 4.0, 22.0
+"""Sides of paper that Word has; other pages go on A4."""
+
+A4_INCHES = 8.27, 11.69
+LETTERS_TO_INCH = 12.0
+"""Of the default font, about: what a column of a table needs."""
+
+
+def document(whole: Document) -> bytes:
+    """The bytes of the file. Each page begins on a new one, on paper of its first page's size."""
+    import docx
+    from docx.shared import Inches, Pt
+
+    file: Any = docx.Document()
+    section = file.sections[0]
+    width, high = _paper(whole.pages[0]) if whole.pages else A4_INCHES
+    section.page_width, section.page_height = Inches(width), Inches(high)
+    for side in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
+        setattr(section, side, Inches(MARGIN_INCHES))
+    file.styles["Normal"].font.size = Pt(10.5)
+    file.styles["Normal"].paragraph_format.space_after = Pt(6)
+    file.core_properties.title = CONTROL.sub("", whole.title)[:255]
+    file.core_properties.author = ""
+    file.core_properties.comments = ""
+    room = width - 2 * MARGIN_INCHES
+    for number, page in enumerate(whole.pages):
+        if number:
+            file.add_page_break()
+        # The widest stretch of text on the page fills the line.
+        scale = room / max([1.0, *(block.box[2] - block.box[0] for block in page.blocks)])
+        for block in page.blocks:
+            _add(file, block, page, room, scale)
+    out = io.BytesIO()
+    file.save(out)
+    return out.getvalue()
+
+
+def _paper(page: Page) -> tuple[float, float]:
+    """A page's own size where its file says one that Word has; else A4, as it lies."""
+    if page.dpi and all(SMALLEST_INCHES <= side <= LARGEST_INCHES for side in page.inches):
+        return page.inches
+    return A4_INCHES if page.width <= page.height else A4_INCHES[::-1]
+
+
+def _add(file: Any, block: Block, page: Page, room: float, scale: float) -> None:
+    if isinstance(block, Table):
+        _add_table(file, block, room)
+    elif isinstance(block, List):
+        _add_list(file, block)
+    elif isinstance(block, FormField):
+        paragraph = file.add_paragraph()
+        paragraph.add_run(_clean(block.question)).bold = True
+        paragraph.add_run(f" {_clean(block.answer)}")
+    elif isinstance(block, Figure):
+        _add_figure(file, block, page, room)
+    else:
+        _add_text(file, block, scale)
+
+
+def _add_text(file: Any, block: Text, scale: float) -> None:
+    from docx.shared import Inches
+
+    text = _clean(block.text)
+    if block.kind == "heading":
+        file.add_heading(" ".join(text.split()), level=min(9, block.level or 1))
+        return
+    styles = {"caption": "Caption", "header": "Header", "footer": "Footer"}
+    paragraph = file.add_paragraph(text, style=styles.get(block.kind))
+    if "\t" in text:
+        stops = paragraph.paragraph_format.tab_stops
+        for x in _gaps_end(block.lines):
+            stops.add_tab_stop(Inches(max(0.1, (x - block.box[0]) * scale)))
+
+
+def _gaps_end(lines: Sequence[Line]) -> list[float]:
+    """Where the second and later things of rows begin, from left to right, near ones once."""
+    left = min(line.box[0] for line in lines)
+    found: list[float] = []
+    for line in sorted(lines, key=lambda line: line.box[0]):
+        x, near = line.box[0], 2 * height(line)
+        if x - left > near and (not found or x - found[-1] > near):
+            found.append(x)
+    return found
+
+
+def _add_list(file: Any, block: List) -> None:
+    from docx.shared import Inches
+
+    for item in block.items:
+        is_number = any(letter.isalnum() for letter in item.marker)
+        if is_number:
+            # Word's own numbers would begin anew, or go on from another list.
+            paragraph = file.add_paragraph(f"{_clean(item.marker)}\t{_clean(item.text)}", style="List Paragraph")
+            paragraph.paragraph_format.left_indent = Inches(0.3 * (item.depth + 1))
+            paragraph.paragraph_format.first_line_indent = Inches(-0.3)
+        else:
+            style = "List Bullet" if item.depth == 0 else f"List Bullet {min(3, item.depth + 1)}"
+            file.add_paragraph(_clean(item.text), style=style)
+
+
+def _add_figure(file: Any, block: Figure, page: Page, room: float) -> None:
+    from docx.shared import Inches
+
+    if block.picture:
+        width = min(room, (block.box[2] - block.box[0]) / page.width * page.inches[0])
+        file.add_picture(io.BytesIO(block.picture), width=Inches(max(0.1, width)))
+    if block.text:
+        file.add_paragraph(_clean(block.text), style="Caption")
+
+
+def _add_table(file: Any, table: Table, room: float) -> None:
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.oxml import OxmlElement
+    from docx.shared import Inches, Pt
+
+    grid = file.add_table(table.rows, table.columns)
+    grid.style = "Table Grid"
+    grid.autofit = False
+    # python-docx looks a cell up by walking the table; all of them at once are walked once.
+    places = [list(row.cells) for row in grid.rows]
+    for n, width in enumerate(_widths(table, room)):
+        grid.columns[n].width = Inches(width)
+        for row in places:
+            row[n].width = Inches(width)
+    for cell in table.cells:
+        place = places[cell.row][cell.column]
+        if cell.rows * cell.columns > 1:
+            place = place.merge(places[cell.row + cell.rows - 1][cell.column + cell.columns - 1])
+        paragraph = place.paragraphs[0]
+        paragraph.paragraph_format.space_after = Pt(0)
+        run = paragraph.add_run(_clean(cell.text))
+        run.font.size = Pt(9.5)
+        run.bold = cell.row == 0 and table.rows > 1
+        if values.number(cell.text) is not None:
+            paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    if table.rows > 1:
+        # The head is repeated where a table goes on on the next page.
+        grid.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    file.add_paragraph()
+
+
+def _widths(table: Table, room: float) -> list[float]:
+    """Inches of each column: what its longest text takes, all together no more than the page's."""
+    wanted = [0.5] * table.columns
+    for cell in table.cells:
+        if cell.columns == 1:
+            longest = max((len(word) for word in cell.text.split()), default=0)
+            wanted[cell.column] = max(wanted[cell.column], min(len(cell.text), max(30, longest)) / LETTERS_TO_INCH + 0.2)
+    shrink = min(1.0, room / sum(wanted))
+    return [width * shrink for width in wanted]
+
+
+def _clean(text: str) -> str:
+    return CONTROL.sub("", text)

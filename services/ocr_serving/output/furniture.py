@@ -1,0 +1,84 @@
+"""What only a whole document shows: headers and footers that run through its pages, the levels of its headings. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from ocr_serving.output.lines import height
+from ocr_serving.output.tree import Block, Page, Text
+
+EDGE = 0.12
+"""Share of a page's height, at its top and at its foot, in which headers and footers stand."""
+
+SHIFT = 0.02
+"""Share of a page's height by which a header may stand higher or lower on the next page."""
+
+MOST_LETTERS = 200
+
+
+def told_apart(pages: Sequence[Page]) -> list[Page]:
+    """Pages whose texts at the edge that stand there on a neighbouring page too, but for numbers, are headers and footers."""
+    edges = [{index: _edge(block, page) for index, block in enumerate(page.blocks)} for page in pages]
+    repeated: list[set[int]] = [set() for _ in pages]
+    for first, second in _neighbours(len(pages)):
+        for index, one in edges[first].items():
+            for other_index, other in edges[second].items():
+                if one is not None and other is not None and one[:2] == other[:2] and abs(one[2] - other[2]) <= SHIFT:
+                    repeated[first].add(index)
+                    repeated[second].add(other_index)
+    return [_marked(page, repeated[n], edges[n]) for n, page in enumerate(pages)]
+
+
+def _neighbours(count: int) -> list[tuple[int, int]]:
+    """Pages side by side, and those one further: left and right pages may have headers of their own."""
+    numbers = list(range(count))
+    return list(pairwise(numbers)) + list(zip(numbers, numbers[2:], strict=False))
+
+
+def _edge(block: Block, page: Page) -> tuple[str, str, float] | None:
+    """Header or footer, its text with numbers as #, and the height at which it stands; None for what is not at an edge."""
+    if not isinstance(block, Text) or len(block.text) > MOST_LETTERS:
+        return None
+    top, bottom = block.box[1] / page.height, block.box[3] / page.height
+    if bottom > EDGE and top < 1 - EDGE:
+        return None
+    return "header" if bottom <= EDGE else "footer", re.sub(r"\d+|\b[ivxlc]+\b", "#", block.text.casefold()), (top + bottom) / 2
+
+
+def _marked(page: Page, repeated: set[int], edges: dict[int, tuple[str, str, float] | None]) -> Page:
+    blocks: list[Block] = []
+    for index, block in enumerate(page.blocks):
+        edge = edges[index]
+        if index in repeated and edge is not None and isinstance(block, Text):
+            blocks.append(block.model_copy(update={"kind": edge[0], "level": None}))
+        else:
+            blocks.append(block)
+    return page.model_copy(update={"blocks": tuple(blocks)})
+
+
+def levelled(pages: Sequence[Page]) -> list[Page]:
+    """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller."""
+    sizes = [_size(block) for page in pages for block in page.blocks if isinstance(block, Text) and block.kind == "heading"]
+    others = max(sizes[1:], default=0.0)
+    levels = iter([1, *(2 if size >= 0.8 * others else 3 for size in sizes[1:])])
+    return [
+        page.model_copy(
+            update={
+                "blocks": tuple(
+                    block.model_copy(update={"level": next(levels)})
+                    if isinstance(block, Text) and block.kind == "heading"
+                    else block
+                    for block in page.blocks
+                )
+            }
+        )
+        for page in pages
+    ]
+
+
+def _size(block: Text) -> float:
+    return float(np.median([height(line) for line in block.lines])) if block.lines else 0.0

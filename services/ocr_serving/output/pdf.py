@@ -1,0 +1,359 @@
+"""Searchable PDF: the pages as they were sent, and their words, invisible, each where it is written. Bytes in, bytes out."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import PIL.Image
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.errors import InputError
+from ocr_serving.output import archival, invisible_font
+from ocr_serving.output.lines import is_upright, joint, part, without_spaces
+from ocr_serving.output.tables import CONTROL
+from ocr_serving.output.tree import Document, Line, Page, Point, Quad, Word
+
+POINTS = 72
+SMALLEST, LARGEST = 3.0, 14400.0
+"""Points of a page's side that readers take (ISO 32000-1, Annex C)."""
+
+FONT_NAME = "OcrServing"
+FORMS = {"L": "/DeviceGray", "RGB": "/DeviceRGB", "1": "/DeviceGray"}
+QUALITY = 92
+"""Of a JPEG written anew, as one is that lies on its side."""
+
+INVISIBLE = 3
+"""Text rendering mode (ISO 32000-1, 9.3.6)."""
+
+
+def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
+    """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are.
+
+    An invisible layer of text on a page that was read anew is taken out, so that no word is found twice. Raises InputError where
+    the file cannot be changed.
+    """
+    import pikepdf
+
+    try:
+        with pikepdf.open(io.BytesIO(original), password=password) as pdf:
+            archive = archival.allows(pdf)
+            font = _Font(pdf)
+            for page, place in zip(document.pages, pdf.pages, strict=False):
+                read = [line for line in page.lines if line.source == "ocr"]
+                if not read:
+                    continue
+                if not any(line.source == "pdf" for line in page.lines):
+                    _drop_invisible(pdf, place)
+                _add_text(place, font, _content(read, _ToPage(place, page), font))
+            font.finish()
+            if archive:
+                archival.declare(pdf, document.title)
+            return _saved(pdf)
+    except pikepdf.PasswordError:
+        raise InputError("The PDF needs a password, so that no words can be added.") from None
+    except pikepdf.PdfError as exc:
+        raise InputError(f"The PDF is too damaged to add words to it: {exc}.") from None
+
+
+def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
+    """A PDF/A-2b of pictures, a page each: a JPEG's own bytes where a PDF can hold them, else the pixels without loss.
+
+    `files` has each page's file, b"" where the page is one of several in its file; `images` its pixels, BGR uint8 of shape
+    (H, W, 3), None for a page that could not be read, which stays empty.
+    """
+    import pikepdf
+
+    pdf = pikepdf.new()
+    font = _Font(pdf)
+    for page, file, image in zip(document.pages, files, images, strict=True):
+        width, high = (min(LARGEST, max(SMALLEST, side * POINTS)) for side in page.inches)
+        place = pdf.add_blank_page(page_size=(width, high))
+        if image is not None:
+            stream = _picture(pdf, file, image)
+            place.add_resource(stream, pikepdf.Name.XObject, pikepdf.Name("/Page"))
+            place.contents_add(f"q {width:.3f} 0 0 {high:.3f} 0 0 cm /Page Do Q".encode())
+        _add_text(place, font, _content(list(page.lines), _ToPage(place, page), font))
+    font.finish()
+    archival.declare(pdf, document.title)
+    return _saved(pdf)
+
+
+def _saved(pdf: Any) -> bytes:
+    out = io.BytesIO()
+    pdf.save(out)
+    return out.getvalue()
+
+
+class _Font:
+    """The invisible font of one file: a number for each letter used, told apart by what it stands for."""
+
+    def __init__(self, pdf: Any) -> None:
+        self._pdf = pdf
+        self._codes: dict[str, int] = {}
+        self.font = pdf.make_indirect(_dictionary(Type="/Font", Subtype="/Type0", BaseFont=f"/{FONT_NAME}", Encoding="/Identity-H"))
+
+    def hex(self, text: str) -> str:
+        """`text` as codes of this font, four hexadecimal digits each."""
+        return "".join(f"{self._codes.setdefault(letter, len(self._codes) + 1):04X}" for letter in text)
+
+    def finish(self) -> None:
+        """Add what only the letters used decide."""
+        import pikepdf
+
+        file = pikepdf.Stream(self._pdf, invisible_font.font())
+        file["/Length1"] = len(invisible_font.font())
+        descriptor = _dictionary(
+            Type="/FontDescriptor",
+            FontName=f"/{FONT_NAME}",
+            Flags=4,
+            FontBBox=[0, invisible_font.DESCENT, invisible_font.WIDTH, invisible_font.ASCENT],
+            ItalicAngle=0,
+            Ascent=invisible_font.ASCENT,
+            Descent=invisible_font.DESCENT,
+            CapHeight=invisible_font.ASCENT,
+            StemV=80,
+        )
+        descriptor["/FontFile2"] = self._pdf.make_indirect(file)
+        below = _dictionary(
+            Type="/Font",
+            Subtype="/CIDFontType2",
+            BaseFont=f"/{FONT_NAME}",
+            DW=invisible_font.WIDTH,
+        )
+        below["/CIDSystemInfo"] = pikepdf.Dictionary(Registry=b"Adobe", Ordering=b"Identity", Supplement=0)
+        below["/FontDescriptor"] = self._pdf.make_indirect(descriptor)
+        # Every letter is the one empty glyph.
+        below["/CIDToGIDMap"] = self._pdf.make_indirect(pikepdf.Stream(self._pdf, b"\0\0" + b"\0\1" * len(self._codes)))
+        self.font["/DescendantFonts"] = pikepdf.Array([self._pdf.make_indirect(below)])
+        self.font["/ToUnicode"] = self._pdf.make_indirect(pikepdf.Stream(self._pdf, self._to_unicode()))
+
+    def _to_unicode(self) -> bytes:
+        lines = [f"<{code:04X}> <{letter.encode('utf-16-be').hex().upper()}>" for letter, code in self._codes.items()]
+        # A block of a CMap has a hundred entries at most.
+        blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]
+        entries = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
+        return (
+            "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS)"
+            " /Supplement 0 >> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<0000> <FFFF>\n"
+            f"endcodespacerange\n{entries}\nendcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
+        ).encode("ascii")
+
+
+def _dictionary(**entries: Any) -> Any:
+    import pikepdf
+
+    return pikepdf.Dictionary(
+        {
+            f"/{key}": pikepdf.Name(value) if isinstance(value, str) else pikepdf.Array(value) if isinstance(value, list) else value
+            for key, value in entries.items()
+        }
+    )
+
+
+class _ToPage:
+    """From pixels of a page as it is shown to the units of its content: the crop box, turned as /Rotate says."""
+
+    def __init__(self, place: Any, page: Page) -> None:
+        left, bottom, right, top = _shown(place)
+        self._origin = left, bottom
+        self._size = right - left, top - bottom
+        self._turn = int(_inherited(place, "/Rotate") or 0) % 360
+        shown = self._size if self._turn % 180 == 0 else self._size[::-1]
+        self._scale = shown[0] / page.width, shown[1] / page.height
+        self._shown = shown
+
+    def __call__(self, point: Point) -> Point:
+        x, y = point[0] * self._scale[0], self._shown[1] - point[1] * self._scale[1]
+        width, high = self._size
+        u, v = {0: (x, y), 90: (width - y, x), 180: (width - x, high - y), 270: (y, high - x)}.get(self._turn, (x, y))
+        return self._origin[0] + u, self._origin[1] + v
+
+
+def _shown(place: Any) -> tuple[float, float, float, float]:
+    """The part of a page that is shown: its crop box, inside its media box."""
+    media = _box(_inherited(place, "/MediaBox")) or (0.0, 0.0, 612.0, 792.0)
+    crop = _box(_inherited(place, "/CropBox")) or media
+    inside = max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3])
+    return inside if inside[0] < inside[2] and inside[1] < inside[3] else media
+
+
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    try:
+        x1, y1, x2, y2 = (float(side) for side in value)
+    except (TypeError, ValueError):
+        return None
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+
+
+def _inherited(place: Any, key: str) -> Any:
+    """An entry of a page, or of the nodes above it."""
+    node = place.obj
+    for _ in range(50):
+        if key in node:
+            return node[key]
+        if "/Parent" not in node:
+            return None
+        node = node["/Parent"]
+    return None
+
+
+def _add_text(place: Any, font: _Font, content: bytes) -> None:
+    import pikepdf
+
+    if not content:
+        return
+    if "/Resources" not in place.obj and (inherited := _inherited(place, "/Resources")) is not None:
+        place.obj["/Resources"] = inherited
+    name = place.add_resource(font.font, pikepdf.Name.Font)
+    # First, where no content before it has moved the page.
+    place.contents_add(content.replace(b"/FONT", str(name).encode()), prepend=True)
+
+
+def _content(lines: Sequence[Line], to_page: _ToPage, font: _Font) -> bytes:
+    parts = [shown for line in lines for shown in _line(line, to_page, font)]
+    return ("q BT 3 Tr\n" + "\n".join(parts) + "\nET Q\n").encode("ascii") if parts else b""
+
+
+def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
+    words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
+    placed = [_pieces(word, line) for word in words]
+    for n, pieces in enumerate(placed):
+        for text, quad in pieces:
+            yield from _shown_text(text, [to_page(point) for point in quad], font)
+        _, upper, lower, _ = end = pieces[-1][1]
+        if n + 1 == len(placed):
+            # Readers that look at no places part lines by what stands between them.
+            gap = (upper, _beyond(end, upper), _beyond(end, lower), lower)
+        elif joint(words[n].text, words[n + 1].text):
+            after = placed[n + 1][0][1]
+            gap = (upper, after[0], after[3], lower)
+        else:
+            continue
+        yield from _shown_text(" ", [to_page(point) for point in gap], font)
+
+
+def _beyond(quad: Quad, corner: Point) -> Point:
+    """A corner at the end of a word, moved on by a quarter of the word's height."""
+    (ax, ay), (bx, by), _, (dx, dy) = quad
+    length = max(1.0, math.hypot(bx - ax, by - ay))
+    step = 0.25 * math.hypot(dx - ax, dy - ay) / length
+    return corner[0] + (bx - ax) * step, corner[1] + (by - ay) * step
+
+
+def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
+    """A word and its place; in a line that runs down, letter under letter where the script is written so."""
+    text = CONTROL.sub("", word.text)
+    if not is_upright(line.quad):
+        return [(text, word.quad)]
+    if any(without_spaces(letter) for letter in text):
+        share = 1 / len(text)
+        return [(letter, part(word.quad, n * share, (n + 1) * share)) for n, letter in enumerate(text)]
+    # The line was turned to be read: its text runs down the page.
+    a, b, c, d = word.quad
+    return [(text, (b, c, d, a))]
+
+
+def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[str]:
+    """The operators that set `text` between the corners, from the top left on, in units of the page."""
+    (_, _), (_, _), (rx, ry), (lx, ly) = corners
+    upper = corners[0]
+    length, high = math.hypot(rx - lx, ry - ly), math.hypot(upper[0] - lx, upper[1] - ly)
+    if not math.isfinite(length * high) or high <= 0:
+        return
+    length = max(length, 0.01)
+    dx, dy = ((rx - lx) / length, (ry - ly) / length) if length > 0.01 else (1.0, 0.0)
+    size = max(0.5, high)
+    # The letters stand on a line a little above the box's lower side.
+    below = -invisible_font.DESCENT / invisible_font.UNITS * size
+    x, y = lx - dy * below, ly + dx * below
+    wide = len(text) * size * invisible_font.WIDTH / invisible_font.UNITS
+    yield (
+        f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {x:.2f} {y:.2f} Tm {100 * length / wide:.2f} Tz"
+        f" <{font.hex(text)}> Tj"
+    )
+
+
+def _drop_invisible(pdf: Any, place: Any) -> None:
+    """Take the invisible text out of a page's content; a content that cannot be read stays as it is."""
+    import pikepdf
+
+    try:
+        instructions = list(pikepdf.parse_content_stream(place))
+    except pikepdf.PdfError:
+        return
+    kept, mode, saved, dropped = [], 0, [], False
+    for instruction in instructions:
+        operator = str(instruction.operator)
+        if operator == "q":
+            saved.append(mode)
+        elif operator == "Q" and saved:
+            mode = saved.pop()
+        elif operator == "Tr":
+            mode = int(instruction.operands[0])
+        if operator in ("Tj", "TJ", "'", '"') and mode == INVISIBLE:
+            dropped = True
+            continue
+        kept.append(instruction)
+    if dropped:
+        place.obj["/Contents"] = pdf.make_stream(pikepdf.unparse_content_stream(kept))
+
+
+def _picture(pdf: Any, file: bytes, image: Image) -> Any:
+    import pikepdf
+
+    jpeg = _jpeg(file, image)
+    if jpeg is not None:
+        data, form = jpeg
+        about = {"/Filter": pikepdf.Name.DCTDecode, "/BitsPerComponent": 8}
+    else:
+        pixels = _least(image)
+        form = pixels.mode
+        bits, colours = (1, 1) if form == "1" else (8, len(form))
+        data = _deflated(pixels)
+        about = {"/Filter": pikepdf.Name.FlateDecode, "/BitsPerComponent": bits}
+        about["/DecodeParms"] = pikepdf.Dictionary(Predictor=15, Colors=colours, BitsPerComponent=bits, Columns=pixels.width)
+    stream = pikepdf.Stream(pdf, data)
+    stream["/Type"], stream["/Subtype"] = pikepdf.Name.XObject, pikepdf.Name.Image
+    stream["/Width"], stream["/Height"] = image.shape[1], image.shape[0]
+    stream["/ColorSpace"] = pikepdf.Name(FORMS[form])
+    for key, value in about.items():
+        stream[key] = value
+    return pdf.make_indirect(stream)
+
+
+def _jpeg(file: bytes, image: Image) -> tuple[bytes, str] | None:
+    """A JPEG's bytes and mode: as they are, or anew where it lies on its side or has colours for print; None for others."""
+    if not file.startswith(b"\xff\xd8"):
+        return None
+    with PIL.Image.open(io.BytesIO(file)) as found:
+        as_it_is = found.format == "JPEG" and found.mode in ("L", "RGB") and found.getexif().get(0x0112, 1) == 1
+        if as_it_is and found.size == (image.shape[1], image.shape[0]):
+            return file, found.mode
+    out = io.BytesIO()
+    PIL.Image.fromarray(image[:, :, ::-1]).save(out, "JPEG", quality=QUALITY)
+    return out.getvalue(), "RGB"
+
+
+def _least(image: Image) -> PIL.Image.Image:
+    """The pixels in black and white, in greys or in colours, whichever is the least that loses nothing."""
+    blue = image[:, :, 0]
+    if not ((blue == image[:, :, 1]).all() and (blue == image[:, :, 2]).all()):
+        return PIL.Image.fromarray(image[:, :, ::-1])
+    grey = PIL.Image.fromarray(blue)
+    return grey.point(lambda value: value, "1") if bool(((blue == 0) | (blue == 255)).all()) else grey
+
+
+def _deflated(pixels: PIL.Image.Image) -> bytes:
+    """The compressed rows of a PNG, which PDF's predictor 15 reads as they are."""
+    out = io.BytesIO()
+    pixels.save(out, "PNG")
+    png, at, rows = out.getvalue(), 8, b""
+    while at < len(png):
+        length, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
+        if kind == b"IDAT":
+            rows += png[at + 8 : at + 8 + length]
+        at += 12 + length
+    return rows

@@ -1,0 +1,181 @@
+"""A page read by a module, or taken from the PDF it is of, or both: what `build.page` makes a page of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import cv2
+import numpy as np
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.pdf_text import PdfLine, PdfPage
+from ocr_serving.output.lines import plain, without_spaces
+
+PdfText = Literal["auto", "never", "only"]
+"""Whose text of a PDF is taken: its own where it is sound, else what OCR reads; OCR's everywhere; its own everywhere."""
+
+PDF_TEXT: tuple[PdfText, ...] = ("auto", "never", "only")
+
+PROBED = 4
+"""Lines that are read to see whether the page shows what its text says."""
+
+AGREED = 0.7
+"""Likeness of two texts, of 1, from which on they are the same, read with faults."""
+
+INK_LEFT = 0.02
+"""Share of a page's pixels that are ink beside its own text, from which on that is read too: a picture, a filled form, outlines."""
+
+
+class Ask(Protocol):
+    """A module that is asked for one page: `predict` with one image, or the same over HTTP."""
+
+    def __call__(self, image: Image, **keywords: Any) -> Any:
+        """The entry of `results`. Raises ServingError."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How pages are read: `ask` is `structure_system` where `structure` is true, else `ocr_system`."""
+
+    ask: Ask
+    structure: bool
+    pdf_text: PdfText = "auto"
+
+    def __call__(self, image: Image, text: PdfPage | None = None) -> tuple[Any, list[str]]:
+        """The entry of a page, BGR uint8 of shape (H, W, 3), with `text` if it is of a PDF; and remarks on it, as sentences' ends.
+
+        Raises ServingError.
+        """
+        if text is None or self.pdf_text == "never":
+            return self._read(image), []
+        own = [_line(line, image) for line in text.lines]
+        if self.pdf_text == "only":
+            return self._structured(image, own), [] if own else ["it has no text of its own (pdf_text is only)"]
+        if text.doubt or not self._shows(image, own):
+            return self._read(image), []
+        return self._structured(image, own + self._beside(image, own)), []
+
+    def _read(self, image: Image) -> Any:
+        return self.ask(image, return_lines=True) if self.structure else self.ask(image)
+
+    def _structured(self, image: Image, lines: list[dict[str, Any]]) -> Any:
+        return self.ask(image, lines=[lines], return_lines=True) if self.structure else lines
+
+    def _lines(self, image: Image) -> list[dict[str, Any]]:
+        """The lines that OCR alone reads."""
+        entry = self.ask(image, layout=False, table=False) if self.structure else self.ask(image)
+        if isinstance(entry, Mapping):
+            return [line for region in entry["regions"] for line in region["res"]]
+        return list(entry)
+
+    def _shows(self, image: Image, own: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the page shows what its text says, by a few lines of it; letters that no network here reads are believed."""
+        said = [line for line in own if _is_readable(line["text"])]
+        if not said:
+            return bool(own)
+        chosen = sorted(said, key=lambda line: -len(line["text"]))[: 3 * PROBED][:: max(1, min(3, len(said) // PROBED))][:PROBED]
+        strips = [_cut(image, line["text_region"]) for line in chosen]
+        sheet, places = _sheet(strips)
+        seen = ["" for _ in chosen]
+        for line in self._lines(sheet):
+            y = float(np.mean([point[1] for point in line["text_region"]]))
+            for n, (top, bottom) in enumerate(places):
+                if top <= y <= bottom:
+                    seen[n] += line["text"]
+        like = [
+            difflib.SequenceMatcher(None, plain(line["text"]), plain(text), autojunk=False).ratio()
+            for line, text in zip(chosen, seen, strict=True)
+        ]
+        return float(np.median(like)) >= AGREED
+
+    def _beside(self, image: Image, own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What OCR reads where the page has ink that is not its own text."""
+        rest = image.copy()
+        for line in own:
+            x1, y1, x2, y2 = _around(line["text_region"], image, 0.25)
+            rest[y1:y2, x1:x2] = 255
+        grey = cv2.cvtColor(rest, cv2.COLOR_BGR2GRAY)
+        ink = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 12)
+        if _without_rules(ink).sum() < INK_LEFT * 0.01 * ink.size:
+            return []
+        return self._lines(rest)
+
+
+def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Ink less straight lines, which tables and forms have."""
+    left = ink.copy()
+    for shape in ((41, 1), (1, 41)):
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, shape)
+        rules = cv2.morphologyEx(ink, cv2.MORPH_OPEN, kernel)
+        left[cv2.dilate(rules, np.ones((3, 3), np.uint8)) > 0] = 0
+    return left
+
+
+def _line(line: PdfLine, image: Image) -> dict[str, Any]:
+    """A line of a PDF as a module answers lines, with its words."""
+    height, width = image.shape[:2]
+
+    def corners(values: Sequence[float]) -> list[list[float]]:
+        return [[x * width, y * height] for x, y in zip(values[::2], values[1::2], strict=True)]
+
+    words: list[dict[str, Any]] = [
+        {"text": word.text, "confidence": 1.0, "text_region": corners(word.corners)} for word in line.words
+    ]
+    first, last = words[0]["text_region"], words[-1]["text_region"]
+    quad = [first[0], last[1], last[2], first[3]]
+    if first[0][1] == first[1][1]:
+        # Letters without ascenders are lower than the line.
+        top = min(point[1] for word in words for point in word["text_region"])
+        bottom = max(point[1] for word in words for point in word["text_region"])
+        quad = [[first[0][0], top], [last[1][0], top], [last[2][0], bottom], [first[3][0], bottom]]
+    text = str(words[0]["text"])
+    for word in words[1:]:
+        text += ("" if without_spaces(text[-1:]) and without_spaces(word["text"][:1]) else " ") + word["text"]
+    return {"text": text, "confidence": 1.0, "text_region": quad, "words": words, "source": "pdf"}
+
+
+def _is_readable(text: str) -> bool:
+    """Whether the networks here know most of the letters: Latin, Greek and Chinese ones, and digits."""
+    letters = [letter for letter in text if not letter.isspace()]
+    known = sum(letter < "\u0400" or without_spaces(letter) or "\u2000" <= letter <= "\u22ff" for letter in letters)
+    return len(letters) >= 3 and known >= 0.8 * len(letters)
+
+
+def _around(region: Sequence[Sequence[float]], image: Image, margin: float) -> tuple[int, int, int, int]:
+    """The box around a line, grown by a share of its height, in whole pixels of `image`."""
+    points = np.array(region, np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    grow = margin * float(min(high - low)) + 1
+    height, width = image.shape[:2]
+    x1, y1 = (int(max(0, value - grow)) for value in low)
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    x2, y2 = (int(value + grow) + 1 for value in high)
+    return x1, y1, max(x1 + 1, min(x2, width)), max(y1 + 1, min(y2, height))
+
+
+def _cut(image: Image, region: Sequence[Sequence[float]]) -> Image:
+    x1, y1, x2, y2 = _around(region, image, 0.3)
+    cut = image[y1:y2, x1:x2]
+    a, b, *_ = region
+    if abs(b[1] - a[1]) > abs(b[0] - a[0]):
+        # Turned text is laid down: what runs down the page is turned to the left.
+        cut = np.rot90(cut, 1 if b[1] > a[1] else -1)
+    elif b[0] < a[0]:
+        cut = np.rot90(cut, 2)
+    return np.ascontiguousarray(cut)
+
+
+def _sheet(strips: Sequence[Image]) -> tuple[Image, list[tuple[int, int]]]:
+    """Strips one below the other on white, and where each is from and to."""
+    gap = max(strip.shape[0] for strip in strips)
+    width = max(strip.shape[1] for strip in strips) + 2 * gap
+    sheet = np.full((sum(strip.shape[0] + gap for strip in strips) + gap, width, 3), 255, np.uint8)
+    places, y = [], gap
+    for strip in strips:
+        sheet[y : y + strip.shape[0], gap : gap + strip.shape[1]] = strip
+        places.append((y - gap // 2, y + strip.shape[0] + gap // 2))
+        y += strip.shape[0] + gap
+    return sheet, places

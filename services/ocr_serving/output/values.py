@@ -1,0 +1,208 @@
+"""What stands in a column of a table as values: numbers, money, shares, dates, by its own way of writing them. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Value = str | int | float | datetime.date
+
+Mark = Literal[".", ","]
+"""A decimal mark."""
+
+LONGEST = 15
+"""Digits that a spreadsheet keeps; a longer number is a name, of an account or an article."""
+
+SPACES = "\u00a0\u202f\u2009 "
+
+SIGNS = "€$£¥￥₹元"
+CODES = "EUR|USD|GBP|CHF|CNY|RMB|JPY|INR|SEK|NOK|DKK|PLN|CZK|MYR|RM|AUD|CAD|SGD|HKD|kr|zł|Kč|Fr"
+_MONEY = rf"(?:[{SIGNS}]|\b(?:{CODES})\b\.?)"
+_NUMBER = re.compile(
+    rf"^(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_MONEY})?\s*(?P<minus2>[-−–])?(?P<digits>\d[\d.,'’{SPACES}]*\d|\d|[.,]\d+)"
+    rf"\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
+    re.ASCII,
+)
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan januar janvier janv enero gennaio",
+            "february feb februar février fevrier févr febrero febbraio",
+            "march mar märz maerz mars marzo mär",
+            "april apr avril avr abril aprile",
+            "may mai mayo maggio",
+            "june jun juni juin junio giugno",
+            "july jul juli juillet juil julio luglio",
+            "august aug août aout agosto",
+            "september sep sept septembre septiembre settembre",
+            "october oct oktober okt octobre octubre ottobre",
+            "november nov novembre noviembre",
+            "december dec dezember dez décembre decembre déc diciembre dicembre",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+
+_YEAR_FIRST = re.compile(r"^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})$|^(\d{4})年(\d{1,2})月(\d{1,2})日$")
+_YEAR_LAST = re.compile(r"^(\d{1,2})([-/.])(\d{1,2})\2(\d{4})$")
+_DAY_NAME = re.compile(r"^(\d{1,2})(?:\.|st|nd|rd|th)?[ -]([^\W\d_]{3,})\.?,?[ -](\d{4})$")
+_NAME_DAY = re.compile(r"^([^\W\d_]{3,})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})$")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value and how a spreadsheet shows it as it was written; `form` is "" for text."""
+
+    value: Value
+    form: str = ""
+
+
+def typed(columns: Sequence[Sequence[str]]) -> list[list[Typed]]:
+    """Each column's texts as values. What a column leaves open, its decimal mark, the table's other columns decide.
+
+    A column of which one number begins with a needless 0 holds names. A date whose day and month cannot be told apart stays text.
+    """
+    of_table = _mark([text for column in columns for text in column])
+    return [_column(column, of_table) for column in columns]
+
+
+def _column(texts: Sequence[str], of_table: Mark | None) -> list[Typed]:
+    mark = _mark(texts) or of_table
+    names = any(re.fullmatch(r"0\d+", text.strip()) for text in texts)
+    day_first = _day_first(texts)
+    found = []
+    for text in texts:
+        date = _date(text.strip(), day_first)
+        found.append(date or (None if names and text.strip().isdecimal() else number(text, mark)) or Typed(text))
+    return found
+
+
+def _mark(texts: Sequence[str]) -> Mark | None:
+    """The decimal mark that most numbers show without doubt; None where none does."""
+    votes: Counter[Mark] = Counter()
+    for text in texts:
+        match = _NUMBER.match(text.strip())
+        if match is None:
+            continue
+        digits = match["digits"]
+        point, comma = digits.rfind("."), digits.rfind(",")
+        if point >= 0 and comma >= 0:
+            votes["." if point > comma else ","] += 1
+        elif digits.count(".") > 1:
+            votes[","] += 1
+        elif digits.count(",") > 1:
+            votes["."] += 1
+        elif max(point, comma) >= 0:
+            decimals = len(digits) - 1 - max(point, comma)
+            # Three digits may be thousands, unless what is before them cannot be.
+            if decimals != 3 or digits.startswith("0") or max(point, comma) > 3 or max(point, comma) == 0:
+                votes["." if point >= 0 else ","] += 1
+    (best, count), *rest = [*votes.most_common(), (".", 0)][:2] or [(".", 0)]
+    if not count or (rest and rest[0][1] == count):
+        return None
+    return best
+
+
+def number(text: str, mark: Mark | None = None) -> Typed | None:
+    """`text` as a number, with its sign, money or per cent; None where it is none. Without a `mark` three digits are thousands."""
+    match = _NUMBER.match(text.strip())
+    if match is None or (match["open"] is None) != (match["close"] is None):
+        return None
+    minuses = [match[name] for name in ("minus", "minus2", "minus3") if match[name] not in (None, "+")]
+    if len(minuses) + (match["open"] is not None) > 1:
+        return None
+    parts = _parts(match["digits"], mark)
+    # A plus before groups apart by spaces is a telephone number.
+    if parts is None or (match["minus"] == "+" and " " in match["digits"]):
+        return None
+    whole, decimals, grouped = parts
+    if len(whole) + len(decimals) > LONGEST or (len(whole) > 1 and whole.startswith("0")):
+        return None
+    value: int | float = float(f"{whole or '0'}.{decimals}") if decimals else int(whole)
+    if minuses or match["open"]:
+        value = -value
+    form = ("#,##0" if grouped else "0") + ("." + "0" * len(decimals) if decimals else "")
+    if match["after"] == "%":
+        return Typed(round(value / 100, len(decimals) + 2), form + "%")
+    if match["before"]:
+        form = f'"{match["before"]}" {form}'
+    elif match["after"]:
+        form = f'{form} "{match["after"]}"'
+    return Typed(value, form)
+
+
+def _parts(digits: str, mark: Mark | None) -> tuple[str, str, bool] | None:
+    """Whole digits, decimals, and whether the whole was written in groups; None where the signs between them make no number."""
+    for space in SPACES + "’":
+        digits = digits.replace(space, "'")
+    point, comma = digits.rfind("."), digits.rfind(",")
+    if mark is None and point >= 0 and comma >= 0:
+        mark = "." if point > comma else ","
+    elif mark is None and max(point, comma) >= 0:
+        sign = digits[max(point, comma)]
+        is_group = re.fullmatch(rf"[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+", digits) is not None
+        mark = ("," if sign == "." else ".") if is_group else sign  # type: ignore[assignment]
+    whole, _, decimals = digits.partition(mark) if mark else (digits, "", "")
+    if not decimals.isdecimal() and decimals:
+        return None
+    separators = {letter for letter in whole if not letter.isdecimal()}
+    if not separators:
+        return whole, decimals, False
+    if len(separators) > 1:
+        return None
+    separator = re.escape(separators.pop())
+    # By thousands, or as in India by hundreds above the first thousand.
+    if re.fullmatch(rf"\d{{1,3}}(?:{separator}\d{{3}})+|\d{{1,2}}(?:{separator}\d{{2}})*{separator}\d{{3}}", whole) is None:
+        return None
+    return re.sub(r"\D", "", whole), decimals, True
+
+
+def _day_first(texts: Sequence[str]) -> bool | None:
+    """Whether dates such as 3/4/2026 have the day first; None where nothing tells. With points they always have."""
+    matches = [match for text in texts if (match := _YEAR_LAST.match(text.strip()))]
+    if any(int(match[1]) > 12 for match in matches):
+        return True
+    if any(int(match[3]) > 12 for match in matches):
+        return False
+    return None
+
+
+def _date(text: str, day_first: bool | None) -> Typed | None:
+    if match := _YEAR_FIRST.match(text):
+        year, month, day = (match[1], match[3], match[4]) if match[1] else (match[5], match[6], match[7])
+        sign = match[2] or "-"
+        form = f"yyyy{sign}mm{sign}dd" if match[1] else 'yyyy"年"m"月"d"日"'
+        return _dated(int(year), int(month), int(day), form)
+    if match := _YEAR_LAST.match(text):
+        first = True if match[2] == "." else day_first
+        if first is None:
+            same = match[1] == match[3]
+            first = True if same else None
+        if first is None:
+            return None
+        day, month = (match[1], match[3]) if first else (match[3], match[1])
+        order = ("dd", "mm") if first else ("mm", "dd")
+        return _dated(int(match[4]), int(month), int(day), f"{order[0]}{match[2]}{order[1]}{match[2]}yyyy")
+    if match := _DAY_NAME.match(text):
+        month_number = MONTHS.get(match[2].lower())
+        return _dated(int(match[3]), month_number, int(match[1]), "d mmmm yyyy") if month_number else None
+    if match := _NAME_DAY.match(text):
+        month_number = MONTHS.get(match[1].lower())
+        return _dated(int(match[3]), month_number, int(match[2]), "mmmm d, yyyy") if month_number else None
+    return None
+
+
+def _dated(year: int, month: int, day: int, form: str) -> Typed | None:
+    try:
+        date = datetime.date(year, month, day)
+    except ValueError:
+        return None
+    # A spreadsheet's calendar begins in 1900.
+    return Typed(date, form.replace("/", "\\/")) if year > 1900 else None

@@ -1,0 +1,97 @@
+"""The tables of a document as a workbook: one sheet a table, numbers as numbers, dates as dates, nothing run as a formula. Pure."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from ocr_serving.output import values
+from ocr_serving.output.tables import CONTROL
+from ocr_serving.output.tree import Document, Table, text_of
+from ocr_serving.output.values import Typed
+
+WIDEST, NARROWEST = 60, 8
+"""Letters a column is wide at most and at least."""
+
+MOST_LETTERS = 32_767
+"""What Excel keeps in a cell."""
+
+
+def workbook(document: Document) -> bytes:
+    """An .xlsx file: a sheet a table, one of the fields where there are any, and of the text where there is no table."""
+    from openpyxl import Workbook
+
+    book: Any = Workbook()
+    book.remove(book.worksheets[0])
+    tables = [(page.number, block) for page in document.pages for block in page.blocks if isinstance(block, Table)]
+    for number, (_, table) in enumerate(tables, 1):
+        _write_table(book.create_sheet(f"Table {number}"), table)
+    if document.fields:
+        heads = ["Question", "Answer", "Page"]
+        rows = [[pair.question, pair.answer, str(pair.page)] for pair in document.fields]
+        _write_rows(book.create_sheet("Fields"), [heads, *rows])
+    if not tables:
+        text = [line.split("\t") for page in document.pages for block in page.blocks for line in text_of(block).split("\n")]
+        _write_rows(book.create_sheet("Text"), text, has_head=False)
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
+
+
+def _write_table(sheet: Any, table: Table) -> None:
+    grid = [[""] * table.columns for _ in range(table.rows)]
+    for cell in table.cells:
+        grid[cell.row][cell.column] = cell.text
+    _write_rows(sheet, grid)
+    for cell in table.cells:
+        if cell.rows * cell.columns > 1:
+            sheet.merge_cells(
+                start_row=cell.row + 1,
+                start_column=cell.column + 1,
+                end_row=cell.row + cell.rows,
+                end_column=cell.column + cell.columns,
+            )
+
+
+def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = True) -> None:
+    from openpyxl.styles import Alignment, Border, Font, Side
+    from openpyxl.utils import get_column_letter
+
+    line = Side(style="thin", color="999999")
+    width = max((len(row) for row in rows), default=0)
+    has_head = has_head and len(rows) > 1
+    columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(width)]
+    # A head is no value of its column, and says nothing of how numbers are written.
+    bodies = values.typed([column[has_head:] for column in columns])
+    for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
+        cells = [Typed(column[0]), *body] if has_head else list(body)
+        for m, value in enumerate(cells, 1):
+            if value.value == "" and not has_head:
+                continue
+            at = sheet.cell(m, n)
+            _set(at, value)
+            at.alignment = Alignment(wrap_text=True, vertical="top")
+            if has_head:
+                at.border = Border(left=line, right=line, top=line, bottom=line)
+            if has_head and m == 1:
+                at.font = Font(bold=True)
+        longest = max((len(text) for text in column), default=0)
+        sheet.column_dimensions[get_column_letter(n)].width = min(WIDEST, max(NARROWEST, longest + 2))
+    if has_head:
+        sheet.freeze_panes = "A2"
+
+
+def _set(at: Any, value: Typed) -> None:
+    if isinstance(value.value, str):
+        at.value = CONTROL.sub("", value.value)[:MOST_LETTERS]
+        # What begins with = stays text.
+        at.data_type = "s"
+        if at.value == "":
+            at.value = None
+        return
+    at.value = value.value
+    at.number_format = value.form
+    if isinstance(value.value, datetime.date):
+        at.data_type = "d"

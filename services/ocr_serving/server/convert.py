@@ -1,0 +1,206 @@
+"""Documents over HTTP: which module makes which format, what a request may say, and the file that comes back.
+
+The front asks `target` or `wanted` and hands the formats on with the task; the worker asks `reply`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from ocr_serving.decoding import images, pages
+from ocr_serving.decoding.images import Image
+from ocr_serving.errors import InputError, LateError, ServingError
+from ocr_serving.modules.base import Module
+from ocr_serving.output import formats, json
+from ocr_serving.output.formats import FORMATS
+from ocr_serving.output.job import Job, Sheet
+from ocr_serving.output.reading import PDF_TEXT, PdfText, Reader
+from ocr_serving.server.messages import Reply
+
+REMARKS = "X-OCR-Remarks"
+"""Header of what `msg` says elsewhere, percent-encoded UTF-8."""
+
+STRUCTURE, LINES = "structure_system", "ocr_system"
+RAW = ("application/pdf", "application/octet-stream")
+MOST_REMARKS = 2000
+TITLE = "document"
+
+
+def target(path: str, served: Collection[str]) -> tuple[str, str]:
+    """The module and the formats of `/convert/<path>`. Raises InputError."""
+    forms = formats.named(path)
+    needs_structure = any(FORMATS[form].needs_structure for form in forms)
+    for name in (STRUCTURE, LINES) if needs_structure else (LINES, STRUCTURE):
+        if name in served:
+            return name, ",".join(forms)
+    raise InputError(f"No module here makes documents: serve {STRUCTURE} or {LINES}, or add ?output=… to the path of your own.")
+
+
+def wanted(output: str, accept: str) -> str:
+    """The formats that a call of `/predict/<module>` asks for, by `?output=` or its Accept header; "" for the answer in JSON.
+
+    Raises InputError.
+    """
+    if output:
+        return ",".join(formats.named(output))
+    first = accept.partition(",")[0].partition(";")[0].strip().lower()
+    kinds = {about.media_type.partition(";")[0]: form for form, about in FORMATS.items() if form not in ("json", "txt", "html")}
+    return kinds.get(first, "")
+
+
+def is_raw(content_type: str) -> bool:
+    """Whether a body is the file itself."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in RAW or kind.startswith("image/")
+
+
+def from_raw(body: bytes) -> bytes:
+    """The request that a file as a body stands for."""
+    return b'{"images":["' + base64.b64encode(body) + b'"]}'
+
+
+def options(payload: dict[str, Any]) -> PdfText:
+    """Take `pdf_text` out of a request. Raises InputError."""
+    chosen = payload.pop("pdf_text", "auto")
+    if chosen not in PDF_TEXT:
+        raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
+    found: PdfText = chosen
+    return found
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the worker is to make: formats, the files as base64, arguments of `predict`, whose text of a PDF."""
+
+    forms: Sequence[str]
+    encoded: Sequence[str]
+    keywords: Mapping[str, Any]
+    pdf_text: PdfText = "auto"
+
+
+def reply(module: Module, request: Request, *, structure: bool) -> Reply:
+    """The document as an answer: its images, and the pages of its PDFs, are its pages, in their order. Raises ServingError."""
+    data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(request.encoded)]
+    whole = _Whole(module, request, data, structure=structure)
+    made = whole.files()
+    if not made:
+        raise InputError(f"The document shows no tables, so that there is nothing to write as {', '.join(request.forms)}.")
+    content, name, kind = formats.together(made, request.forms)
+    remarks = " ".join(whole.remarks)[:MOST_REMARKS]
+    headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    if remarks:
+        headers[REMARKS] = quote(remarks, safe=" ()[]:;,./=")
+    return Reply(200, "000", content, remarks[:300], None, headers)
+
+
+class _Whole:
+    """The files of one request as one document."""
+
+    def __init__(self, module: Module, request: Request, data: Sequence[bytes], *, structure: bool) -> None:
+        """Reads all pages. Raises ServingError."""
+        self._module, self._request = module, request
+        self._is_pdf = any(pages.is_pdf(one) for one in data)
+        if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
+            raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
+        self._files = data
+        self._reader = Reader(self._ask, structure, request.pdf_text)
+        self.job = Job(TITLE, data[0], request.forms, module.limits, request.pdf_text)
+        done = 0
+        for n, one in enumerate(data):
+            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, request.pdf_text)
+            part.where = f"images[{n}]"
+            for sheet in part.sheets():
+                self._read(part, sheet, first=not done)
+                done += 1
+            if part is not self.job:
+                self.job.append(part)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said, as sentences."""
+        return [*self.job.remarks, *(f"{warning}." for warning in dict.fromkeys(self._module.warnings))]
+
+    def files(self) -> formats.Files:
+        """The document in its formats. Raises InputError where no page could be read."""
+        return self.job.files()
+
+    def _ask(self, image: Image, **keywords: Any) -> Any:
+        return self._module.predict([image], **(dict(self._request.keywords) | keywords))[0]
+
+    def _read(self, job: Job, sheet: Sheet, *, first: bool) -> None:
+        if sheet.image is None:
+            job.miss(sheet, sheet.why)
+            return
+        try:
+            # Raises where the time is up.
+            next(iter(self._module.in_time([sheet.image])))
+            job.take(sheet, *self._reader(sheet.image, sheet.text))
+        except LateError:
+            if first:
+                raise
+            job.miss(sheet, "the time for a request (timeout_s) was up before it.")
+        except InputError as exc:
+            raise exc from None
+        except ServingError as exc:
+            if first:
+                raise
+            job.miss(sheet, str(exc))
+
+
+def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dict[str, Any]:
+    """What OpenAPI says of `/convert/<format>`; the schema of the tree is added to `schemas`, to which `ref` leads."""
+    tree = json.schema()
+    schemas.update(_led(tree.pop("$defs"), ref))
+    schemas["DocumentTree"] = _led({key: value for key, value in tree.items() if key != "$schema"}, ref)
+    schemas["Convert.Request"] = {
+        "type": "object",
+        "properties": {
+            "images": {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}},
+            "pdf_text": {"type": "string", "enum": list(PDF_TEXT), "default": "auto"},
+        },
+        "required": ["images"],
+        "description": "Images and PDFs, whose pages are those of the document; further keys are arguments of the module.",
+    }
+    return {f"/convert/{form}": {"post": _operation(form, failures, ref)} for form in FORMATS}
+
+
+def _operation(form: str, failures: Mapping[str, Any], ref: str) -> dict[str, Any]:
+    kind = FORMATS[form].media_type.partition(";")[0]
+    schema = {"$ref": ref.format(model="DocumentTree")} if form == "json" else {"type": "string", "format": "binary"}
+    file = {"schema": {"type": "string", "format": "binary"}}
+    content = {kind: {"schema": schema}}
+    if form in ("markdown", "csv"):
+        # With the pictures of figures beside it; a file for each table.
+        content[formats.ZIP] = file
+    return {
+        "operationId": f"convert_{form}",
+        "summary": f"A document as {form}",
+        "description": f"Several formats are one ZIP: `/convert/{form},txt`. What was cut or not read is said in `{REMARKS}`.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": ref.format(model="Convert.Request")}},
+                "application/pdf": file,
+                "image/*": file,
+            },
+        },
+        "responses": {"200": {"description": "The document.", "content": content}} | dict(failures),
+    }
+
+
+def _led(schema: Any, ref: str) -> Any:
+    """A schema whose references lead to where OpenAPI keeps its schemas."""
+    if isinstance(schema, dict):
+        return {
+            key: ref.format(model=value.removeprefix("#/$defs/"))
+            if key == "$ref"
+            else {kind: ref.format(model=name.removeprefix("#/$defs/")) for kind, name in value.items()}
+            if key == "mapping"
+            else _led(value, ref)
+            for key, value in schema.items()
+        }
+    return [_led(item, ref) for item in schema] if isinstance(schema, list) else schema

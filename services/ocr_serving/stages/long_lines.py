@@ -1,0 +1,59 @@
+"""Lines too long for the recogniser, which would squeeze them beyond reading: cut between words, into lines one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.geometry import UPRIGHT, Quad, crop, side_lengths
+
+LONGEST = 60.0
+"""Times its height that a line is read whole: recognisers take 3200 pixels at a height of 48."""
+
+SEARCHED = 0.2
+"""Share of a part, before and after the place of a cut, in which a gap between words is looked for."""
+
+
+def in_readable_lengths(page: Image, quads: Sequence[Quad]) -> list[Quad]:
+    """`quads` of the lines on `page`, with those over `LONGEST` times as long as high in parts, in order."""
+    return [part for quad in quads for part in (_parts(page, quad) if _ratio(quad) > LONGEST else [quad])]
+
+
+def _ratio(quad: Quad) -> float:
+    width, height = side_lengths(quad)
+    return max(width, height) / max(1, min(width, height))
+
+
+def _parts(page: Image, quad: Quad) -> list[Quad]:
+    width, height = side_lengths(quad)
+    picture = crop(page, quad)
+    count = math.ceil(_ratio(quad) / (LONGEST * (1 - SEARCHED)))
+    cuts = [0.0, *(gap(picture, n / count, SEARCHED / count) for n in range(1, count)), 1.0]
+    # A column of characters is cut from top to bottom, a line from left to right.
+    upright = height >= UPRIGHT * width
+    (begin, other_begin), (end, other_end) = (quad[[0, 1]], quad[[3, 2]]) if upright else (quad[[0, 3]], quad[[1, 2]])
+    parts = []
+    for first, last in pairwise(cuts):
+        one, two = (np.round(begin + (end - begin) * share) for share in (first, last))
+        other_one, other_two = (np.round(other_begin + (other_end - other_begin) * share) for share in (first, last))
+        corners = [one, other_one, other_two, two] if upright else [one, two, other_two, other_one]
+        parts.append(np.array(corners, np.float32))
+    return parts
+
+
+def gap(picture: Image, share: float, reach: float) -> float:
+    """Where, as a share of its width, the picture of a line is blank for longest within `reach` of `share`."""
+    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2GRAY), np.float32)
+    width = grey.shape[1]
+    low, high = int(width * (share - reach)), int(width * (share + reach)) + 1
+    contrast = grey[:, low:high].max(axis=0) - grey[:, low:high].min(axis=0)
+    # A gap between words is some third of the height: over that width the least contrast is in the middle of one.
+    window = max(1, grey.shape[0] // 3)
+    smooth = np.convolve(contrast, np.ones(window), mode="same")
+    at = low + int(smooth.argmin())
+    return at / int(width)

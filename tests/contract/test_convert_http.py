@@ -1,0 +1,173 @@
+"""`POST /convert/<format>`: documents over HTTP."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+from urllib.parse import unquote
+
+import docx
+import jsonschema
+import numpy as np
+import openpyxl
+import pikepdf
+import PIL.Image
+import pypdf
+import pytest
+import requests
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from helpers import pdfs
+from helpers.services import GOLDEN, Service, b64
+
+PAGE = (GOLDEN / "pages" / "table_page.jpg").read_bytes()
+FORMATS = ("txt", "markdown", "html", "docx", "xlsx", "csv", "json", "pdf", "hocr", "alto")
+WORDS = ["Quarterly", "Africa", "2,162"]
+OWN = ["Typed and never scanned", "in one and the same PDF", "is a line of its own"]
+
+pytestmark = pytest.mark.models
+
+
+def convert(service: Service, path: str, *files: bytes, **keys: Any) -> requests.Response:
+    return requests.post(f"{service.url}/convert/{path}", json={"images": [b64(file) for file in files]} | keys, timeout=120)
+
+
+def words(form: str, content: bytes) -> str:
+    """The text that a program for `form` shows."""
+    if form == "docx":
+        found = docx.Document(io.BytesIO(content))
+        cells = [cell.text for grid in found.tables for row in grid.rows for cell in row.cells]
+        return " ".join([paragraph.text for paragraph in found.paragraphs] + cells)
+    if form == "xlsx":
+        return " ".join(str(cell.value) for sheet in openpyxl.load_workbook(io.BytesIO(content)) for row in sheet for cell in row)
+    if form == "pdf":
+        return pypdf.PdfReader(io.BytesIO(content)).pages[0].extract_text()
+    return content.decode("utf-8-sig")
+
+
+@pytest.fixture(scope="module")
+def all_formats(structure: Service) -> dict[str, bytes]:
+    """The page in all formats, by format."""
+    response = convert(structure, ",".join(FORMATS), PAGE)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        return dict(zip(FORMATS, (archive.read(name) for name in archive.namelist()), strict=True))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_each_format(all_formats: dict[str, bytes], form: str) -> None:
+    text = words(form, all_formats[form])
+    assert "Africa" in text
+    assert ("2162" if form == "xlsx" else "2,162") in text
+
+
+def test_one_format_is_the_file_itself(structure: Service, all_formats: dict[str, bytes]) -> None:
+    response = convert(structure, "hocr", PAGE)
+    described = requests.get(f"{structure.url}/openapi.json", timeout=10).json()["paths"]["/convert/hocr"]["post"]
+    assert response.headers["Content-Type"].partition(";")[0] in described["responses"]["200"]["content"]
+    assert response.headers["Content-Disposition"] == 'attachment; filename="document.hocr"'
+    assert b"Africa" in response.content
+
+
+def test_the_description_is_valid_and_the_tree_is_as_described(structure: Service) -> None:
+    document = requests.get(f"{structure.url}/openapi.json", timeout=10).json()
+    OpenAPIV31SpecValidator(document).validate()
+    tree = convert(structure, "json", PAGE).json()
+    jsonschema.validate(tree, {"$ref": "#/components/schemas/DocumentTree", "components": document["components"]})
+    tree["pages"][0]["blocks"][0]["kind"] = "poem"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tree, {"$ref": "#/components/schemas/DocumentTree", "components": document["components"]})
+
+
+def test_a_file_as_the_body_several_formats_and_the_other_ways_to_ask(structure: Service) -> None:
+    raw = requests.post(f"{structure.url}/convert/txt,json", PAGE, headers={"Content-Type": "image/jpeg"}, timeout=120)
+    with zipfile.ZipFile(io.BytesIO(raw.content)) as archive:
+        assert archive.namelist() == ["document.txt", "document.json"]
+        text = archive.read("document.txt")
+    assert structure.post("structure_system?output=txt", {"images": [b64(PAGE)]}).content == text
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    accepted = structure.post("structure_system", {"images": [b64(PAGE)]}, headers={"Accept": kind})
+    assert accepted.headers["Content-Type"] == kind
+    plain = structure.post("structure_system", {"images": [b64(PAGE)]}, headers={"Accept": "text/html, */*"})
+    assert plain.json()["status"] == "000"
+
+
+def sources(tree: Any) -> set[str]:
+    return {line["source"] for page in tree["pages"] for block in page["blocks"] for line in block.get("lines", [])}
+
+
+def test_a_pdfs_own_text_is_taken_where_it_is_sound(structure: Service) -> None:
+    data = pdfs.of_text(OWN)
+    assert sources(convert(structure, "json", data).json()) == {"pdf"}
+    assert sources(convert(structure, "json", data, pdf_text="never").json()) == {"ocr"}
+    text = convert(structure, "txt", data).text
+    assert text.split() == " ".join(OWN).split()
+    layer = pdfs.of_text(OWN, mode=3)
+    assert sources(convert(structure, "json", layer).json()) == set()
+    assert convert(structure, "txt", layer, pdf_text="only").text.split() == " ".join(OWN).split()
+
+
+def test_text_that_is_not_what_the_page_shows_is_not_taken(structure: Service) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        # Each letter says that it is the next one of the alphabet.
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <21> <7d> <0022> endbfrange"
+        made.pages[0].obj["/Resources"]["/Font"]["/F1"]["/ToUnicode"] = made.make_stream(cmap)
+        data = pdfs.saved(made)
+    tree = convert(structure, "json", data).json()
+    assert sources(tree) == {"ocr"}
+    assert "scanned" in convert(structure, "txt", data).text
+
+
+def test_pictures_in_a_pdf_with_text_are_read(structure: Service) -> None:
+    scan = PIL.Image.open(io.BytesIO(PAGE)).crop((300, 30, 1060, 90))
+    data = pdfs.with_picture(pdfs.of_text(OWN), scan, (60, 400, 456, 36))
+    assert sources(convert(structure, "json", data).json()) == {"pdf", "ocr"}
+    text = convert(structure, "txt", data).text
+    assert "Quarterly" in text
+    assert text.count("Typed") == 1
+    found = pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", data).content)).pages[0].extract_text()
+    assert found.count("Quarterly") == 1
+    assert found.count("Typed") == 1
+
+
+def test_images_are_the_pages_of_one_document_and_what_is_not_read_is_said(structure: Service) -> None:
+    blank = io.BytesIO()
+    PIL.Image.fromarray(np.full((200, 300, 3), 255, np.uint8)).save(blank, "PNG")
+    response = convert(structure, "json", PAGE, b"no image", blank.getvalue())
+    assert [page["number"] for page in response.json()["pages"]] == [1, 2, 3]
+    assert "images[1] cannot be decoded" in unquote(response.headers["X-OCR-Remarks"])
+    assert len(pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", PAGE, blank.getvalue()).content)).pages) == 2
+    cut = convert(structure, "txt", pdfs.of_text(["one"], ["two"], ["three"]))
+    assert "max_pdf_pages" in unquote(cut.headers["X-OCR-Remarks"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "sentence"),
+    [
+        ("docs", {"images": [b64(PAGE)]}, 404, "'docs' is no format (did you mean 'docx'?)"),
+        ("txt", {"images": []}, 400, "'images' is empty"),
+        ("txt", {"images": [b64(b"no image")]}, 400, "images[0] cannot be decoded"),
+        ("txt", {"images": [b64(PAGE)], "pdf_text": "some"}, 400, "pdf_text: takes one of auto, never, only"),
+        ("txt", {"images": [b64(PAGE)], "foo": 1}, 400, "'foo'"),
+    ],
+)
+def test_mistakes_are_one_sentence(structure: Service, path: str, body: Any, code: int, sentence: str) -> None:
+    response = requests.post(f"{structure.url}/convert/{path}", json=body, timeout=60)
+    assert response.status_code == code
+    assert sentence in response.json()["msg"]
+    assert response.json()["status"] == "101"
+
+
+def test_a_service_of_lines_alone_makes_documents_too(ocr: Service) -> None:
+    response = convert(ocr, "pdf", PAGE)
+    assert "Africa" in words("pdf", response.content)
+    assert json.loads(convert(ocr, "json", PAGE).content)["pages"][0]["blocks"]
+
+
+def test_without_such_a_module_it_is_said(echo: Service) -> None:
+    response = convert(echo, "txt", PAGE)
+    assert response.status_code == 404
+    assert "serve structure_system or ocr_system" in response.json()["msg"]

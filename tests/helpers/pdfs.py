@@ -1,0 +1,46 @@
+"""PDFs made by hand: pages of text of their own, and of pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pikepdf
+import PIL.Image
+
+
+def of_text(*pages: Sequence[str], mode: int = 0, size: float = 14, **about: Any) -> bytes:
+    """A PDF with a page for each list of lines, in Helvetica from the top left on; `mode` is the text rendering mode."""
+    made = pikepdf.new()
+    font = made.make_indirect(
+        pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    )
+    for lines in pages:
+        page = made.add_blank_page(page_size=(595, 842))
+        page.obj["/Resources"] = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+        shown = "".join(f"({line}) Tj 0 {-1.5 * size} Td\n" for line in lines)
+        page.obj["/Contents"] = made.make_stream(f"BT {mode} Tr /F1 {size} Tf 60 760 Td\n{shown}ET".encode("latin-1"))
+        for key, value in about.items():
+            page.obj[f"/{key}"] = value
+    return saved(made)
+
+
+def with_picture(data: bytes, picture: PIL.Image.Image, box: tuple[float, float, float, float]) -> bytes:
+    """`data` with a picture on its first page, in points: x, y of the lower left corner, width, height."""
+    file = io.BytesIO()
+    picture.convert("RGB").save(file, "PDF")
+    with pikepdf.open(io.BytesIO(data)) as made, pikepdf.open(file) as other:
+        page = made.pages[0]
+        image = next(iter(other.pages[0].resources.XObject.values()))
+        name = page.add_resource(made.copy_foreign(image), pikepdf.Name.XObject)
+        x, y, width, height = box
+        page.contents_add(f"q {width} 0 0 {height} {x} {y} cm {name} Do Q".encode())
+        return saved(made)
+
+
+def saved(made: pikepdf.Pdf) -> bytes:
+    """The file."""
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()

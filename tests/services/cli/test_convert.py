@@ -1,0 +1,156 @@
+"""`ocr-serving convert`: folders of documents, done once, told at the end."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import docx
+import openpyxl
+import PIL.Image
+import pypdf
+import pytest
+
+from helpers import pdfs
+from helpers.services import GOLDEN, Service
+from ocr_serving import cli, data
+
+pytestmark = pytest.mark.models
+
+TINY = ["--params", "model_set=PP-OCRv6_tiny"]
+PAGES = GOLDEN / "pages"
+
+
+@pytest.fixture
+def archive(elsewhere: Path) -> Path:
+    """A folder with folders, two names that differ in the suffix alone, what is broken and what is no document."""
+    folder = elsewhere / "archive"
+    (folder / "2026" / "march").mkdir(parents=True)
+    shutil.copy(data.WARMUP, folder / "a.png")
+    with PIL.Image.open(data.WARMUP) as image:
+        image.convert("RGB").save(folder / "a.jpg", quality=95)
+    (folder / "2026" / "march" / "typed.pdf").write_bytes(pdfs.of_text(["A typed page of text"], ["and another one of it"]))
+    (folder / "2026" / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    (folder / "2026" / "broken.png").write_bytes(b"no image")
+    (folder / "notes.txt").write_text("hello")
+    (folder / "2026" / "NOTES").write_text("hello")
+    return folder
+
+
+def written(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.name != ".ocr-serving.jsonl"
+    }
+
+
+def test_a_folder_with_folders(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["convert", "archive", "-o", "out", "--to", "pdf,txt,docx", "-j", "2", *TINY]
+    assert cli.main(command) == 1
+    out, err = capsys.readouterr()
+    assert out == "3 read, 2 failed, 4 pages; 2 other files left alone (1 .txt, 1 no suffix).\n"
+    assert "  archive/2026/broken.pdf" in err
+    assert re.search(r"archive/2026/broken\.png +cannot be decoded", err)
+    assert written(Path("out")) == {
+        f"{name}{suffix}" for name in ("a_png", "a_jpg", "2026/march/typed") for suffix in (".pdf", ".txt", ".docx")
+    }
+    assert Path("out/2026/march/typed.txt").read_text() == "A typed page of text\n\fand another one of it\n"
+    assert [page.extract_text().strip() for page in pypdf.PdfReader("out/2026/march/typed.pdf").pages] == [
+        "A typed page of text",
+        "and another one of it",
+    ]
+    assert "INVOICE" in docx.Document("out/a_jpg.docx").paragraphs[0].text
+
+    before = {path: path.stat().st_mtime_ns for path in Path("out").rglob("*.*")}
+    shutil.copy(PAGES / "table_crop.jpg", archive / "a.jpg")
+    assert cli.main(command) == 1
+    assert capsys.readouterr().out.startswith("1 read, 2 failed, 1 pages, 2 done before;")
+    changed = {path.name for path, at in before.items() if path.stat().st_mtime_ns != at}
+    assert changed == {"a_jpg.pdf", "a_jpg.txt", "a_jpg.docx", ".ocr-serving.jsonl"}
+
+    Path("out/a_png.txt").unlink()
+    assert cli.main(command) == 1
+    assert capsys.readouterr().out.startswith("1 read, 2 failed, 1 pages, 2 done before;"), "what is gone is made again"
+
+
+def test_by_a_service(structure: Service, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(PAGES / "table_crop.jpg", archive / "a.jpg")
+    shutil.rmtree(archive / "2026")
+    options = ["--server", f"{structure.url}/predict/structure_system", "--to", "xlsx,json"]
+    assert cli.main(["convert", "archive", "-o", "out", *options]) == 0
+    assert capsys.readouterr().out == "2 read, 0 failed, 2 pages; 1 other files left alone (1 .txt).\n"
+    (sheet,) = openpyxl.load_workbook("out/a_jpg.xlsx").worksheets
+    assert 2162 in [cell.value for row in sheet for cell in row]
+    tree = json.loads(Path("out/a_jpg.json").read_bytes())
+    words = [
+        word for block in tree["pages"][0]["blocks"] for cell in block["cells"] for line in cell["lines"] for word in line["words"]
+    ]
+    assert "2,162" in [word["text"] for word in words]
+
+
+def test_a_file_that_is_named(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with PIL.Image.open(data.WARMUP) as image:
+        width = image.width
+        image.convert("RGB").save("scan.dat", "PNG", dpi=(300, 300))
+    assert cli.main(["convert", "scan.dat", "-o", "out", "--to", "pdf", *TINY]) == 0
+    (page,) = pypdf.PdfReader("out/scan.pdf").pages
+    assert float(page.mediabox.width) == pytest.approx(width / 300 * 72, abs=0.1), "as large as the file says"
+    assert "INVOICE" in page.extract_text()
+    assert capsys.readouterr().out == "1 read, 0 failed, 1 pages.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["gone", "--to", "txt"], "gone does not exist"),
+        (["archive/notes.txt", "--to", "docs"], "did you mean 'docx'?"),
+        (["archive/2026/march", "--to", "txt", "--server", "localhost"], "--server takes a URL"),
+        (["archive/2026/march", "--to", "txt", "--server", "http://127.0.0.1:9"], "No OCR service answers at http://127.0.0.1:9"),
+        (["empty", "--to", "txt"], "empty holds no documents"),
+        (["archive/2026/march", "--to", "txt", "--params", "drop_scor=1"], "'drop_scor' (did you mean 'drop_score'?)"),
+    ],
+)
+def test_mistakes_are_one_sentence(options: list[str], sentence: str, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    assert cli.main(["convert", *options, "-o", "out"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert written(Path("out")) == set() if Path("out").exists() else True
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_no_half_file_and_goes_on_later(elsewhere: Path, sent: signal.Signals) -> None:
+    Path("in").mkdir()
+    for number in range(40):
+        shutil.copy(data.WARMUP, f"in/{number:02}.png")
+    command = [sys.executable, "-m", "ocr_serving.cli", "convert", "in", "-o", "out", "--to", "txt,docx", "-j", "2", *TINY]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=dict(os.environ)
+    )
+    deadline = time.monotonic() + 120
+    while not list(Path().glob("out/*.docx")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)
+    else:
+        process.send_signal(sent)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    read = int(re.match(rb"(\d+) read, 0 failed", out)[1])  # type: ignore[index]
+    assert b"give the command again to go on" in out
+    assert 0 < read < 40
+    for path in Path("out").glob("*.docx"):
+        docx.Document(io.BytesIO(path.read_bytes()))
+    assert {path.suffix for path in Path("out").iterdir()} <= {".txt", ".docx", ".jsonl"}
+    assert not list(Path("out").glob(".*.docx*")), "nothing half-written lies about"
+    journal = Path("out/.ocr-serving.jsonl").read_text().splitlines()
+    assert len(journal) == read

@@ -1,0 +1,66 @@
+"""The text of a PDF: its words in their places, and what is not to be believed."""
+
+from __future__ import annotations
+
+import io
+
+import pikepdf
+import PIL.Image
+import pytest
+
+from helpers import pdfs
+from ocr_serving.decoding import pdf_text
+
+LINES = ["The quick brown fox", "jumps over the lazy dog"]
+
+
+def test_words_and_places() -> None:
+    (page,) = pdf_text.read(pdfs.of_text(LINES), 5)
+    assert (page.width, page.height, page.doubt) == (595, 842, "")
+    assert [[word.text for word in line.words] for line in page.lines] == [line.split() for line in LINES]
+    x1, y1, x2, _, _, y3, _, _ = page.lines[0].words[0].corners
+    assert x1 == pytest.approx(60 / 595, abs=0.005)
+    assert x1 < x2 < page.lines[0].words[1].corners[0]
+    assert y1 < (842 - 760) / 842 < y3, "the baseline lies in the box"
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(90, (1, 0)), (180, (1, 1)), (270, (0, 1))])
+def test_a_page_that_is_turned(turn: int, corner: tuple[int, int]) -> None:
+    (page,) = pdf_text.read(pdfs.of_text(LINES, Rotate=turn), 5)
+    said = {" ".join(word.text for word in line.words): line for line in page.lines}
+    assert set(said) == set(LINES)
+    x, y = said[LINES[0]].words[0].corners[:2]
+    assert (round(x), round(y)) == corner, "the text begins where the page's first corner has gone"
+
+
+def test_a_crop_box() -> None:
+    (page,) = pdf_text.read(pdfs.of_text(LINES, CropBox=pikepdf.Array([50, 700, 300, 800])), 5)
+    assert (page.width, page.height) == (250, 100)
+    assert page.lines[0].words[0].corners[0] == pytest.approx(10 / 250, abs=0.02)
+
+
+def test_a_wide_gap_parts_a_row() -> None:
+    content = b"BT /F1 14 Tf 60 760 Td (Total) Tj 200 0 Td (42.00) Tj ET"
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        made.pages[0].obj["/Contents"] = made.make_stream(content)
+        (page,) = pdf_text.read(pdfs.saved(made), 1)
+    assert [[word.text for word in line.words] for line in page.lines] == [["Total"], ["42.00"]]
+
+
+def test_an_invisible_layer_a_scan_and_a_page_without_text_are_doubted() -> None:
+    assert pdf_text.read(pdfs.of_text(LINES, mode=3), 1)[0].doubt == "its text is an invisible layer"
+    scan = pdfs.with_picture(pdfs.of_text(LINES), PIL.Image.new("RGB", (300, 400), "white"), (0, 0, 595, 842))
+    assert pdf_text.read(scan, 1)[0].doubt == "a picture covers the page"
+    assert pdf_text.read(pdfs.of_text([]), 1)[0].doubt == "it has no text of its own"
+
+
+def test_letters_of_a_private_encoding_are_doubted() -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <00> <ff> <e000> endbfrange"
+        made.pages[0].obj["/Resources"]["/Font"]["/F1"]["/ToUnicode"] = made.make_stream(cmap)
+        assert pdf_text.read(pdfs.saved(made), 1)[0].doubt == "its fonts do not say which letters they show"
+
+
+def test_no_more_pages_than_asked_for_and_none_of_what_is_no_pdf() -> None:
+    assert len(pdf_text.read(pdfs.of_text(["a"], ["b"], ["c"]), 2)) == 2
+    assert pdf_text.read(b"%PDF-1.7 broken", 5) == []

@@ -1,0 +1,197 @@
+"""Searchable PDF: each word found, by two readers, where it is written; the page itself as it was."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from typing import Any
+
+import cv2
+import numpy as np
+import pikepdf
+import PIL.Image
+import pypdf
+import pypdfium2
+import pytest
+
+from helpers.answers import document, line
+from ocr_serving.decoding.images import Image
+from ocr_serving.output import build, pdf
+from ocr_serving.output.tree import Document
+
+WIDTH, HEIGHT = 800, 600
+WORDS = ["Hello", "wide", "world", "Straße", "naïve", "文档版面", "𝕏𝕐"]
+
+
+def picture() -> Image:
+    image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    cv2.putText(image, "Hello wide world", (100, 120), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2)
+    image[300:400, 300:500] = (0, 0, 200)
+    return image
+
+
+def encoded(image: Image, suffix: str) -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+def read(source: str = "ocr", size: tuple[int, int] = (WIDTH, HEIGHT)) -> Document:
+    """A page of three lines, one of them in Chinese and one outside the first plane."""
+    lines = [line("Hello wide world", 100, 90, 300, 40), line("Straße naïve", 100, 200, 200, 40)]
+    lines += [line("文档版面", 100, 450, 160, 40), line("𝕏𝕐", 500, 450, 80, 40)]
+    scale = [size[0] / WIDTH, size[1] / HEIGHT]
+    for one in lines:
+        one["text_region"] = [[x * scale[0], y * scale[1]] for x, y in one["text_region"]]
+    return document(build.page(lines, None, size=size, source=source))  # type: ignore[arg-type]
+
+
+def by_pdfium(data: bytes, number: int = 0) -> dict[str, tuple[float, float, float, float]]:
+    """Words, and their boxes as shares of the page as it is shown, from its top left corner."""
+    with pypdfium2.PdfDocument(data) as opened:
+        page = opened[number]
+        text = page.get_textpage()
+        found = {}
+        for word in WORDS:
+            # Letters outside the first plane are two of PDFium's.
+            at = text.get_text_range().encode("utf-16-le").find(word.encode("utf-16-le")) // 2
+            if at < 0:
+                continue
+            boxes = [text.get_charbox(index, loose=True) for index in range(at, at + len(word.encode("utf-16-le")) // 2)]
+            x, y = zip(*(shown(page, bx, by) for box in boxes for bx, by in (box[:2], box[2:])), strict=True)
+            found[word] = (min(x), min(y), max(x), max(y))
+        return found
+
+
+def shown(page: Any, x: float, y: float) -> tuple[float, float]:
+    import ctypes
+
+    import pypdfium2.raw as raw
+
+    across, down = ctypes.c_int(), ctypes.c_int()
+    raw.FPDF_PageToDevice(page.raw, 0, 0, 100000, 100000, 0, x, y, across, down)
+    return across.value / 100000, down.value / 100000
+
+
+def check(data: bytes, number: int = 0, where: Document | None = None) -> None:
+    """Both readers give each word once, and PDFium gives it in its place."""
+    by_other = pypdf.PdfReader(io.BytesIO(data)).pages[number].extract_text().split()
+    assert Counter(word for word in by_other if word in WORDS) == Counter(WORDS)
+    (page,) = (where or read()).pages
+    places = by_pdfium(data, number)
+    assert set(places) == set(WORDS)
+    for word in (word for one in page.lines for word in one.words):
+        wanted = [side / whole for side, whole in zip(word.box, (page.width, page.height) * 2, strict=True)]
+        assert places[word.text] == pytest.approx(wanted, abs=0.012), word.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_a_picture(suffix: str) -> None:
+    file = encoded(picture(), suffix)
+    pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    data = pdf.of_images(read(), [file], [np.asarray(pixels, np.uint8)])
+    check(data)
+    rendered = pypdfium2.PdfDocument(data)[0].render(scale=150 / 72).to_numpy()[:, :, :3]
+    assert rendered.shape == pixels.shape
+    assert float(np.abs(rendered.astype(int) - pixels.astype(int)).mean()) < 2
+    with pikepdf.open(io.BytesIO(data)) as opened:
+        image = opened.pages[0].resources.XObject.Page
+        if suffix == ".jpg":
+            assert bytes(image.read_raw_bytes()) == file, "a JPEG's own bytes"
+
+
+@pytest.mark.parametrize("kind", ["grey", "black and white", "on its side", "for print"])
+def test_pictures_of_other_kinds_look_as_they_did(kind: str) -> None:
+    pixels = picture()
+    file = encoded(pixels, ".png")
+    if kind in ("grey", "black and white"):
+        grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+        if kind == "black and white":
+            grey = np.where(grey > 127, 255, 0).astype(np.uint8)
+        pixels = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
+        file = encoded(pixels, ".png")
+    else:
+        out, made = io.BytesIO(), PIL.Image.fromarray(pixels[:, :, ::-1])
+        if kind == "on its side":
+            exif = PIL.Image.Exif()
+            exif[0x0112] = 6
+            made.transpose(PIL.Image.Transpose.ROTATE_90).save(out, "JPEG", exif=exif, quality=95)
+        else:
+            made.convert("CMYK").save(out, "JPEG", quality=95)
+        file = out.getvalue()
+    data = pdf.of_images(read(), [file], [pixels])
+    check(data)
+    rendered = pypdfium2.PdfDocument(data)[0].render(scale=150 / 72).to_numpy()[:, :, :3]
+    assert float(np.abs(rendered.astype(int) - pixels.astype(int)).mean()) < 6
+
+
+def test_it_says_that_it_is_pdf_a() -> None:
+    data = pdf.of_images(read(), [encoded(picture(), ".png")], [picture()])
+    with pikepdf.open(io.BytesIO(data)) as opened:
+        with opened.open_metadata() as metadata:
+            assert metadata.pdfa_status == "2B"
+            assert metadata["dc:title"] == opened.docinfo["/Title"] == "sample"
+        (intent,) = opened.Root.OutputIntents
+        assert len(intent.DestOutputProfile.read_bytes()) > 100
+        assert not opened.check_pdf_syntax()
+        (font,) = opened.pages[0].resources.Font.values()
+        assert "/FontFile2" in font.DescendantFonts[0].FontDescriptor
+
+
+def scan(**about: Any) -> bytes:
+    """A PDF of one picture, with further entries of its page."""
+    made = pikepdf.open(io.BytesIO(pdf.of_images(document(build.page([], None, size=(WIDTH, HEIGHT))), [b""], [picture()])))
+    for key in ("/Metadata", "/OutputIntents"):
+        del made.Root[key]
+    for key, value in about.items():
+        made.pages[0].obj[f"/{key}"] = value
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("crop", [None, [40, 20, 300, 250]])
+def test_pages_turned_and_cropped(turn: int, crop: list[int] | None) -> None:
+    about: dict[str, Any] = {"Rotate": turn, "UserUnit": 2} | ({"CropBox": pikepdf.Array(crop)} if crop else {})
+    original = scan(**about)
+    with pypdfium2.PdfDocument(original) as opened:
+        width, height = opened[0].get_size()
+    size = (math.ceil(width * 3), math.ceil(height * 3))
+    data = pdf.over_pdf(read(size=size), original)
+    check(data, where=read(size=size))
+    before, after = (pypdfium2.PdfDocument(one)[0].render(scale=1).to_numpy() for one in (original, data))
+    assert (before == after).all(), "the page looks as it did"
+
+
+def test_the_words_of_a_layer_are_not_found_twice() -> None:
+    once = pdf.over_pdf(read(), scan())
+    check(pdf.over_pdf(read(), once))
+
+
+def test_a_pdfs_own_text_is_left_alone() -> None:
+    original = pdf.over_pdf(read(), scan())
+    check(pdf.over_pdf(read("pdf"), original))
+
+
+def test_a_scan_becomes_pdf_a_and_a_form_does_not() -> None:
+    with pikepdf.open(io.BytesIO(pdf.over_pdf(read(), scan()))) as opened, opened.open_metadata() as metadata:
+        assert metadata.pdfa_status == "2B"
+    form = scan(Annots=pikepdf.Array([pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Link)]))
+    with pikepdf.open(io.BytesIO(pdf.over_pdf(read(), form))) as opened:
+        assert "/Metadata" not in opened.Root
+        assert len(opened.pages[0].Annots) == 1
+
+
+def test_slanted_and_upright_lines() -> None:
+    down = {"text": "wide", "confidence": 0.9, "text_region": [[700, 100], [740, 100], [740, 300], [700, 300]]}
+    turned = math.radians(10)
+    x, y = np.array([math.cos(turned), math.sin(turned)]), np.array([-math.sin(turned), math.cos(turned)])
+    corners = [np.array([100, 300]) + a * x + b * y for a, b in ((0, 0), (300, 0), (300, 40), (0, 40))]
+    slanted = {"text": "Hello world", "confidence": 0.9, "text_region": [list(map(float, corner)) for corner in corners]}
+    whole = document(build.page([down, slanted], None, size=(WIDTH, HEIGHT)))
+    data = pdf.of_images(whole, [b""], [picture()])
+    places = by_pdfium(data)
+    assert set(places) == {"wide", "Hello", "world"}
+    assert places["wide"] == pytest.approx((700 / WIDTH, 100 / HEIGHT, 740 / WIDTH, 300 / HEIGHT), abs=0.02)
+    assert places["world"][1] > places["Hello"][1]

@@ -1,0 +1,82 @@
+"""Numbers, money, shares and dates as a column writes them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from ocr_serving.output.values import number, typed
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (["1,234.50", "12", "3,000"], [1234.5, 12, 3000]),
+        (["1.234,50", "12", "3.000"], [1234.5, 12, 3000]),
+        (["1 234,5", "0,125"], [1234.5, 0.125]),
+        (["1'234.50", "1’000"], [1234.5, 1000]),
+        (["12,34,567.00", "1,00,000"], [1234567, 100000]),
+        (["0.5", "1.250", "2.375"], [0.5, 1.25, 2.375]),
+        (["0,5", "1,250"], [0.5, 1.25]),
+        (["1,250", "2,375"], [1250, 2375]),
+        (["-5", "(1,234.00)", "7-", "−3"], [-5, -1234, -7, -3]),
+        (["12 %", "7.5%"], [0.12, 0.075]),
+        (["€ 1.234,50", "12,00 €", "EUR 5"], [1234.5, 12, 5]),
+        (["$1,234.50", "¥100", "RM 5.00"], [1234.5, 100, 5]),
+        (["2026", "1,000"], [2026, 1000]),
+    ],
+)
+def test_numbers_by_the_way_a_column_writes_them(column: list[str], values: list[float]) -> None:
+    (found,) = typed([column])
+    assert [item.value for item in found] == pytest.approx(values)
+    assert all(item.form for item in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "-", "n/a", "001", "12 Main St", "1.2.3", "1,2,3", "+49 711 123 456", "4711 0815 1234 5678 90", "12:30"),
+        *("INV-2026-00417", "=1+1", "1e5", "٣٤", "²", "1/2", "127.0.0.1", "12,5,00"),
+    ],
+)
+def test_what_is_no_number_stays_text(text: str) -> None:
+    assert number(text) is None
+    assert typed([[text]])[0][0].value == text
+
+
+def test_the_table_decides_what_a_column_leaves_open() -> None:
+    open_column, clear = typed([["1.250", "2.375"], ["3,50", "4,75"]])
+    assert [item.value for item in open_column] == [1250, 2375]
+    assert [item.value for item in clear] == [3.5, 4.75]
+
+
+def test_a_column_of_article_numbers_stays_text() -> None:
+    (found,) = typed([["001", "002", "100"]])
+    assert [item.value for item in found] == ["001", "002", "100"]
+
+
+@pytest.mark.parametrize(
+    ("column", "dates"),
+    [
+        (["2026-03-17"], [(2026, 3, 17)]),
+        (["17.3.2026", "01.02.2026"], [(2026, 3, 17), (2026, 2, 1)]),
+        (["17/03/2026", "04/05/2026"], [(2026, 3, 17), (2026, 5, 4)]),
+        (["03/17/2026", "04/05/2026"], [(2026, 3, 17), (2026, 4, 5)]),
+        (["17 March 2026", "1. Mai 2026", "3 février 2026"], [(2026, 3, 17), (2026, 5, 1), (2026, 2, 3)]),
+        (["March 17, 2026"], [(2026, 3, 17)]),
+        (["2026年3月17日"], [(2026, 3, 17)]),
+    ],
+)
+def test_dates(column: list[str], dates: list[tuple[int, int, int]]) -> None:
+    assert [item.value for item in typed([column])[0]] == [datetime.date(*date) for date in dates]
+
+
+@pytest.mark.parametrize("text", ["04/05/2026", "31.02.2026", "2026-13-01", "17 Foo 2026", "1/1/26"])
+def test_a_date_that_could_be_two_or_none_stays_text(text: str) -> None:
+    assert typed([[text]])[0][0].value == text
+
+
+def test_a_number_is_shown_as_it_was_written() -> None:
+    forms = [item.form for item in typed([["1,234.50", "12", "7%", "€ 5.00"]])[0]]
+    assert forms == ["#,##0.00", "0", "0%", '"€" 0.00']
