@@ -10,6 +10,8 @@ import requests
 from helpers.control_plane import ControlPlane
 
 ANY_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+SELECTOR = {**ANY_OBJECT, "x-kubernetes-map-type": "atomic"}
+MONITOR = {**ANY_OBJECT, "properties": {"spec": {**ANY_OBJECT, "properties": {"selector": SELECTOR}}}}
 SERVICE_MONITOR_CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -18,7 +20,7 @@ SERVICE_MONITOR_CRD: dict[str, Any] = {
         "group": "monitoring.coreos.com",
         "names": {"kind": "ServiceMonitor", "plural": "servicemonitors", "singular": "servicemonitor"},
         "scope": "Namespaced",
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANY_OBJECT}}],
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": MONITOR}}],
     },
 }
 """In place of the Prometheus operator's own."""

@@ -90,8 +90,18 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "autoscaling without maxReplicas": (
         one(autoscaling={}),
-        "autoscaling.maxReplicas: Required value",
-        "maxReplicas: has to be given",
+        "give maxReplicas, or external: true",
+        None,
+    ),
+    "autoscaling of two": (
+        one(autoscaling={"external": True, "maxReplicas": 2}),
+        "give maxReplicas, or external: true",
+        None,
+    ),
+    "autoscaling elsewhere with a least": (
+        one(autoscaling={"external": True, "minReplicas": 2}),
+        "external leaves all to another autoscaler",
+        None,
     ),
     "autoscaling upside down": (
         one(autoscaling={"minReplicas": 3, "maxReplicas": 2}),

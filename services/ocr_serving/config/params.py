@@ -19,6 +19,7 @@ from ocr_serving.validation import Frozen, did_you_mean, validated
 SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 Lang = Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"]
 ReadingOrder = Literal["columns", "legacy"]
 Resize = Literal["area", "linear"]
@@ -198,6 +199,23 @@ class RecognitionParams(Params):
         None, description="A file with one character a line; without it, the dictionary that the model carries."
     )
     use_space_char: bool = Field(True, description="Whether the dictionary has a space added at its end.")
+    rec_spaces: bool | None = Field(
+        None,
+        description=("Put spaces where a line has them and the network's best guess has not; unset, where rec_width is tight."),
+    )
+    rec_lexicon: Literal["en", "off"] | None = Field(
+        None,
+        description=(
+            "The language whose words settle doubtful letters on pages that are in it, or off; unset, en where rec_width is tight."
+        ),
+    )
+    charset: str | tuple[Character, ...] | None = Field(
+        None,
+        description=(
+            "What may be read and nothing else: the name of a language or a script, such as de, latin or digits, or a list of"
+            " characters. It is cut out of the network once, which costs less, too."
+        ),
+    )
     lang: Lang | None = Field(
         None,
         description=(
@@ -214,6 +232,17 @@ class RecognitionParams(Params):
     text_direction: Literal["logical", "visual"] = Field(
         "logical", description="Arabic and Hebrew in the order in which they are read, or visual, as they stand on the page."
     )
+
+    @property
+    def puts_spaces(self) -> bool:
+        """Whether spaces are put in."""
+        return self.rec_width == "tight" if self.rec_spaces is None else self.rec_spaces
+
+    @property
+    def lexicon(self) -> str | None:
+        """The language whose words are hints."""
+        chosen = self.rec_lexicon or ("en" if self.rec_width == "tight" else "off")
+        return None if chosen == "off" else chosen
 
     @property
     def suggests_lang(self) -> bool:

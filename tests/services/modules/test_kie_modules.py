@@ -89,7 +89,7 @@ def test_a_page_longer_than_a_window_loses_no_line(ser: Module) -> None:
     image = np.repeat(np.asarray(page, np.uint8)[:, :, None], 3, axis=2)
     read = load_module("ocr_system", params=TINY).predict([image])[0]
     assert isinstance(ser, KieSer)
-    items, windows = ser.label(image)
+    _, items, windows = ser.labelled(image)
     # Digits are a token each: 20 lines of 42 are more than 512.
     assert len(read) == 20
     assert [item["text"] for item in items] == [line["text"] for line in read]

@@ -120,6 +120,32 @@ def test_of_a_table_longer_than_the_network_can_tell_no_text_is_lost(system: Str
     assert abs(y - (9 + 10 + 63.5 * height)) < 6
 
 
+def test_all_lines_are_told_and_lines_that_are_known_are_not_read_again(system: StructureSystem) -> None:
+    image = read("table_page")
+    assert "lines" not in answer(system, image)
+    lines = answer(system, image, return_lines=True)["lines"]
+    assert {"Africa", "2,162"} <= {line["text"] for line in lines}
+    known = [line | {"text": line["text"].replace("Africa", "Antarctica")} for line in lines]
+    system.begin_request()
+    page = answer(system, image, lines=[known], return_lines=True)
+    assert "detect" not in system.stage_seconds
+    assert page["lines"] == known
+    (table,) = (region for region in page["regions"] if region["type"] == "table")
+    assert "<td>Antarctica</td>" in str(table["res"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ([[], []], "2 lists of lines for 1 images"),
+        ([[{"text": "a", "confidence": 1.0, "text_region": [[0.0, 0.0]]}]], "line 0 needs a text_region of four corners"),
+    ],
+)
+def test_lines_that_are_none_are_refused(system: StructureSystem, lines: Any, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        system.predict([read("table_page")], lines=lines)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_that_is_none_and_any_size_are_answered(name: str, system: StructureSystem) -> None:
     module = {"structure_layout": system.layout, "structure_table": system.tables, "structure_system": system}[name]

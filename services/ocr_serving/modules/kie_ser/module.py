@@ -93,7 +93,7 @@ class KieSer(Module):
         return answer
 
     def label(self, image: Image) -> tuple[list[Item], list[Window]]:
-        """The lines of one image, and the windows they were labelled in."""
+        """The items and windows of `labelled`: what copies of kie_ser_re made for 0.1 ask for."""
         found = self.labelled(image)
         return found.items, found.windows
 

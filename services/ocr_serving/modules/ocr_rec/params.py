@@ -17,6 +17,9 @@ def read_params() -> Config:
     cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
+    cfg.rec_spaces = None  # spaces the network left out: put in where rec_width is "tight"; True or False says so
+    cfg.rec_lexicon = None  # words that settle doubtful letters: "en" where rec_width is "tight"; "off" or a language says so
+    cfg.charset = None  # what may be read and nothing else: "de", "latin", "digits", a list of characters; faster, too
     cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
     cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
     cfg.suggest_lang = True  # say which lang to try where a page reads badly

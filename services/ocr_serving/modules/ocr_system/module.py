@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NotRequired
+from typing import Any, NamedTuple, NotRequired
 
+import numpy as np
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
@@ -11,23 +12,35 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.geometry import crop
 from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
-from ocr_serving.stages.orientation import TextClassifier, turned
+from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
 from ocr_serving.stages.reading_order import reading_order
+from ocr_serving.stages.recognition import PlacedText
+from ocr_serving.stages.words import Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
 log = logging.getLogger(__name__)
 
 
+class TextPart(TypedDict):
+    """A word or a character of a line: text, confidence, corners [x, y] as those of the line, whose slope it follows."""
+
+    text: str
+    confidence: float
+    text_region: list[list[int]]
+
+
 class TextLine(TypedDict):
     """One line: text, mean confidence of its characters, corners [x, y] in pixels, clockwise from top left of the text.
 
-    `angle` is there while the angle classifier is on, `page_angle` where the page lies turned: by that many degrees, clockwise.
+    `angle` is there while the angle classifier is on, `page_angle` where the page lies turned: by that many degrees, clockwise;
+    `words` and `chars`, from left to right, where they are asked for.
     """
 
     text: str
@@ -35,6 +48,15 @@ class TextLine(TypedDict):
     text_region: list[list[int]]
     angle: NotRequired[str]
     page_angle: NotRequired[int]
+    words: NotRequired[list[TextPart]]
+    chars: NotRequired[list[TextPart]]
+
+
+class Parts(NamedTuple):
+    """What of a line is told beside its text."""
+
+    words: bool = False
+    chars: bool = False
 
 
 @moduleinfo(name="ocr_system", version="1.0.0", summary="Detection, angle classification, recognition", type="cv/text_recognition")
@@ -103,6 +125,8 @@ class OCRSystem(Module):
         use_doc_orientation_classify: bool | None = None,
         drop_score: Score | None = None,
         lang: Lang | None = None,
+        return_words: bool = False,
+        return_chars: bool = False,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(
@@ -129,9 +153,10 @@ class OCRSystem(Module):
         if not self.is_part or lang is not None:
             self.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
-        return [[] if image is None else self._lines(image, params, f"results[{n}]") for n, image in pages]
+        parts = Parts(return_words, return_chars)
+        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
 
-    def _lines(self, image: Image, params: OCRParams, where: str) -> list[TextLine]:
+    def _lines(self, image: Image, params: OCRParams, where: str, parts: Parts) -> list[TextLine]:
         page = self.page(image, params, where)
         lines: list[TextLine] = []
         for index, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
@@ -145,8 +170,34 @@ class OCRSystem(Module):
                     line["angle"] = page.angles[index].label
                 if page.turn:
                     line["page_angle"] = page.turn
+                if parts.words or parts.chars:
+                    self._tell_parts(line, page, index, params, parts)
                 lines.append(line)
         return lines
+
+    def _tell_parts(self, line: TextLine, page: ReadPage, index: int, params: OCRParams, parts: Parts) -> None:
+        """Add its words and characters to a line of `page`."""
+        said, quad = page.texts[index], page.quads[index]
+        if not isinstance(said, PlacedText):
+            return
+        picture = crop(page.image, quad)
+        upside_down = page.angles is not None and is_turned(page.angles[index], params.cls_thresh)
+        if page.angles is not None:
+            picture = turned(picture, page.angles[index], params.cls_thresh)
+        height, width = picture.shape[:2]
+
+        def part(span: Span) -> TextPart:
+            text = bidi.logical(span.text) if params.text_direction == "logical" else span.text
+            if upside_down:
+                left, right, top, bottom = width - span.right, width - span.left, height - span.bottom, height - span.top
+                span = span._replace(left=left, right=right, top=top, bottom=bottom)
+            region = np.rint(page.as_sent(quad_of(span, quad, (height, width)))).astype(int).tolist()
+            return {"text": text, "confidence": span.confidence, "text_region": region}
+
+        if parts.words:
+            line["words"] = [part(span) for span in words(said.reading, picture)]
+        if parts.chars:
+            line["chars"] = [part(span) for span in characters(said.reading, picture)]
 
     def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
         """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""

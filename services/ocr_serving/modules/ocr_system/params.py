@@ -29,6 +29,9 @@ def read_params() -> Config:
     cfg.rec_batch_num = 6  # on CPUs 1 to 16 take the same time within 10 %; GPUs gain from more
     cfg.rec_char_dict_path = None  # None: the dictionary that comes with the model
     cfg.use_space_char = True
+    cfg.rec_spaces = None  # spaces the network left out: put in where rec_width is "tight"; True or False says so
+    cfg.rec_lexicon = None  # words that settle doubtful letters: "en" where rec_width is "tight"; "off" or a language says so
+    cfg.charset = None  # what may be read and nothing else: "de", "latin", "digits", a list of characters; faster, too
     cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
     cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
     cfg.suggest_lang = True  # say which lang to try where a page reads badly
@@ -42,7 +45,7 @@ def read_params() -> Config:
     cfg.cls_batch_num = 30
     cfg.cls_thresh = 0.9
 
-    cfg.drop_score = 0.5  # lines the recogniser is less sure of are left out
+    cfg.drop_score = None  # lines the recogniser is less sure of are left out: 0.5, with PP-OCRv6 0.7
     # Beyond PaddleOCR; None: as PaddleOCR where rec_width is "legacy", else on, and "columns"
     cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
     cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are read upright

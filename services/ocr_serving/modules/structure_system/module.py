@@ -125,9 +125,7 @@ class StructureSystem(Module):
             list[list[RegionLine] | None] | None,
             Field(description="What is written on each image, where that is known already; null for one that is to be read."),
         ] = None,
-        return_lines: Annotated[
-            bool, Field(description="Whether `lines` is added to each answer: all lines of the page, also those in tables.")
-        ] = False,
+        return_lines: Annotated[bool, Field(description="Answer all lines of the page, also those in tables, as `lines`.")] = False,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None.
 
