@@ -64,7 +64,7 @@ def _kept(structure: Any, lines: Any, image: Image) -> tuple[float, float]:
     read = Counter(word for line in lines.predict([image])[0] for word in line["text"].split())
     page = build.page(structure.predict([image], return_lines=True)[0], image)
     made = formats.files(build.document("page", [page]), Original(), ["markdown", "docx"], "page")
-    text = re.sub(r"\\(?=[^\w\s])", "", made["page.md"].decode().replace("\\\n", "\n"))
+    text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", made["page.md"].decode().replace("\\\n", "\n"))
     text = re.sub(r"</?(?:table|tr|td)[^>]*>", " ", text)
     file = docx.Document(io.BytesIO(made["page.docx"]))
     cells = [cell.text for table in file.tables for row in table.rows for cell in row.cells]

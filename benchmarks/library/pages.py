@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +14,27 @@ from benchmarks.library.support import BenchmarkError
 WORD = re.compile(r"[^\W_]+")
 
 
+Box = tuple[float, float, float, float]
+BoxedWord = tuple[str, Box]
+
+
 @dataclass(frozen=True)
 class Page:
-    """An image file and the lines of text on it."""
+    """An image file and the lines of text on it; where they are known, its words with boxes x1, y1, x2, y2 in pixels."""
 
     image: Path
     lines: tuple[str, ...]
+    words: tuple[BoxedWord, ...] = ()
 
 
 def forms(data: Path) -> list[Page]:
     """The 50 test forms of FUNSD in `data`/forms/testing. Raises BenchmarkError."""
     folder = data / "forms" / "testing"
-    return [
-        Page(image, form_lines(_text(folder / "annotations" / f"{image.stem}.json"))) for image in _images(folder / "images", "png")
-    ]
+    found = []
+    for image in _images(folder / "images", "png"):
+        annotation = _text(folder / "annotations" / f"{image.stem}.json")
+        found.append(Page(image, form_lines(annotation), form_words(annotation)))
+    return found
 
 
 def receipts(data: Path) -> list[Page]:
@@ -38,6 +45,17 @@ def receipts(data: Path) -> list[Page]:
 def form_lines(annotation: str) -> tuple[str, ...]:
     """The words of a FUNSD annotation."""
     return tuple(word["text"] for entity in json.loads(annotation)["form"] for word in entity["words"])
+
+
+def form_words(annotation: str) -> tuple[BoxedWord, ...]:
+    """The words of a FUNSD annotation that have a letter or a digit, with their boxes where it states them."""
+    words = [word for entity in json.loads(annotation)["form"] for word in entity["words"] if "box" in word]
+    return tuple((word["text"], _box(word["box"])) for word in words if WORD.search(word["text"]))
+
+
+def _box(values: Iterable[float]) -> Box:
+    left, top, right, bottom = map(float, values)
+    return left, top, right, bottom
 
 
 def receipt_lines(table: str) -> tuple[str, ...]:
@@ -68,9 +86,14 @@ class WordCount:
         return 2 * self.both / (self.read + self.true) if self.read + self.true else 1.0
 
 
-def count_words(read: Iterable[str], true: Iterable[str]) -> WordCount:
+def spaced_bag(lines: Iterable[str]) -> Counter[str]:
+    """How often each word stands in `lines`: a word is what stands between spaces, signs and all, its case folded."""
+    return Counter(word for line in lines for word in line.casefold().split())
+
+
+def count_words(read: Iterable[str], true: Iterable[str], bag: Callable[[Iterable[str]], Counter[str]] = word_bag) -> WordCount:
     """Compare the lines read on a page with its true ones as bags: where a word stands does not matter, how often does."""
-    ours, theirs = word_bag(read), word_bag(true)
+    ours, theirs = bag(read), bag(true)
     return WordCount((ours & theirs).total(), ours.total(), theirs.total())
 
 

@@ -48,7 +48,11 @@ class Service:
 
     def read(self, image: Path) -> list[str]:
         """POST an image file as it is; the lines of text in the answer. Raises BenchmarkError."""
-        body = request_body(image)
+        return results.read(self.answer(image)).lines
+
+    def answer(self, image: Path, **asked: Any) -> Any:
+        """POST an image file as it is, with what is `asked` of the module; its entry of `results`. Raises BenchmarkError."""
+        body = request_body(image, **asked)
         try:
             response = requests.post(
                 f"{self.url}/predict/{self.module}", body, headers={"Content-Type": "application/json"}, timeout=ANSWER_S
@@ -59,7 +63,7 @@ class Service:
         # A remark, such as that a table was cut, comes with results; a page that could not be read has none.
         if answer.get("status") != "000" or (answer.get("msg") and answer["results"] == [[]]):
             raise BenchmarkError(f"The service could not read {image}: {answer.get('msg')}")
-        return results.read(answer["results"][0]).lines
+        return answer["results"][0]
 
     def cpu_seconds(self) -> float:
         """CPU seconds of all its processes since it started."""
@@ -79,9 +83,9 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in settings}
 
 
-def request_body(image: Path) -> bytes:
-    """The JSON that posts one image file."""
-    return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()]}).encode()
+def request_body(image: Path, **asked: Any) -> bytes:
+    """The JSON that posts one image file, with what is `asked` of the module."""
+    return json.dumps({"images": [base64.b64encode(image.read_bytes()).decode()], **asked}).encode()
 
 
 def service_config(
@@ -149,12 +153,17 @@ def server(
 
 def read_all(service: Service, images: Sequence[Path], *, clients: int, progress: tqdm[NoReturn]) -> list[list[str]]:
     """Post every image, `clients` at a time, one step of `progress` each; their lines, in their order. Raises BenchmarkError."""
-    read = []
+    return [results.read(entry).lines for entry in answers(service, images, clients=clients, progress=progress)]
+
+
+def answers(service: Service, images: Sequence[Path], *, clients: int, progress: tqdm[NoReturn], **asked: Any) -> list[Any]:
+    """As `read_all`, with what is `asked` of the module; the entries of `results`."""
+    told = []
     with ThreadPoolExecutor(clients) as pool:
-        for lines in pool.map(service.read, images):
-            read.append(lines)
+        for entry in pool.map(lambda image: service.answer(image, **asked), images):
+            told.append(entry)
             progress.update()
-    return read
+    return told
 
 
 def free_port() -> int:

@@ -1,9 +1,8 @@
-"""`ocr-operator run|render|crd`."""
+"""`ocr-operator run|render|diff|crd`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import Any
 import yaml
 
 from ocr_operator import __version__
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.crd import crd
+from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import SpecError, parse
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.loop.options import RunOptions
@@ -44,6 +45,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
     _add_images(command)
     command.set_defaults(command=_render)
+    command = commands.add_parser(
+        "diff", help="say what this version and these flags would change in the cluster; nothing is written"
+    )
+    watched = command.add_mutually_exclusive_group()
+    watched.add_argument("--namespace", action="extend", nargs="+", metavar="NS", help="namespaces to look at (default: its own)")
+    watched.add_argument("--all-namespaces", action="store_true", help="look at the whole cluster")
+    _add_images(command)
+    command.set_defaults(command=_diff)
     command = commands.add_parser("crd", help="print the CustomResourceDefinition")
     command.set_defaults(command=_crd)
     return top
@@ -89,6 +98,13 @@ def run_options(
         workers=args.workers,
         resync_seconds=args.resync_seconds,
         images=_images(args),
+        upgrades_at_a_time=args.upgrades_at_a_time,
+        allowed=Allowed(
+            volumes=tuple(args.allow_volumes),
+            service_accounts=tuple(args.allow_service_accounts),
+            priority_classes=tuple(args.allow_priority_classes),
+            registries=tuple(args.allow_registries),
+        ),
     )
 
 
@@ -111,8 +127,37 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     option("--log-format", choices=("json", "text"), default="json", help="default: %(default)s")
     option("--workers", type=_whole(1, 256), default=8, metavar="N", help="OCRServices worked on at a time (default: %(default)s)")
     option("--resync-seconds", type=_seconds, default=300.0, metavar="S", help="look again after this long (default: 300)")
+    option(
+        "--upgrades-at-a-time",
+        type=_whole(1, 1000),
+        default=3,
+        metavar="N",
+        help="so many OCRServices follow a new version or new flags of the operator before the next do (default: %(default)s)",
+    )
+    _add_allowed(command)
     _add_images(command)
     command.set_defaults(command=_run)
+
+
+def _add_allowed(command: argparse.ArgumentParser) -> None:
+    defaults = Allowed()
+    for flag, value, what in (
+        ("volumes", defaults.volumes, "kinds of volumes that OCRServices may mount"),
+        ("service-accounts", defaults.service_accounts, "service accounts that their pods may run as"),
+        ("priority-classes", defaults.priority_classes, "priority classes that their pods may have"),
+        ("registries", defaults.registries, "beginnings of the images that they may run, such as registry.example.org/ocr"),
+    ):
+        command.add_argument(
+            f"--allow-{flag}",
+            type=_names,
+            default=value,
+            metavar="NAME,…",
+            help=f"{what}; * for all, '' for none (default: {','.join(value)})",
+        )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def _add_images(command: argparse.ArgumentParser) -> None:
@@ -138,6 +183,25 @@ def _run(args: argparse.Namespace) -> int:
     return run(options)
 
 
+def _diff(args: argparse.Namespace) -> int:
+    """0 where nothing would change, 3 where something would."""
+    own = os.environ.get("POD_NAMESPACE") or "default"
+    namespaces = () if args.all_namespaces else tuple(args.namespace or (own,))
+    from kubernetes.aio.config import ConfigException
+
+    from ocr_operator.kube import RefusedError, UnreachableError
+    from ocr_operator.loop.diff import diff
+
+    try:
+        lines = diff(namespaces, _images(args))
+    except ConfigException:
+        raise UsageError("no cluster: set KUBECONFIG, or run it in a pod with a service account.") from None
+    except (RefusedError, UnreachableError) as exc:
+        raise UsageError(f"{exc}.") from None
+    print("\n".join(lines) or "nothing would change")
+    return 3 if lines else 0
+
+
 def _render(args: argparse.Namespace) -> int:
     manifests = []
     for file in args.file:
@@ -146,12 +210,28 @@ def _render(args: argparse.Namespace) -> int:
             metadata = body.get("metadata")
             if isinstance(metadata, dict):
                 body["metadata"] = {"namespace": args.namespace} | metadata
-            rendered += render(parse(body), _images(args))
+            try:
+                rendered += render(parse(body), _images(args))
+            except SpecError as exc:
+                name = metadata.get("name", "without a name") if isinstance(metadata, dict) else "without a name"
+                raise UsageError(f"{file}, OCRService {name}: {exc}") from None
         if not rendered:
             raise UsageError(f"{file} holds no OCRService.")
         manifests += rendered
-    print(yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True, width=140), end="")
+    print(yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140), end="")
     return 0
+
+
+class _Dumper(yaml.SafeDumper):
+    """Text of several lines, such as a config.json, as a block that a person can read."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_block = "\n" in text and not any(line.endswith((" ", "\t")) for line in text.splitlines())
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if is_block else None)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 def _crd(_args: argparse.Namespace) -> int:
@@ -159,27 +239,16 @@ def _crd(_args: argparse.Namespace) -> int:
     return 0
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: dates are text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def _bodies(file: str) -> Iterator[dict[str, Any]]:
     """The objects of a file, those of a List one by one. Raises UsageError."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        # Through JSON, where every key is text, as on the way to an API server.
-        documents = json.loads(json.dumps(list(yaml.load_all(text, _Loader))))
+        found = documents(text)
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}.") from None
     except (yaml.YAMLError, ValueError, TypeError) as exc:
         raise UsageError(f"{file} is not YAML: {' '.join(str(exc).split())}.") from None
-    for document in documents:
+    for document in found:
         if document is None:
             continue
         if not isinstance(document, dict):

@@ -1,7 +1,9 @@
 """The few calls that the operator makes to the API server, each counted."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,13 @@ from ocr_operator.names import API_VERSION, CHILD_KINDS, FIELD_MANAGER, KIND, PL
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 TIMEOUT_S = 30.0
 PAGE = 250
+RESETTER = f"{FIELD_MANAGER}-reset"
+DISOWN_TRIES = 5
+ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+"""What the API server gives a Service once and for all."""
 NO_VERSION = "1"
 """A resource version that no object has, so an apply that names it makes a new object or meets a conflict."""
+APPLY = "application/apply-patch+yaml; charset=utf-8"
 UNTYPED = "failed to create typed patch object"
 """How the API server says, with status 500, that a manifest has a field that its kind has not."""
 
@@ -34,12 +41,28 @@ class RefusedError(Exception):
     """The API server understood and said no: asking again with the same words is no use. The message is for people."""
 
 
+class ForbiddenError(RefusedError):
+    """The operator lacks a permission."""
+
+
 class ExistsError(RefusedError):
     """What was to be made anew exists already."""
 
 
 class UnreachableError(Exception):
-    """The API server did not answer, or asked to come again later."""
+    """The API server did not answer."""
+
+
+class BusyError(UnreachableError):
+    """The API server, or a webhook that it asks, answered that this cannot be done now. `retry_after_s` where it said when."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotLeadingError(Exception):
+    """Another replica may hold the lease by now, so nothing may be written."""
 
 
 class Kube:
@@ -48,6 +71,10 @@ class Kube:
     def __init__(self, api: client.ApiClient, metrics: Metrics) -> None:
         self.api = api
         self._metrics = metrics
+        self.may_write: Callable[[], bool] = lambda: True
+        """Asked before each write; NotLeadingError is raised where it says no."""
+        self.answered_at = time.monotonic()
+        """When the API server last answered anything, by the monotonic clock."""
 
     async def get(self, kind: str, namespace: str, name: str, *, at_any_age: bool = False) -> dict[str, Any] | None:
         """The object, or None where there is none (or no such kind).
@@ -65,6 +92,7 @@ class Kube:
         They bear kind and apiVersion, which lists leave out of their items.
         """
         path, api_version, more = _path(kind, namespace), KINDS[kind][0], ""
+        self._metrics.lists.labels(kind).inc()
         while True:
             try:
                 answer = await self._send("GET", path, {"labelSelector": selector, "limit": str(PAGE), "continue": more})
@@ -74,6 +102,24 @@ class Kube:
             more = answer.get("metadata", {}).get("continue", "")
             if not more:
                 return
+
+    async def newest_version(self, kind: str, namespace: str | None) -> int | None:
+        """The resource version of the whole cluster now; None where it does not know `kind`."""
+        try:
+            answer = await self._send("GET", _path(kind, namespace), {"limit": "1"})
+        except _NotFoundError:
+            return None
+        return int(answer["metadata"]["resourceVersion"])
+
+    async def may_watch(self, kind: str, namespace: str | None) -> bool:
+        """Whether `kind` may be watched, found out by a watch that is cut off as soon as it begins."""
+        version = await self.newest_version(kind, namespace)
+        query = {"watch": "true", "timeoutSeconds": "1", "resourceVersion": str(version)}
+        try:
+            await self._send("GET", _path(kind, namespace), query, is_watch=True)
+        except ForbiddenError:
+            return False
+        return True
 
     async def has_kind(self, kind: str, namespace: str | None) -> bool:
         """Whether the cluster knows `kind`. Raises RefusedError where it may not be listed."""
@@ -96,6 +142,43 @@ class Kube:
             raise (ExistsError if is_new else RefusedError)(str(error)) from None
         except _NotFoundError as error:
             raise RefusedError(_no_such(manifest, str(error))) from None
+
+    async def reset(self, manifest: Mapping[str, Any], live: Mapping[str, Any], *, dry_run: bool = False) -> None:
+        """Takes from the object what others put beside our fields, where these cannot be applied next to it; then `apply` it.
+
+        Server-side apply leaves alone what others set: a second source of a volume, a second port of the same name.
+        """
+        metadata = manifest["metadata"]
+        patch = [
+            {"op": "add", "path": f"/{key}", "value": _with_allocated(key, value, live)}
+            for key, value in manifest.items()
+            if key not in ("apiVersion", "kind", "metadata")
+        ]
+        path = _path(manifest["kind"], metadata["namespace"], metadata["name"])
+        await self._patch_json(path, manifest["kind"], patch, dry_run=dry_run)
+
+    async def disown(self, manifest: Mapping[str, Any]) -> None:
+        """Takes back the note that `reset` has set fields, lest they stay when they are no longer applied."""
+        metadata = manifest["metadata"]
+        path = _path(manifest["kind"], metadata["namespace"], metadata["name"])
+        for _ in range(DISOWN_TRIES):
+            body = await self._send("GET", path)
+            entries = [entry for entry in body["metadata"].get("managedFields", ()) if entry.get("manager") != RESETTER]
+            if len(entries) == len(body["metadata"].get("managedFields", ())):
+                return
+            version = {"op": "replace", "path": "/metadata/resourceVersion", "value": body["metadata"]["resourceVersion"]}
+            patch = [version, {"op": "replace", "path": "/metadata/managedFields", "value": entries}]
+            try:
+                await self._patch_json(path, manifest["kind"], patch, dry_run=False)
+            except _ConflictError:
+                continue  # a controller has written its status meanwhile
+            return
+
+    async def _patch_json(self, path: str, kind: str, patch: list[dict[str, Any]], *, dry_run: bool) -> None:
+        if not dry_run:
+            self._metrics.writes.labels("reset", kind).inc()
+        query = {"fieldManager": RESETTER, "fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
+        await self._send("PATCH", path, query, body=patch, content_type="application/json-patch+json")
 
     async def apply_status(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         """Applies the status of an OCRService; None where the object is gone."""
@@ -132,7 +215,7 @@ class Kube:
             # Server-side apply refuses unknown fields by itself; any other fieldValidation has it parse the body twice.
             {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Ignore", "dryRun": "All" if dry_run else ""},
             body=manifest,
-            content_type="application/apply-patch+yaml",
+            content_type=APPLY,
         )
 
     async def _send(
@@ -140,23 +223,42 @@ class Kube:
         verb: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
+        body: Any = None,
         content_type: str = "application/json",
+        *,
+        is_watch: bool = False,
     ) -> dict[str, Any]:
+        if verb != "GET" and not self.may_write():
+            raise NotLeadingError("the lease may be another's by now")
         # Not through the generated methods or the dynamic client: their work on each request is twice that of all else here.
         asked = urlencode({key: value for key, value in (query or {}).items() if value})
         headers = {"Accept": "application/json", "Content-Type": content_type, **self.api.default_headers}
         try:
             await self.api.update_params_for_auth(headers, [], ["BearerToken"], path, verb, body)
             url = f"{self.api.configuration.host}{path}{'?' if asked else ''}{asked}"
-            response = await self.api.call_api(verb, url, headers, body, _request_timeout=TIMEOUT_S)
+            data = as_yaml(body) if content_type == APPLY else body
+            response = await self.api.call_api(verb, url, headers, data, _request_timeout=TIMEOUT_S)
+            if is_watch and response.status < 300:
+                response.response.close()
+                return {}
             text = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnreachableError(f"the API server does not answer: {error or type(error).__name__}") from None
+        self.answered_at = time.monotonic()
         if response.status >= 300:
-            raise _refusal(response.status, _message(text) or response.reason or "no reason given")
+            message = _message(text) or response.reason or "no reason given"
+            raise _refusal(response.status, message, response.headers.get("Retry-After", ""))
         answer: dict[str, Any] = json.loads(text)
         return answer
+
+
+def _with_allocated(key: str, value: Any, live: Mapping[str, Any]) -> Any:
+    """`value` of a manifest's `key` with what others may set and a manifest may lack."""
+    there = live.get(key)
+    if key != "spec" or not isinstance(there, Mapping):
+        return value
+    kept = ALLOCATED if live["kind"] == "Service" else ("replicas",) if live["kind"] == "Deployment" else ()
+    return {**{name: there[name] for name in kept if name in there}, **value}
 
 
 def _path(kind: str, namespace: str | None, name: str = "") -> str:
@@ -175,15 +277,32 @@ class _ConflictError(RefusedError):
     """409"""
 
 
-def _refusal(status: int, message: str) -> Exception:
+_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def as_yaml(body: Any) -> bytes:
+    """`body` as UTF-8 that is both JSON and YAML, as which the API server reads what is applied.
+
+    YAML knows no pairs of escapes for one character, so characters go out as they are, but for those that it takes for control
+    characters. Half of a pair, which is no character, becomes U+FFFD.
+    """
+    text = _HALVES.sub("\ufffd", json.dumps(body, ensure_ascii=False, separators=(",", ":")))
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _refusal(status: int, message: str, retry_after: str = "") -> Exception:
     if status == 404:
         return _NotFoundError(message)
     if status == 409:
         return _ConflictError(message)
+    if status == 403 and "forbidden: User" in message:
+        return ForbiddenError(message)
     if status == 500 and message.startswith(UNTYPED):
         return RefusedError(message.removeprefix(UNTYPED).lstrip())
     if status in (401, 429) or status >= 500:
-        return UnreachableError(f"the API server answered {status}: {message}")
+        seconds = float(retry_after) if retry_after.isdigit() else None
+        return BusyError(f"the API server answered {status}: {message}", seconds)
     return RefusedError(message)
 
 

@@ -37,9 +37,17 @@ class TextFormatter(logging.Formatter):
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
 
 
+def without_traces_of_kopf(record: logging.LogRecord) -> bool:
+    """Takes from what kopf logs where in kopf a watch ended; what ended it is said, and `watches` says what is done about it."""
+    if record.name.partition(".")[0] == "kopf":
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def set_up(form: Literal["json", "text"]) -> None:
     """Sends everything from `info` upwards to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    handler.addFilter(without_traces_of_kopf)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("kopf").setLevel(logging.WARNING)

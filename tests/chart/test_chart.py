@@ -7,18 +7,18 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import yaml
 from charts import generate
 from prometheus_client import generate_latest
 
 from ocr_operator.api.crd import crd
+from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import parse
 from ocr_operator.cli import parser
 from ocr_operator.metrics import Metrics as OperatorMetrics
@@ -41,7 +41,7 @@ def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def services(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The OCRServices that the Job would apply."""
     return [
-        yaml.safe_load(item["data"]["ocrservice.yaml"])
+        documents(json.dumps(json.loads(item["data"]["ocrservice.yaml"])))[0]
         for item in of_kind(objects, "ConfigMap")
         if "ocrservice.yaml" in item["data"]
     ]
@@ -99,6 +99,8 @@ BAD_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"operator": {"env": [{"value": "1"}]}}, "at '/operator/env/0': missing property 'name'"),
     ({"operator": {"podAnnotations": {"a": True}}}, "at '/operator/podAnnotations/a': got boolean, want string"),
     ({"operator": {"workers": 0}}, "at '/operator/workers': minimum: got 0, want 1"),
+    ({"operator": {"workers": 100000}}, "at '/operator/workers': maximum: got 100,000, want 256"),
+    ({"operator": {"upgradesAtATime": 0}}, "at '/operator/upgradesAtATime'"),
     ({"operator": {"resyncSeconds": 0}}, "at '/operator/resyncSeconds'"),
     ({"scope": "everywhere"}, "at '/scope': value must be one of 'namespaced', 'cluster'"),
     ({"scope": "cluster", "watchNamespaces": ["a"]}, "watchNamespaces is set while scope is cluster"),
@@ -138,6 +140,55 @@ def test_a_wrong_value_is_refused_with_where_and_why(values: dict[str, Any], mes
     done = helm("template", "ocr", generate.CHART, *options, stdin=json.dumps(values), check=False)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+NAMES_LIKE_VALUES = ["123", "true", "on", "null", "1e3", "0x1f"]
+
+
+@pytest.mark.parametrize("name", NAMES_LIKE_VALUES)
+def test_names_that_look_like_other_values_are_text(name: str, helm: Helm) -> None:
+    values: dict[str, Any] = {
+        "fullnameOverride": name,
+        "serviceMonitor": {"enabled": True},
+        "podDisruptionBudget": {"enabled": True},
+        "networkPolicy": {"enabled": True},
+        "dashboards": {"enabled": True},
+        "operator": {"image": {"pullSecrets": [name]}, "priorityClassName": name},
+    }
+    if name[0].isalpha():
+        values["services"] = {name: {"modules": [{"name": "ocr_det", "device": "cpu"}]}}
+    options = ("--namespace", name, "--kube-version", generate.KUBE_VERSION, "--values", "-")
+    done = helm("template", name, generate.CHART, *options, stdin=json.dumps(values))
+    objects = [item for item in documents(done.stdout) if item and item["kind"] != "CustomResourceDefinition"]
+    assert {item["metadata"].get("namespace", name) for item in objects} == {name}
+    assert not [value for item in objects for value in _names(item) if not isinstance(value, str)]
+    assert [body["metadata"]["name"] for body in services(objects)] == list(values.get("services", {}))
+
+
+def _names(value: Any) -> Iterator[Any]:
+    """The values of all keys that Kubernetes has text at."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("name", "namespace", "serviceAccountName", "priorityClassName") or key.startswith("app.kubernetes.io/"):
+                yield inner
+            elif key in ("args", "command", "matchNames"):
+                yield from inner
+            else:
+                yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
+
+
+def test_numbers_of_values_are_those_of_an_ocrservice_applied_by_hand(helm: Helm) -> None:
+    numbers = {"a": "1e21", "b": "1e-5", "c": "123456789012345678901234567890", "d": "0o17", "e": "1.0", "f": "'1e3'", "g": "1_000"}
+    params = "".join(f"          {key}: {text}\n" for key, text in numbers.items())
+    head = "services:\n  invoices:\n    modules:\n      - name: ocr_det\n        device: cpu\n        params:\n"
+    options = ("--namespace", "ocr", "--kube-version", generate.KUBE_VERSION, "--values", "-")
+    objects = documents(helm("template", "ocr", generate.CHART, *options, stdin=head + params).stdout)
+    (sent,) = services([item for item in objects if item])
+    (by_hand,) = documents(head + params)
+    assert repr(sent["spec"]["modules"][0]["params"]) == repr(by_hand["services"]["invoices"]["modules"][0]["params"])
 
 
 @ci

@@ -109,9 +109,10 @@ def test_each_variable_that_is_read_is_told() -> None:
     read = re.findall(r"""environ(?:\.get\(|\.setdefault\(|\[)\s*"([A-Z_]+)""", code) + re.findall(
         r""""([A-Z_]+)" (?:not )?in environ""", code
     )
-    of_requests = ("HTTP_", "SERVER_")  # WSGI calls what it knows of a request an environment, too
-    of_python = "PYTHONPATH"
-    assert {name for name in read if not name.startswith(of_requests) and name != of_python} == set(VARIABLES)
+    read += re.findall(r'''^[A-Z_]+ = "(OCR_SERVING_[A-Z_]+)"''', code, re.MULTILINE)
+    # WSGI calls what it knows of a request an environment, too; PYTHONPATH is only handed on.
+    others = ("HTTP_", "SERVER_", "PYTHONPATH")
+    assert {name for name in read if not name.startswith(others)} == set(VARIABLES)
 
 
 @pytest.mark.parametrize(

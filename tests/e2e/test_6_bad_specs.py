@@ -19,7 +19,8 @@ NAMESPACE = "e2e-bad"
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "affinity that is none": ({"affinity": {"nodeAffinity": {"bogus": 1}}}, "Refused", "affinity.nodeAffinity.bogus"),
     "toleration with a space": ({"tolerations": [{"key": "a b", "operator": "Exists"}]}, "Refused", "tolerations[0].key"),
-    "volume without a path": ({"volumes": [{"name": "v", "hostPath": {}}]}, "Refused", "path"),
+    "volume without a claim": ({"volumes": [{"name": "v", "persistentVolumeClaim": {}}]}, "Refused", "claimName"),
+    "volume of the node": ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}]}, "NotAllowed", "hostPath"),
     "mount of no volume": ({"volumeMounts": [{"name": "nowhere", "mountPath": "/x"}]}, "Refused", "nowhere"),
     "variable from nowhere": (
         {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "nonsense"}}}]},
@@ -39,7 +40,6 @@ BROKEN: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "parameter misspelt": ({"params": {"drop_skore": 0.5}}, "Error", "drop_skore"),
     "weights that are not there": ({"params": {"model_set": "PP-OCRv9"}}, "Error", "PP-OCRv9"),
-    "pods that may do too much": ({"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}, "FailedCreate", "hostPath"),
     "service account that is not there": ({"serviceAccountName": "nobody"}, "FailedCreate", "nobody"),
 }
 

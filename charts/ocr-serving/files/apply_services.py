@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-import yaml
 from kubernetes import client, config, dynamic
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
@@ -21,6 +21,16 @@ from urllib3.exceptions import HTTPError
 FIELD_MANAGER = "ocr-serving-chart"
 PATIENCE_S = 120.0  # for a definition that is not established yet, for roles that are not in force yet, for a restarting API server
 DEADLINE = time.monotonic() + PATIENCE_S
+
+
+APPLY = "application/apply-patch+yaml; charset=utf-8"
+CONTROL = re.compile("[\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufffe\\uffff]")
+
+
+def as_yaml(body: Any) -> bytes:
+    """`body` as UTF-8 that is JSON and YAML at once: the API server reads YAML, in which two escapes make no character."""
+    text = json.dumps(body, ensure_ascii=False)
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode(errors="replace")
 
 
 class ForeignError(Exception):
@@ -46,7 +56,7 @@ def patiently(call: Callable[[], Any]) -> Any:
 def apply(namespace: str, config_map: str) -> str:
     """The name of the OCRService of `config_map`, in the cluster then. Raises ApiException or ForeignError where it cannot be."""
     owner = patiently(lambda: client.CoreV1Api().read_namespaced_config_map(config_map, namespace))
-    body = yaml.safe_load(owner.data["ocrservice.yaml"])
+    body = json.loads(owner.data["ocrservice.yaml"])
     name = str(body["metadata"]["name"])
     body["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": config_map, "uid": owner.metadata.uid}]
 
@@ -63,7 +73,9 @@ def apply(namespace: str, config_map: str) -> str:
                     f"the OCRService {name} in namespace {namespace} was not made by this release: delete it, or take {name} out of"
                     " services."
                 )
-        kind.server_side_apply(body, namespace=namespace, field_manager=FIELD_MANAGER, force_conflicts=True)
+        path = kind.path(name=name, namespace=namespace)
+        options = {"field_manager": FIELD_MANAGER, "force_conflicts": True, "content_type": APPLY}
+        api.request("patch", path, body=as_yaml(body), **options)
 
     patiently(send)
     return name

@@ -6,13 +6,13 @@
 {{/* What selects the operator's pods. Not `ocr-serving`: that is the name label of the services' own objects. */}}
 {{- define "ocr.selector" -}}
 app.kubernetes.io/name: ocr-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "ocr.commonLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 app.kubernetes.io/part-of: ocr-serving
 {{- end -}}
 
@@ -24,7 +24,7 @@ app.kubernetes.io/part-of: ocr-serving
 {{/* Of the pods of the Job and the test, which neither the operator's Service nor its policy may select. */}}
 {{- define "ocr.helperLabels" -}}
 app.kubernetes.io/name: ocr-serving-chart
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{ include "ocr.commonLabels" . }}
 {{- end -}}
 
@@ -70,7 +70,7 @@ capabilities:
 {{- with .Values.operator.image.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
-- name: {{ . }}
+- name: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -87,7 +87,7 @@ tolerations: {{- toYaml . | nindent 0 }}
 affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.operator.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 

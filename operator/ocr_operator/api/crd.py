@@ -134,6 +134,16 @@ def _status() -> dict[str, Any]:
             "readyReplicas": _COUNT | {"description": "Pods that answer."},
             "image": _TEXT | {"description": "The image its pods run."},
             "lastFailure": _TEXT | {"description": "What the last pod that failed said."},
+            "problem": _TEXT | {"description": "Why what is asked for of it is not applied."},
+        },
+    }
+    replaced = {
+        "type": "object",
+        "description": "Objects of a module that the spec no longer has.",
+        "required": ["name", "by"],
+        "properties": {
+            "name": _TEXT | {"description": "Their name."},
+            "by": {"type": "array", "description": "The Deployments that must serve before they go.", "items": _TEXT},
         },
     }
     return {
@@ -150,12 +160,20 @@ def _status() -> dict[str, Any]:
             "replicas": _COUNT
             | {"description": "Pods of the first module that takes its count from spec.defaults, for `kubectl scale`."},
             "selector": _TEXT | {"description": "Label selector of those pods."},
+            "operator": _TEXT | {"description": "The operator that works on it: the namespace and the name of its lease."},
             "conditions": {
                 "type": "array",
                 "description": "Ready, Progressing and Degraded.",
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
                 "items": condition,
+            },
+            "replaced": {
+                "type": "array",
+                "description": "What is kept until that which came in its place serves.",
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+                "items": replaced,
             },
             "modules": {
                 "type": "array",

@@ -52,17 +52,31 @@ Config = Annotated[
 
 
 class Autoscaling(Block):
-    """A HorizontalPodAutoscaler for the module."""
+    """A HorizontalPodAutoscaler for the module, or one that somebody else has for it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "(has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",
+            "has(self.maxReplicas) != (has(self.external) && self.external)",
+            "give maxReplicas, or external: true where an autoscaler of your own decides, and not both",
+            lambda block: (block.max_replicas is not None) == bool(block.external),
+        ),
+        Rule(
+            "!has(self.maxReplicas) || (has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",
             "maxReplicas must be at least minReplicas",
-            lambda block: (block.min_replicas or 1) > block.max_replicas,
+            lambda block: block.max_replicas is not None and (block.min_replicas or 1) > block.max_replicas,
+        ),
+        Rule(
+            "!(has(self.external) && self.external) || !(has(self.minReplicas) || has(self.targetCPUUtilizationPercentage)"
+            " || has(self.metrics) || has(self.behavior))",
+            "external leaves all to another autoscaler: leave the other fields out",
+            lambda block: bool(block.external) and len(block.model_fields_set) > 1,
         ),
     )
+    external: bool | None = Field(
+        None, description="Leave the number of pods to a HorizontalPodAutoscaler or KEDA ScaledObject of your own."
+    )
     min_replicas: int | None = Field(None, ge=1, le=1000, description="Fewest pods; 1 by default.")
-    max_replicas: int = Field(ge=1, le=1000, description="Most pods.")
+    max_replicas: int | None = Field(None, ge=1, le=1000, description="Most pods.")
     target_cpu_utilization_percentage: int | None = Field(
         None,
         alias="targetCPUUtilizationPercentage",

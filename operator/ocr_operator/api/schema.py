@@ -163,6 +163,9 @@ class Spec(Block):
         None, description="Fields for every module. A module's own count; maps are merged key by key, env by name."
     )
     image: Image | None = Field(None, description="Where images come from.")
+    adopt: bool | None = Field(
+        None, description="Take over objects of the modules' names that nobody owns, such as those of a restored backup."
+    )
 
 
 class Metadata(Block):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -83,7 +83,7 @@ class ModuleSpec:
 
     @property
     def replicas(self) -> int | None:
-        """Pods there should be; None where a HorizontalPodAutoscaler decides."""
+        """Pods there should be; None where an autoscaler decides."""
         if self.fields.autoscaling is not None:
             return None
         return 1 if self.fields.replicas is None else self.fields.replicas
@@ -121,6 +121,7 @@ class OCRService:
     uid: str | None
     generation: int
     modules: tuple[ModuleSpec, ...]
+    adopts: bool = False
 
 
 def parse(body: Mapping[str, Any]) -> OCRService:
@@ -129,6 +130,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
         raise SpecError(f"this is no OCRService: it needs apiVersion: {names.API_VERSION} and kind: {names.KIND}.")
     whole = _validated(schema.Body, body)
     metadata = whole.metadata
+    _check_names(body["spec"]["modules"])
     defaults: Mapping[str, Any] = body["spec"].get("defaults", {})
     image: Mapping[str, Any] = body["spec"].get("image", {})
     modules = tuple(
@@ -142,7 +144,18 @@ def parse(body: Mapping[str, Any]) -> OCRService:
         )
         for n, module in enumerate(body["spec"]["modules"])
     )
-    return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules)
+    return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules, bool(whole.spec.adopt))
+
+
+def _check_names(modules: Sequence[Mapping[str, Any]]) -> None:
+    """Raises SpecError where a name looks like a slip, lest an image be looked for that nobody has made."""
+    for n, module in enumerate(modules):
+        name = module["name"]
+        near = difflib.get_close_matches(name, PORTS, n=1, cutoff=0.75)
+        if name not in PORTS and near and not module.get("image"):
+            raise SpecError(
+                f"spec.modules[{n}].name: there is no module {name}: did you mean {near[0]}? For one of your own give its image."
+            )
 
 
 def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,9 @@ GPU_RESOURCE = "nvidia.com/gpu"
 TIMEOUT_S = 120
 """timeout_s of config.json where nobody sets it."""
 
+TMP_SIZE = "2Gi"
+"""The most that a pod may put into /tmp, which is the node's disk: pages of a PDF, and models while they are unpacked."""
+
 PRE_STOP_S = 5
 """Time in which every node learns that a pod goes, before it stops taking requests."""
 
@@ -65,14 +68,14 @@ def template(module: ModuleSpec, settings: Settings, *, config_hash: str) -> dic
             topologySpreadConstraints=fields.topology_spread_constraints,
             runtimeClassName=fields.runtime_class_name,
             priorityClassName=fields.priority_class_name,
-            serviceAccountName=fields.service_account_name,
+            # Said in every case: left out, the old one would stay in the field by which Kubernetes once named it.
+            serviceAccountName=fields.service_account_name or "default",
         ),
     }
 
 
 def _server(module: ModuleSpec, settings: Settings) -> dict[str, Any]:
     fields = module.fields
-    startup_seconds = fields.startup_seconds or (900 if module.on_gpu else 300)
     return given(
         name=names.CONTAINER,
         image=module.image_reference(settings),
@@ -84,7 +87,7 @@ def _server(module: ModuleSpec, settings: Settings) -> dict[str, Any]:
         resources=_resources(fields.resources, gpu=_gpu(module)),
         volumeMounts=_mounts(module, read_only_store=True),
         # The startup probe asks often, so that a pod counts as soon as its models have answered.
-        startupProbe=_probe("/readyz", period=1, failures=startup_seconds),
+        startupProbe=_probe("/readyz", period=1, failures=startup_seconds(module)),
         readinessProbe=_probe("/readyz", period=5, failures=3),
         livenessProbe=_probe("/healthz", period=10, failures=3),
         lifecycle={"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
@@ -121,7 +124,10 @@ def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[
 
 def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     fields = module.fields
-    volumes: list[dict[str, Any]] = [{"name": "config", "configMap": {"name": module.child_name}}, {"name": "tmp", "emptyDir": {}}]
+    volumes: list[dict[str, Any]] = [
+        {"name": "config", "configMap": {"name": module.child_name}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": TMP_SIZE}},
+    ]
     if fields.models is not None and fields.models.pvc is not None:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": fields.models.pvc.claim_name, "readOnly": True}})
     elif _has_store(module):
@@ -156,6 +162,11 @@ def _gpu(module: ModuleSpec) -> dict[str, str]:
     gpu = module.fields.gpu
     count = gpu_count(module)
     return {(gpu.resource if gpu else None) or GPU_RESOURCE: str(count)} if count else {}
+
+
+def startup_seconds(module: ModuleSpec) -> int:
+    """How long a pod may take to load its models before it is restarted."""
+    return module.fields.startup_seconds or (900 if module.on_gpu else 300)
 
 
 def gpu_count(module: ModuleSpec) -> int:

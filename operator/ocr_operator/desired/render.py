@@ -10,26 +10,31 @@ from ocr_operator import names
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
 from ocr_operator.desired import pod
 
-__all__ = ["Settings", "digest", "render"]
+__all__ = ["Settings", "digest", "render", "render_module"]
+
+
+PULL_SECONDS = 300
+"""What a rollout may take beside the start of its pods: scheduling, and pulling the image."""
 
 
 def render(service: OCRService, settings: Settings) -> list[dict[str, Any]]:
     """The manifests of `service`, module by module, in the order in which they are to be applied."""
-    manifests = []
-    for module in service.modules:
-        text = config_text(module)
-        for body in (
-            _config_map(text),
-            _deployment(module, settings, config_hash=_hex(text)),
-            _service(module),
-            _autoscaler(module),
-            _disruption_budget(module),
-            _network_policy(module),
-            _service_monitor(module),
-        ):
-            if body is not None:
-                manifests.append(_child(service, module, body))
-    return manifests
+    return [manifest for module in service.modules for manifest in render_module(service, module, settings)]
+
+
+def render_module(service: OCRService, module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
+    """The manifests of one module of `service`, in the order in which they are to be applied."""
+    text = config_text(module)
+    bodies = (
+        _config_map(text),
+        _deployment(module, settings, config_hash=_hex(text)),
+        _service(module),
+        _autoscaler(module),
+        _disruption_budget(module),
+        _network_policy(module),
+        _service_monitor(module),
+    )
+    return [_child(service, module, body) for body in bodies if body is not None]
 
 
 def digest(manifest: dict[str, Any]) -> str:
@@ -85,6 +90,11 @@ def _config_map(text: str) -> dict[str, Any]:
 def _deployment(module: ModuleSpec, settings: Settings, *, config_hash: str) -> dict[str, Any]:
     spec = {
         "revisionHistoryLimit": 2,
+        # Said although they are the defaults: each keeps a rollout from going on where somebody else sets it.
+        "paused": False,
+        "minReadySeconds": 0,
+        # Longer than a pod may take to start, lest a rollout be called failed before its first pod was given up.
+        "progressDeadlineSeconds": pod.startup_seconds(module) + PULL_SECONDS,
         "strategy": _strategy(module),
         "selector": {"matchLabels": module.selector},
         "template": pod.template(module, settings, config_hash=config_hash),
@@ -123,7 +133,7 @@ def _service(module: ModuleSpec) -> dict[str, Any]:
 
 def _autoscaler(module: ModuleSpec) -> dict[str, Any] | None:
     asked = module.fields.autoscaling
-    if asked is None:
+    if asked is None or asked.external:
         return None
     metrics = asked.metrics or []
     percent = asked.target_cpu_utilization_percentage or (None if metrics else 80)

@@ -6,44 +6,60 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
-from ocr_operator.kube import Kube, RefusedError, UnreachableError
+from ocr_operator.kube import BusyError, Kube, NotLeadingError, RefusedError, UnreachableError
 from ocr_operator.loop.health import Health
-from ocr_operator.loop.reconcile import Reconciler, Result
+from ocr_operator.loop.reconcile import AT_A_TIME, Reconciler, Result
 from ocr_operator.loop.workqueue import WorkQueue
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
 from ocr_operator.observed.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
+from ocr_operator.observed.status import Problem
 
 log = logging.getLogger(__name__)
 
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED_KINDS = (KIND, *(kind for _, kind, _ in CHILD_KINDS), "Pod")
 STATUS_DELAY_S = 0.3
+SOON_S = 5.0
+"""What is to be looked at later than this, such as what is contended, is not counted as waiting."""
 WATCH_PATIENCE_S = 60.0
 LOOKS_AFTER_OUTAGE_S = (10.0, 60.0)
 """Further looks: watches come back one after the other, up to half a minute apart, and one whose list is empty tells nothing."""
-PODS_PATIENCE_S = 30.0
-PODS_PAUSE_S = 0.1
+PODS_AGAIN_S = 60.0
+LAST_LIST_PAUSE_S = 60.0
 
 
 class Controller:
     """Owns the cache and the queue. `namespaces` empty means all."""
 
     def __init__(
-        self, kube: Kube, settings: Settings, metrics: Metrics, health: Health, *, namespaces: Sequence[str], resync_s: float
+        self,
+        kube: Kube,
+        settings: Settings,
+        metrics: Metrics,
+        health: Health,
+        *,
+        namespaces: Sequence[str],
+        resync_s: float,
+        identity: str = "",
+        at_a_time: int = AT_A_TIME,
+        allowed: Allowed | None = None,
     ) -> None:
         self.cache = Cache()
         self.queue: WorkQueue[Owner] = WorkQueue()
         self._kube = kube
-        self._reconciler = Reconciler(kube, self.cache, settings)
+        self._reconciler = Reconciler(kube, self.cache, settings, identity=identity, at_a_time=at_a_time, allowed=allowed)
         self._metrics = metrics
         self._health = health
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._resync_s = resync_s
         self._resync_now = asyncio.Event()
         self._are_pods_known = asyncio.Event()
+        self.turned_at = time.monotonic()
         health.queue_age = self.queue.oldest_s
+        health.progressed_at = lambda: max(self.turned_at, kube.answered_at)
 
     def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
         """Takes what a watch tells: `event_type` is DELETED, None in the list that it begins with, or another for a new state."""
@@ -63,6 +79,26 @@ class Controller:
         if owner is not None:
             self.queue.add(owner)
 
+    def begin_anew(self) -> None:
+        """Forgets all that was seen: what there is now may be older, as after a backup was put back."""
+        for ref in self.cache.all_refs():
+            owner = self.cache.owner(ref)
+            self.cache.drop(ref)
+            if owner is not None:
+                self.queue.add(owner)
+        self._reconciler.forget()
+        self._resync_now.set()
+
+    def look_around(self) -> None:
+        """Has everything listed and looked at now."""
+        self._resync_now.set()
+
+    def tell_of(self, problems: Sequence[Problem]) -> None:
+        """What keeps the operator itself from its work, to be told in each status."""
+        if self._reconciler.operator_problems != tuple(problems):
+            self._reconciler.operator_problems = tuple(problems)
+            self._resync_now.set()
+
     async def work(self) -> None:
         """Reconciles one name after the other, for ever, once the pods are known. Several may run side by side."""
         await self._are_pods_known.wait()
@@ -77,11 +113,18 @@ class Controller:
         began = time.monotonic()
         service = f"{owner.namespace}/{owner.name}"
         try:
-            result = await self._reconciler.reconcile(owner)
+            turn = await self._reconciler.reconcile(owner)
+        except BusyError as error:
+            # An answer to one request, maybe a webhook's: it says nothing of the watches, nor of any other service.
+            told = "%s; trying again in %.1f s"
+            log.warning(told, error, self._put_off(owner, error.retry_after_s or 0.0), extra={"service": service})
+            return
         except UnreachableError as error:
             log.warning("%s; trying again in %.1f s", error, self._put_off(owner), extra={"service": service})
             self._resync_now.set()
             return
+        except NotLeadingError:
+            raise
         except RefusedError as error:  # of the status, or of a deletion: a matter of permissions
             told = "the API server refuses: %s; trying again in %.1f s"
             log.warning(told, error, self._put_off(owner), extra={"service": service})
@@ -91,60 +134,62 @@ class Controller:
             self._put_off(owner)
             log.exception("a fault of the operator", extra={"service": service})
             return
-        self._metrics.reconciles.labels(result.value).inc()
+        finally:
+            self.turned_at = time.monotonic()
+        self._metrics.reconciles.labels(turn.result.value).inc()
         self._metrics.seconds.observe(time.monotonic() - began)
-        if result in (Result.REFUSED, Result.WAITING):
+        for other in turn.wake:
+            self.queue.add(other)
+        if turn.result in (Result.REFUSED, Result.WAITING):
             self.queue.retry(owner)
             return
         self.queue.forget(owner)
-        if result is Result.CHANGED:
+        if turn.result is Result.CHANGED:
             self.queue.add(owner, STATUS_DELAY_S)
+        elif turn.again_s is not None:
+            self.queue.add(owner, turn.again_s)
 
-    def _put_off(self, owner: Owner) -> float:
+    def _put_off(self, owner: Owner, least_s: float = 0.0) -> float:
         """Counts a failure and has `owner` worked on later; in how many seconds."""
         self._metrics.reconciles.labels("failed").inc()
-        return self.queue.retry(owner)
+        return self.queue.retry(owner, least_s)
 
     async def learn_pods(self) -> None:
-        """Lets the work begin once the watches have told of every pod there is, or have had half a minute to.
+        """Lets the work begin once every pod there is is known, by a list of its own.
 
         A child that the cache lacks is asked for by its name; pods are found in the cache only. A status told before all are in it
         would hide what keeps one from serving, for a moment, after each start.
         """
-        deadline, pause = time.monotonic() + PODS_PATIENCE_S, PODS_PAUSE_S
         while not self._are_pods_known.is_set():
             try:
-                is_over = await self._are_pods_told() or time.monotonic() > deadline
-            except (UnreachableError, RefusedError) as error:
+                async for body in self._listed("Pod"):
+                    self.cache.put(body)
+            except UnreachableError as error:
                 log.warning("cannot list pods: %s", error)
-                is_over, pause = False, 1.0
-            if is_over:
-                self._are_pods_known.set()
-            else:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
-
-    async def _are_pods_told(self) -> bool:
-        async for body in self._listed("Pod"):
-            if self.cache.version(ref_of(body)) < version_of(body):
-                return False
-        return True
+                await asyncio.sleep(1)
+                continue
+            self._are_pods_known.set()
+        # A pod that went between this list and that of the watch is told of by nobody.
+        asyncio.get_running_loop().call_later(PODS_AGAIN_S, self._resync_now.set)
 
     async def resync(self) -> None:
         """Compares the cache with lists every `resync_s` seconds and after the API server was away, for ever."""
         patience = min(WATCH_PATIENCE_S, self._resync_s / 2)
         further: Iterator[float] = iter(())
+        failures = 0
         while True:
             if await self._is_alarmed_within(min(next(further, self._resync_s), self._resync_s)):
                 further = iter(LOOKS_AFTER_OUTAGE_S)
                 await asyncio.sleep(1)  # an API server that has just come back is busy enough
             try:
                 listed = await self._list_all()
-            except (UnreachableError, RefusedError) as error:
+            except UnreachableError as error:
                 log.warning("cannot list: %s", error)
-                await asyncio.sleep(1)
+                await asyncio.sleep(min(2.0**failures, LAST_LIST_PAUSE_S))
+                failures += 1
                 self._resync_now.set()
                 continue
+            failures = 0
             self._compare(listed)
             asyncio.get_running_loop().call_later(patience, self._judge_watches, listed)
 
@@ -163,9 +208,12 @@ class Controller:
         """The objects of `kinds` that there are, of those that are watched, as lists show them."""
         for namespace in self._namespaces:
             for kind in kinds:
-                async for page in self._kube.pages(kind, namespace, "" if kind == KIND else SELECTOR):
-                    for body in page:
-                        yield body
+                try:
+                    async for page in self._kube.pages(kind, namespace, "" if kind == KIND else SELECTOR):
+                        for body in page:
+                            yield body
+                except RefusedError as error:
+                    log.warning("cannot list: %s", error)
 
     def _compare(self, listed: Mapping[Ref, tuple[int, Owner | None]]) -> None:
         """Forgets what is no longer there, and has a look at every service."""
@@ -187,7 +235,7 @@ class Controller:
 
     def refresh_gauges(self) -> None:
         """Sets the gauges that are cheap to tell only when asked."""
-        self._metrics.depth.set(len(self.queue))
+        self._metrics.depth.set(self.queue.due_within(SOON_S))
         self._metrics.oldest.set(self.queue.oldest_s())
         for state in ("ready", "progressing", "degraded"):
             self._metrics.services.labels(state).set(self.cache.count(state.capitalize()))

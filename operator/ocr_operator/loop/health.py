@@ -1,5 +1,6 @@
 """Whether the operator still does its work, over HTTP: /healthz, /readyz and /metrics."""
 
+import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,11 +17,19 @@ class ListenError(Exception):
 class Health:
     """What the rest of the operator reports about itself.
 
-    `queue_age` gives the seconds that the oldest item is overdue, or worked on.
+    `queue_age` gives the seconds that the oldest item is overdue, or worked on; `progressed_at` when, by `clock`, something was got
+    done last: a turn, or an answer of the API server.
     """
 
-    def __init__(self, queue_age: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        queue_age: Callable[[], float] = lambda: 0.0,
+        progressed_at: Callable[[], float] = lambda: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.queue_age = queue_age
+        self.progressed_at = progressed_at
+        self._clock = clock
         self.stuck_watch: str | None = None
         self.is_leader = False
         self.is_listed = False
@@ -29,9 +38,10 @@ class Health:
         """Why the operator should be restarted, or None."""
         if self.stuck_watch:
             return f"the watch of {self.stuck_watch} tells nothing of changes that a list shows"
-        age = self.queue_age()
-        if age > STUCK_S:
-            return f"the queue is stuck: an OCRService is overdue by {age:.0f} s"
+        age, idle = self.queue_age(), self._clock() - self.progressed_at()
+        # A slow API server makes a long queue, which a restart would only make longer: what counts is that it goes on.
+        if age > STUCK_S and idle > STUCK_S:
+            return f"the queue is stuck: an OCRService is overdue by {age:.0f} s, and nothing was done for {idle:.0f} s"
         return None
 
     def is_ready(self) -> bool:

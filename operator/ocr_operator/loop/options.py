@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
 
 
@@ -14,6 +15,7 @@ class RunOptions:
 
     `namespaces` empty means those of the whole cluster, which `--all-namespaces` asks for; without either flag it holds the
     operator's own. `resync_seconds` is the pause between two looks at an object that nothing happened to.
+    `upgrades_at_a_time` OCRServices follow a new version of the operator before the next ones do. `allowed`: what they may ask for.
     """
 
     namespaces: tuple[str, ...]
@@ -25,6 +27,8 @@ class RunOptions:
     workers: int
     resync_seconds: float
     images: Settings
+    upgrades_at_a_time: int = 3
+    allowed: Allowed = field(default_factory=Allowed)
 
     @property
     def all_namespaces(self) -> bool:

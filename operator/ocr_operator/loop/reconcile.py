@@ -1,39 +1,39 @@
 """Brings the cluster to what one OCRService says: read, render, compare, apply what differs, prune, tell the status.
 
 Level-triggered: it looks at what there is and at what there should be, never at what has changed, so it may be run at any time,
-be cut off anywhere and be run again. Nothing is written where nothing differs.
+be cut off anywhere and be run again. Nothing is written where nothing differs. A module is applied whole or not at all; one that is
+refused keeps no other from going on.
 """
 
+from __future__ import annotations
+
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from ocr_operator.api.spec import OCRService, Settings, SpecError, parse
-from ocr_operator.desired.render import render
+from ocr_operator.api.allowed import Allowed
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, parse
+from ocr_operator.desired.render import render_module
 from ocr_operator.kube import ExistsError, Kube, RefusedError
-from ocr_operator.names import (
-    API_VERSION,
-    CHILD_KINDS,
-    COMPONENT_LABEL,
-    HASH_ANNOTATION,
-    INSTANCE_LABEL,
-    KIND,
-    MANAGED_BY,
-    MANAGED_BY_LABEL,
-)
-from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
-from ocr_operator.observed.drift import differs
+from ocr_operator.loop.children import Changes, Children, GoneError, TakenError, WaitError
+from ocr_operator.loop.claims import Claims, Move
+from ocr_operator.loop.upgrades import Upgrades
+from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND
+from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of
 from ocr_operator.observed.events import changes_event, problem_event
-from ocr_operator.observed.live import Live, live_of
-from ocr_operator.observed.status import Observed, Problem, condition, status_of
+from ocr_operator.observed.status import Findings, Observed, Problem, condition, is_serving, status_of
 
 log = logging.getLogger(__name__)
 
 JSON = dict[str, Any]
-KIND_ORDER = {kind: number for number, (_, kind, _) in enumerate(CHILD_KINDS)}
+AT_A_TIME = 3
+"""So many services follow a new version of the operator at a time."""
+WAIT_PATIENCE_S = 10.0
+"""For so long what goes by itself may be in the way before the status tells of it."""
 
 
 class Result(StrEnum):
@@ -49,147 +49,196 @@ class Result(StrEnum):
     WAITING = "waiting"
 
 
-@dataclass
-class _Changes:
-    created: list[Ref] = field(default_factory=list)
-    updated: list[tuple[Ref, str]] = field(default_factory=list)
-    deleted: list[Ref] = field(default_factory=list)
+@dataclass(frozen=True)
+class Turn:
+    """What came of one reconciliation, and in how many seconds to look again where nothing else calls for it."""
 
-    def __bool__(self) -> bool:
-        return bool(self.created or self.updated or self.deleted)
-
-
-class _WaitError(Exception):
-    """What is in the way goes by itself."""
+    result: Result
+    again_s: float | None = None
+    wake: tuple[Owner, ...] = ()
+    """Others that may go on now."""
 
 
 class Reconciler:
-    """Reconciles OCRServices one call each; calls for different ones may overlap."""
+    """Reconciles OCRServices one call each; calls for different ones may overlap.
 
-    def __init__(self, kube: Kube, cache: Cache, settings: Settings) -> None:
+    `identity` is the operator's own, by which two are told apart; so many services as
+    `at_a_time` says follow a new version of it together. `clock` gives seconds, monotonically.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        cache: Cache,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        identity: str = "",
+        at_a_time: int = AT_A_TIME,
+        allowed: Allowed | None = None,
+    ) -> None:
         self._kube = kube
         self._cache = cache
         self._settings = settings
-        self._accepted: dict[Ref, tuple[str, str]] = {}
+        self._clock = clock
+        self._children = Children(kube, cache, clock)
+        self._allowed = allowed or Allowed()
+        self._claims = Claims(identity, clock)
+        self._upgrades = Upgrades(at_a_time)
+        self.operator_problems: tuple[Problem, ...] = ()
+        self._waiting_since: dict[Owner, float] = {}
+        self._replaced_by: dict[Owner, dict[str, frozenset[str]]] = {}
 
-    async def reconcile(self, owner: Owner) -> Result:
+    def forget(self) -> None:
+        """Nothing that was learnt of the cluster holds any longer."""
+        self._children.forget()
+        self._replaced_by.clear()
+
+    async def reconcile(self, owner: Owner) -> Turn:
         """Does all that is to be done for one OCRService.
 
         Raises UnreachableError where the API server could not be asked; what was done by then stays and is found done by the
         next call.
         """
-        found = await self._read(Ref(KIND, *owner))
-        if found is None:
-            return Result.UNCHANGED
+        found = await self._children.read(Ref(KIND, *owner))
+        if found is None or found.body["metadata"].get("deletionTimestamp"):
+            return Turn(Result.UNCHANGED, wake=self._forget(owner))
         body = found.body
         self._cache.put(body)
-        if body["metadata"].get("deletionTimestamp"):
-            return Result.UNCHANGED
+        move, seconds = self._claims.move(owner, (body.get("status") or {}).get("operator", ""))
+        if move is Move.CLAIM:
+            log.warning("claims %s/%s from the operator %s", *owner, body["status"]["operator"])
+            await self._tell_status(body, {**body["status"], "operator": self._claims.identity})
+        if move is not Move.WORK:
+            return Turn(Result.UNCHANGED, seconds)
+        changes, findings = Changes(), Findings()
         service: OCRService | None = None
-        problem: Problem | None = None
-        changes = _Changes()
         try:
             service = parse(body)
-            await self._bring_about(service, changes, is_new="status" not in body)
+            self._allowed.check(service, self._settings)
+            findings = await self._bring_about(service, changes, body)
         except SpecError as error:
-            problem = Problem("InvalidSpec", str(error))
-        except _TakenError as error:
-            problem = Problem("NameTaken", str(error))
-        except (ExistsError, _WaitError):
-            return Result.WAITING
+            findings = Findings(problem=Problem("InvalidSpec" if service is None else "NotAllowed", str(error)))
+        except GoneError:
+            self._cache.drop(Ref(KIND, *owner))
+            return Turn(Result.UNCHANGED, wake=self._forget(owner))
+        finally:
+            # Also where the API server went away half-way: what was done is told.
+            if changes:
+                log.info("changed", extra={"service": f"{owner.namespace}/{owner.name}", "changes": changes.sentence})
+                if changes.sentence:
+                    await self._kube.create_event(changes_event(body, changes.sentence))
+        if findings.waits and not await self._is_told_to_wait(owner):
+            return Turn(Result.WAITING)
+        if changes and not findings.is_troubled:
+            # The effect is seen in a moment; to tell the status before would be a write for a moment's truth.
+            return Turn(Result.CHANGED)
+        is_healthy = await self._tell(body, service, findings)
+        wake = self._upgrades.done(owner) if is_healthy and not findings.upgrade_waits else ()
+        if findings.is_refused:
+            return Turn(Result.REFUSED, findings.again_s, wake)
+        return Turn(Result.WAITING if findings.waits else Result.UNCHANGED, findings.again_s, wake)
+
+    async def _bring_about(self, service: OCRService, changes: Changes, body: Mapping[str, Any]) -> Findings:
+        owner = Owner(service.namespace, service.name)
+        problems: dict[str, Problem] = {}
+        waits: list[str] = []
+        wanted: set[Ref] = set()
+        upgrade_waits = False
+        for module in service.modules:
+            manifests = render_module(service, module, self._settings)
+            wanted |= {ref_of(manifest) for manifest in manifests}
+            try:
+                stale = await self._children.stale(manifests, service, is_new="status" not in body)
+                if any(item.is_upgrade for item in stale) and self._was_healthy(body) and not self._upgrades.may_begin(owner):
+                    upgrade_waits = True
+                    stale = [item for item in stale if not item.is_upgrade]
+                await self._children.apply(stale, service, changes, is_new="status" not in body)
+            except TakenError as error:
+                problems[module.name] = Problem("NameTaken", str(error))
+            except (ExistsError, WaitError) as error:
+                waits.append(str(error))
+            except RefusedError as error:
+                problems[module.name] = Problem("Refused", str(error))
+        problem = None
+        try:
+            kept = await self._kept(service, changes, body)
+            await self._children.prune(service, wanted, kept, changes)
         except RefusedError as error:
-            problem = Problem("Refused", str(error))
-        if changes:
-            log.info("changed", extra={"service": f"{owner.namespace}/{owner.name}", "changes": _told(changes)})
-            await self._kube.create_event(changes_event(body, _told(changes)))
-            if problem is None:
-                # The effect is seen in a moment; to tell the status before would be a write for a moment's truth.
-                return Result.CHANGED
-        await self._tell(body, service, problem)
-        return Result.UNCHANGED if problem is None else Result.REFUSED
+            problem = Problem("Forbidden", str(error))
+        if not waits:
+            self._waiting_since.pop(owner, None)
+        contended, again_s = self._children.contended(sorted(wanted))
+        if rival := self._claims.rival(owner):
+            contended = [Problem("Contended", _rival_sentence(rival)), *contended]
+        replaced = {name: tuple(sorted(by)) for name, by in self._replaced_by.get(owner, {}).items()}
+        return Findings(
+            problem=problem,
+            modules=problems,
+            contended=tuple(contended),
+            waits=tuple(waits),
+            replaced=replaced,
+            again_s=again_s,
+            operator=self.operator_problems,
+            upgrade_waits=tuple(sorted("/".join(other) for other in self._upgrades.under_way)) if upgrade_waits else (),
+        )
 
-    async def _bring_about(self, service: OCRService, changes: _Changes, *, is_new: bool) -> None:
-        manifests = render(service, self._settings)
-        stale: list[tuple[JSON, str | None]] = []
-        for manifest in manifests:
-            ref = ref_of(manifest)
-            if self._cache.agrees(ref, _hash(manifest)):
-                continue
-            live = await self._look_for(ref) if is_new else await self._read(ref)
-            if live is not None:
-                _check_is_ours(live.body, service)
-            wanted = _with_live_replicas(manifest, live)
-            path = None if live is None else differs(wanted, live.body)
-            if live is None or (path is not None and not self._was_accepted(wanted, path)):
-                stale.append((wanted, path))
-            elif path is None and self._cache.version(ref) == version_of(live.body):
-                self._cache.set_agrees(ref, _hash(manifest))
-        for manifest, path in await self._tried(stale):
-            # What was not there a moment ago may be somebody else's now.
-            applied = await self._kube.apply(manifest, is_new=path is None)
-            self._remember(manifest, applied)
-            if path is None:
-                changes.created.append(ref_of(manifest))
-            else:
-                changes.updated.append((ref_of(manifest), path))
-        await self._prune(service, {ref_of(manifest) for manifest in manifests}, changes)
+    async def _kept(self, service: OCRService, changes: Changes, body: Mapping[str, Any]) -> set[str]:
+        """The names of children of modules that are gone from the spec, kept until those that came with the same change serve.
 
-    async def _tried(self, stale: list[tuple[JSON, str | None]]) -> list[tuple[JSON, str | None]]:
-        """`stale` in the order in which to apply it, after a dry run of all that can be refused: so all is applied or nothing.
-
-        Where all is new and one thing only can be refused, that one goes first and needs no dry run. An update must not do
-        so: pods made between a new Deployment and its new ConfigMap would run with the old one.
+        A name that was misspelt in the spec must not take away what serves.
         """
-        refusable = [item for item in stale if _can_be_refused(item[0])]
-        if len(refusable) == 1 and all(path is None for _, path in stale):
-            return [*refusable, *(item for item in stale if item is not refusable[0])]
-        for manifest, path in refusable:
-            await self._kube.apply(manifest, dry_run=True, is_new=path is None)
-        return stale
+        owner = Owner(service.namespace, service.name)
+        modules = {module.child_name: module for module in service.modules}
+        former = {ref.name for ref in self._cache.owned(owner) if ref.kind == "Deployment"} - set(modules)
+        replaced = self._replaced_by.get(owner)
+        if replaced is None:
+            told = (body.get("status") or {}).get("replaced", ())
+            replaced = {item["name"]: frozenset(item["by"]) for item in told}
+        new = frozenset(ref.name for ref in changes.created if ref.kind == "Deployment")
+        replaced = {name: replaced.get(name, frozenset()) | (new if name not in replaced else frozenset()) for name in former}
+        waiting = {
+            name for name in frozenset().union(*replaced.values()) if name in modules and not await self._serves(modules[name])
+        }
+        replaced = {name: by & waiting for name, by in replaced.items()}
+        self._replaced_by[owner] = replaced
+        return {name for name, by in replaced.items() if by}
 
-    def _remember(self, manifest: JSON, applied: JSON) -> None:
-        is_newest = self._cache.put(applied)
-        path = differs(manifest, applied)
-        if path is not None:
-            # The API server writes the value in its own way: applying it again and again would change nothing.
-            self._accepted[ref_of(manifest)] = (_hash(manifest), path)
-        elif is_newest:
-            self._cache.set_agrees(ref_of(manifest), _hash(manifest))
+    async def _serves(self, module: ModuleSpec) -> bool:
+        deployment = await self._children.read(Ref("Deployment", module.namespace, module.child_name))
+        return deployment is not None and is_serving(deployment.body)
 
-    def _was_accepted(self, manifest: JSON, path: str) -> bool:
-        return self._accepted.get(ref_of(manifest)) == (_hash(manifest), path)
+    async def _is_told_to_wait(self, owner: Owner) -> bool:
+        since = self._waiting_since.setdefault(owner, self._clock())
+        return self._clock() - since >= WAIT_PATIENCE_S
 
-    async def _prune(self, service: OCRService, wanted: set[Ref], changes: _Changes) -> None:
-        for ref in self._cache.owned(Owner(service.namespace, service.name)):
-            if ref.kind not in KIND_ORDER or ref in wanted:
-                continue
-            live = self._cache.get(ref)
-            if live is None or _controller(live).get("uid") != service.uid or live["metadata"].get("deletionTimestamp"):
-                continue
-            await self._kube.delete(*ref, uid=live["metadata"]["uid"])
-            self._cache.drop(ref)
-            changes.deleted.append(ref)
+    @staticmethod
+    def _was_healthy(body: Mapping[str, Any]) -> bool:
+        """Whether this spec was brought about before, and served: then only the operator itself can want it otherwise now.
 
-    async def _look_for(self, ref: Ref) -> Live | None:
-        """As `_read`, for what is most likely not there: an old answer that it is not will do, since it is applied as new."""
-        if not self._cache.version(ref) and await self._kube.get(*ref, at_any_age=True) is None:
-            return None
-        return await self._read(ref)
+        One that does not serve has nothing to lose, and must not keep others waiting.
+        """
+        ready = condition(body.get("status"), "Ready")
+        return ready.get("status") == "True" and ready.get("observedGeneration") == body["metadata"].get("generation", 0)
 
-    async def _read(self, ref: Ref) -> Live | None:
-        """What the watches know, or where they know nothing, what the API server says."""
-        known = self._cache.live(ref)
-        if known is not None:
-            return known
-        body = await self._kube.get(*ref)
-        return None if body is None else live_of(body)
-
-    async def _tell(self, body: JSON, service: OCRService | None, problem: Problem | None) -> None:
+    async def _tell(self, body: JSON, service: OCRService | None, findings: Findings) -> bool:
+        """Writes the status where it would read otherwise; whether all modules serve and nothing is on its way."""
         old = body.get("status") or {}
         observed = {} if service is None else await self._observe(service)
-        status = status_of(body, service, observed, problem, self._settings, _now())
-        if status == old:
-            return
+        status = status_of(body, service, observed, findings, self._settings, _now())
+        if self._claims.identity:
+            status["operator"] = self._claims.identity
+        if status != old:
+            await self._tell_status(body, status)
+            before, after = condition(old, "Degraded"), condition(status, "Degraded")
+            is_new = (before.get("reason"), before.get("message")) != (after["reason"], after["message"])
+            if after.get("status") == "True" and is_new:
+                await self._kube.create_event(problem_event(body, after["reason"], after["message"]))
+        return all(
+            condition(status, type_).get("status") == value for type_, value in (("Ready", "True"), ("Progressing", "False"))
+        )
+
+    async def _tell_status(self, body: JSON, status: JSON) -> None:
         metadata = body["metadata"]
         manifest = {
             "apiVersion": API_VERSION,
@@ -200,86 +249,37 @@ class Reconciler:
         applied = await self._kube.apply_status(manifest)
         if applied is not None:
             self._cache.put(applied)
-        before, after = condition(old, "Degraded"), condition(status, "Degraded")
-        if after.get("status") == "True" and (before.get("reason"), before.get("message")) != (after["reason"], after["message"]):
-            await self._kube.create_event(problem_event(body, after["reason"], after["message"]))
 
     async def _observe(self, service: OCRService) -> dict[str, Observed]:
         refs = self._cache.owned(Owner(service.namespace, service.name))
         pods = [pod for ref in refs if ref.kind == "Pod" and (pod := self._cache.get(ref)) is not None]
         observed = {}
         for module in service.modules:
-            deployment = await self._read(Ref("Deployment", service.namespace, module.child_name))
+            deployment = await self._children.read(Ref("Deployment", service.namespace, module.child_name))
             own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == module.component]
-            observed[module.name] = Observed(deployment.body if deployment else None, own)
+            others = {
+                kind: self._cache.get(Ref(kind, service.namespace, module.child_name))
+                for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+            }
+            observed[module.name] = Observed(
+                deployment.body if deployment else None, own, others["HorizontalPodAutoscaler"], others["PodDisruptionBudget"]
+            )
         return observed
 
+    def _forget(self, owner: Owner) -> tuple[Owner, ...]:
+        """The service is gone; those that may go on now."""
+        self._waiting_since.pop(owner, None)
+        self._replaced_by.pop(owner, None)
+        self._claims.forget(owner)
+        return self._upgrades.done(owner)
 
-class _TakenError(Exception):
-    """A child's name belongs to something else."""
 
-
-def _check_is_ours(live: Mapping[str, Any], service: OCRService) -> None:
-    """Raises _TakenError where `live` belongs to somebody else, _WaitError where it goes with a former owner of the same name."""
-    metadata = live["metadata"]
-    controller = _controller(live)
-    if controller.get("uid") == service.uid:
-        if metadata.get("deletionTimestamp"):
-            raise _WaitError
-        return
-    if controller.get("kind") == KIND and controller.get("name") == service.name:
-        raise _WaitError
-    labels = metadata.get("labels", {})
-    if not controller and labels.get(MANAGED_BY_LABEL) == MANAGED_BY and labels.get(INSTANCE_LABEL) == service.name:
-        return
-    kind = live["kind"]
-    raise _TakenError(
-        f"the {kind} {metadata['name']} exists and is not of this OCRService: rename the OCRService, or delete that {kind}"
+def _rival_sentence(rival: str) -> str:
+    namespace, _, name = rival.partition("/")
+    return (
+        f"the operator with the lease {name} in namespace {namespace} watches this namespace too, and is kept from working:"
+        " uninstall one of the two, or let them watch different namespaces"
     )
-
-
-def _can_be_refused(manifest: Mapping[str, Any]) -> bool:
-    """Whether `manifest` has parts of the user's that parse() does not know all rules of."""
-    if manifest["kind"] == "Service":
-        return len(manifest["metadata"]["annotations"]) > 1
-    return bool(manifest["kind"] != "ConfigMap")
-
-
-def _controller(live: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next((ref for ref in live["metadata"].get("ownerReferences", ()) if ref.get("controller")), {})
-
-
-def _with_live_replicas(manifest: JSON, live: Live | None) -> JSON:
-    """Keeps the number of pods through the moment in which an autoscaler takes it over.
-
-    Leaving out a field that was applied before would set it back to its default of one pod; so it stays in, at its present
-    value, until the autoscaler has written it and thereby owns it.
-    """
-    if manifest["kind"] != "Deployment" or "replicas" in manifest["spec"] or live is None or not live.owns_replicas:
-        return manifest
-    return {**manifest, "spec": {**manifest["spec"], "replicas": live.body["spec"].get("replicas", 1)}}
-
-
-def _hash(manifest: Mapping[str, Any]) -> str:
-    return str(manifest["metadata"]["annotations"][HASH_ANNOTATION])
-
-
-def _told(changes: _Changes) -> str:
-    """The changes in a sentence for `kubectl describe`."""
-    parts = []
-    for name, refs in _by_name(changes.created).items():
-        parts.append(f"created {', '.join(refs)} {name}")
-    parts += [f"updated {ref.kind} {ref.name} ({path})" for ref, path in changes.updated]
-    for name, refs in _by_name(changes.deleted).items():
-        parts.append(f"deleted {', '.join(refs)} {name}")
-    return "; ".join(parts)
-
-
-def _by_name(refs: Iterable[Ref]) -> dict[str, list[str]]:
-    kinds: dict[str, list[str]] = {}
-    for ref in sorted(refs, key=lambda ref: KIND_ORDER[ref.kind]):
-        kinds.setdefault(ref.name, []).append(ref.kind)
-    return kinds
 
 
 def _now() -> str:

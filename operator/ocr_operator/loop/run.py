@@ -9,19 +9,17 @@ import socket
 import sys
 import uuid
 
-import kopf
 import uvloop
 from kubernetes.aio.config import ConfigException
 
 from ocr_operator import logs
-from ocr_operator.kube import Kube, RefusedError, UnreachableError, connect
-from ocr_operator.loop.controller import WATCHED_KINDS, Controller
-from ocr_operator.loop.handlers import registry_of, settings_of
+from ocr_operator.kube import Kube, NotLeadingError, connect
+from ocr_operator.loop.controller import Controller
 from ocr_operator.loop.health import Health, ListenError, serve
-from ocr_operator.loop.leader import lead
+from ocr_operator.loop.leader import Tenure, lead
 from ocr_operator.loop.options import RunOptions
+from ocr_operator.loop.watches import Watches
 from ocr_operator.metrics import Metrics
-from ocr_operator.names import CRD, KIND
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +46,36 @@ async def _run(options: RunOptions) -> int:
     metrics, health = Metrics(), Health()
     async with connect(metrics) as kube:
         controller = Controller(
-            kube, options.images, metrics, health, namespaces=options.namespaces, resync_s=options.resync_seconds
+            kube,
+            options.images,
+            metrics,
+            health,
+            namespaces=options.namespaces,
+            resync_s=options.resync_seconds,
+            identity=f"{options.lease_namespace}/{options.lease_name}" if options.leader_election else "",
+            at_a_time=options.upgrades_at_a_time,
+            allowed=options.allowed,
         )
+        tenure = Tenure()
+        if options.leader_election:
+            kube.may_write = tenure.is_sure
         http = await serve(options.http_port, health, metrics, controller.refresh_gauges)
 
         async def work() -> None:
             metrics.leader.set(1)
             health.is_leader = True
-            await _work(kube, controller, health, options, stop)
+            await _work(kube, controller, health, options)
 
         identity = os.environ.get("POD_NAME") or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         leading = asyncio.create_task(
-            lead(kube.api, name=options.lease_name, namespace=options.lease_namespace, identity=identity, work=work)
+            lead(
+                kube.api,
+                name=options.lease_name,
+                namespace=options.lease_namespace,
+                identity=identity,
+                tenure=tenure,
+                work=work,
+            )
             if options.leader_election
             else work()
         )
@@ -70,7 +86,7 @@ async def _run(options: RunOptions) -> int:
             if was_told:
                 log.info("stops")
             elif leading.done() and (error := leading.exception()) is not None:
-                log.error("gave up: %s", error, exc_info=error)
+                log.error("gave up: %s", error, exc_info=None if isinstance(error, NotLeadingError) else error)
         finally:
             for task in (leading, stopping):
                 task.cancel()
@@ -79,61 +95,22 @@ async def _run(options: RunOptions) -> int:
     return 0 if was_told else 1
 
 
-async def _work(kube: Kube, controller: Controller, health: Health, options: RunOptions, stop: asyncio.Event) -> None:
-    namespace = options.namespaces[0] if options.namespaces else None
-    await _wait_for_crd(kube, namespace)
-    kinds = tuple([kind for kind in WATCHED_KINDS if await _is_there(kube, kind, namespace)])
-    health.is_listed = True
-    log.info("watches %s", ", ".join(options.namespaces) or "all namespaces")
+async def _work(kube: Kube, controller: Controller, health: Health, options: RunOptions) -> None:
+    watches = Watches(kube, controller, health, options.namespaces)
     tasks = [asyncio.create_task(controller.work()) for _ in range(options.workers)]
-    tasks.append(asyncio.create_task(_look_around(controller)))
-    tasks.append(
-        asyncio.create_task(
-            kopf.operator(
-                registry=registry_of(kinds, controller.seen),
-                settings=settings_of(kinds),
-                namespaces=options.namespaces,
-                clusterwide=options.all_namespaces,
-                standalone=True,
-                stop_flag=stop,
-            )
-        )
-    )
+    tasks += [asyncio.create_task(watches.run()), asyncio.create_task(_look_around(controller, watches))]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        stop.set()
         for task in tasks:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _look_around(controller: Controller) -> None:
+async def _look_around(controller: Controller, watches: Watches) -> None:
+    await watches.begun.wait()
     await controller.learn_pods()
     await controller.resync()
-
-
-async def _wait_for_crd(kube: Kube, namespace: str | None) -> None:
-    """An operator may be installed before its CRD; it waits rather than crash."""
-    said = ""
-    while True:
-        try:
-            if await kube.has_kind(KIND, namespace):
-                return
-            problem = f"the CRD {CRD} is not installed: kubectl apply -f manifests/crd.yaml"
-        except (RefusedError, UnreachableError) as error:
-            problem = str(error)
-        if problem != said:
-            log.warning("waiting: %s", problem)
-            said = problem
-        await asyncio.sleep(1)
-
-
-async def _is_there(kube: Kube, kind: str, namespace: str | None) -> bool:
-    try:
-        return await kube.has_kind(kind, namespace)
-    except RefusedError as error:
-        raise RuntimeError(f"the operator lacks a permission: {error}") from None

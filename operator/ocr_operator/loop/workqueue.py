@@ -45,11 +45,11 @@ class WorkQueue(Generic[Key]):
         heapq.heappush(self._heap, (due, next(self._order), key))
         self._wake.set()
 
-    def retry(self, key: Key) -> float:
-        """Has `key` worked on later, each time in a row twice as late, at most a minute; the seconds."""
+    def retry(self, key: Key, least_s: float = 0.0) -> float:
+        """Has `key` worked on later, each time in a row twice as late, at most a minute, at least `least_s`; the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        after: float = min(FIRST_RETRY_S * 2.0**failures, LAST_RETRY_S)
+        after: float = max(min(FIRST_RETRY_S * 2.0**failures, LAST_RETRY_S), least_s)
         self.add(key, after)
         return after
 
@@ -89,6 +89,11 @@ class WorkQueue(Generic[Key]):
 
     def __len__(self) -> int:
         return len(self._due) + len(self._again)
+
+    def due_within(self, seconds: float) -> int:
+        """How many names are to be worked on in so many seconds."""
+        until = self._clock() + seconds
+        return sum(due <= until for due in (*self._due.values(), *self._again.values()))
 
     @property
     def running(self) -> int:

@@ -9,6 +9,7 @@ from uuid import uuid4
 from ocr_operator.names import API_VERSION, FIELD_MANAGER, KIND
 
 LONGEST_NOTE = 1024
+"""Bytes of UTF-8, as the API server counts."""
 
 
 def changes_event(body: Mapping[str, Any], note: str) -> dict[str, Any]:
@@ -21,6 +22,12 @@ def problem_event(body: Mapping[str, Any], reason: str, note: str) -> dict[str, 
     return _event(body, "Warning", reason, note)
 
 
+def cut(text: str, longest: int) -> str:
+    """`text` in at most `longest` bytes of UTF-8, with an ellipsis where some of it is left out."""
+    data = text.encode(errors="replace")
+    return text if len(data) <= longest else data[: longest - len("…".encode())].decode(errors="ignore") + "…"
+
+
 def _event(body: Mapping[str, Any], type_: str, reason: str, note: str) -> dict[str, Any]:
     metadata = body["metadata"]
     return {
@@ -31,7 +38,7 @@ def _event(body: Mapping[str, Any], type_: str, reason: str, note: str) -> dict[
         "type": type_,
         "reason": reason,
         "action": "Reconcile",
-        "note": note if len(note) <= LONGEST_NOTE else note[: LONGEST_NOTE - 1] + "…",
+        "note": cut(note, LONGEST_NOTE),
         "regarding": {
             "apiVersion": API_VERSION,
             "kind": KIND,

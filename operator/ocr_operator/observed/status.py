@@ -1,7 +1,7 @@
 """From what is observed to the status of an OCRService: pure, so that it is written only when it would read differently."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
@@ -19,11 +19,54 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Findings:
+    """What a turn found out beside what there is.
+
+    `problem` is of the whole OCRService, `modules` by module name; both mean that something asked for is not applied. `contended`
+    is what others write too. `waits` says what is in the way and goes by itself, or should. `replaced` has the children that stay
+    until the modules that came in their place serve. `again_s`: when to look again. `operator`: what keeps the operator itself from
+    its work. `upgrade_waits`: the OCRServices that are brought to a new version of the operator before this one.
+    """
+
+    problem: Problem | None = None
+    modules: Mapping[str, Problem] = field(default_factory=dict)
+    contended: tuple[Problem, ...] = ()
+    waits: tuple[str, ...] = ()
+    replaced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    again_s: float | None = None
+    operator: tuple[Problem, ...] = ()
+    upgrade_waits: tuple[str, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether something asked for is not applied."""
+        return self.problem is not None or bool(self.modules)
+
+    @property
+    def is_troubled(self) -> bool:
+        """Whether there is something to tell at once."""
+        return self.is_refused or bool(self.contended or self.waits)
+
+    def refusal(self, names: Sequence[str]) -> Problem | None:
+        """All that is refused, in one; `names` are the modules there are."""
+        if self.problem is not None:
+            return self.problem
+        refused = [(name, self.modules[name]) for name in names if name in self.modules]
+        if not refused:
+            return None
+        if len(names) == 1:
+            return refused[0][1]
+        return Problem(refused[0][1].reason, "; ".join(f"{name}: {problem.message}" for name, problem in refused))
+
+
+@dataclass(frozen=True)
 class Observed:
-    """What there is of one module: its Deployment, where it exists, and its pods."""
+    """What there is of one module: its Deployment, where it exists, its pods, its autoscaler and its disruption budget."""
 
     deployment: Mapping[str, Any] | None
     pods: Sequence[Mapping[str, Any]] = ()
+    autoscaler: Mapping[str, Any] | None = None
+    budget: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,40 +77,49 @@ class _ModuleState:
     is_serving: bool
     is_settled: bool
     failure: Failure | None
+    notice: Problem | None = None
+    is_refused: bool = False
 
 
 def status_of(
     body: Mapping[str, Any],
     service: OCRService | None,
     observed: Mapping[str, Observed],
-    problem: Problem | None,
+    findings: Findings,
     settings: Settings,
     now: str,
 ) -> JSON:
     """The status that the OCRService `body` should have.
 
-    `service` is None where its spec cannot be understood; `problem` then says why, and what the old status said of the modules
+    `service` is None where its spec cannot be understood; `findings` then says why, and what the old status said of the modules
     stays. `observed` is by module name; `now` an RFC 3339 time, for conditions that change.
     """
     old: Mapping[str, Any] = body.get("status") or {}
     generation = body["metadata"].get("generation", 0)
     if service is None:
         states: list[_ModuleState] = []
-        status: JSON = {key: old[key] for key in ("modules", "ready", "replicas", "selector") if key in old}
+        status: JSON = {key: old[key] for key in ("modules", "ready", "replicas", "selector", "replaced", "operator") if key in old}
+        problem = findings.problem
     else:
-        states = [_module_state(module, observed.get(module.name, Observed(None))) for module in service.modules]
+        states = [_module_state(module, observed.get(module.name, Observed(None)), findings) for module in service.modules]
         status = {
-            "modules": [_module_status(module, state, settings) for module, state in zip(service.modules, states, strict=True)],
+            "modules": [
+                _module_status(module, state, findings.modules.get(module.name), settings)
+                for module, state in zip(service.modules, states, strict=True)
+            ],
             "ready": f"{sum(state.is_serving for state in states)}/{len(states)}",
             **_scale(service.modules, states),
         }
+        replaced = [{"name": name, "by": list(by)} for name, by in sorted(findings.replaced.items()) if by]
+        status |= {"replaced": replaced} if replaced else {}
+        problem = findings.refusal([state.name for state in states])
     status["observedGeneration"] = generation
     status["conditions"] = [
         _condition(old, type_, generation, now, *verdict)
         for type_, verdict in (
             ("Ready", _ready(states, problem)),
-            ("Progressing", _progressing(states, problem)),
-            ("Degraded", _degraded(states, problem)),
+            ("Progressing", _progressing(states, problem, findings)),
+            ("Degraded", _degraded(states, problem, findings)),
         )
     ]
     return status
@@ -78,20 +130,57 @@ def condition(status: Mapping[str, Any] | None, type_: str) -> Mapping[str, Any]
     return next((item for item in (status or {}).get("conditions", ()) if item.get("type") == type_), {})
 
 
-def _module_state(module: ModuleSpec, observed: Observed) -> _ModuleState:
+def is_serving(deployment: Mapping[str, Any]) -> bool:
+    """Whether as many pods answer as should.
+
+    The counts stand for what was last seen of the pods. While the controller has not yet seen a change of the Deployment, they are
+    of before, which is still what answers.
+    """
+    return bool(deployment.get("status", {}).get("availableReplicas", 0) >= deployment["spec"].get("replicas", 1))
+
+
+def _module_state(module: ModuleSpec, observed: Observed, findings: Findings) -> _ModuleState:
     failure = failure_of(observed.pods, observed.deployment)
+    is_refused = module.name in findings.modules
     if observed.deployment is None:
-        return _ModuleState(module.name, 1 if module.replicas is None else module.replicas, 0, False, False, failure)
+        desired = 1 if module.replicas is None else module.replicas
+        return _ModuleState(module.name, desired, 0, False, False, failure, None, is_refused)
     spec, status = observed.deployment["spec"], observed.deployment.get("status", {})
     desired = spec.get("replicas", 1)
     is_seen = status.get("observedGeneration", 0) >= observed.deployment["metadata"].get("generation", 1)
-    is_serving = is_seen and status.get("availableReplicas", 0) >= desired
+    serves = is_serving(observed.deployment) and "observedGeneration" in status
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    is_settled = is_serving and updated >= desired and total <= max(updated, desired)
-    return _ModuleState(module.name, desired, status.get("readyReplicas", 0), is_serving, is_settled, failure)
+    is_settled = is_seen and serves and updated >= desired and total <= max(updated, desired)
+    notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget)
+    return _ModuleState(module.name, desired, status.get("readyReplicas", 0), serves, is_settled, failure, notice, is_refused)
 
 
-def _module_status(module: ModuleSpec, state: _ModuleState, settings: Settings) -> JSON:
+BLIND_REASONS = ("FailedGet", "InvalidMetricSource", "InvalidSelector", "FailedComputeMetricsReplicas")
+
+
+def _autoscaler_notice(autoscaler: Mapping[str, Any] | None) -> Problem | None:
+    for item in (autoscaler or {}).get("status", {}).get("conditions", ()):
+        reason = str(item.get("reason", ""))
+        if item.get("type") == "ScalingActive" and item.get("status") == "False" and reason.startswith(BLIND_REASONS):
+            advice = "install metrics-server, or an adapter for its other metrics, and set resources.requests.cpu"
+            return Problem("AutoscalerBlind", f"the autoscaler cannot read its metrics, so nothing is scaled ({reason}): {advice}")
+        if item.get("type") == "AbleToScale" and item.get("status") == "False" and reason == "FailedGetScale":
+            return Problem("AutoscalerBlind", "the autoscaler cannot read the Deployment's scale, so nothing is scaled")
+    return None
+
+
+def _budget_notice(budget: Mapping[str, Any] | None) -> Problem | None:
+    status = (budget or {}).get("status", {})
+    expected, needed = status.get("expectedPods", 0), status.get("desiredHealthy", 0)
+    if expected > 0 and needed >= expected:
+        advice = "lower minAvailable, raise maxUnavailable, or have more replicas"
+        return Problem(
+            "DrainBlocked", f"podDisruptionBudget lets none of {expected} pods go, so no node of theirs can be drained: {advice}"
+        )
+    return None
+
+
+def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | None, settings: Settings) -> JSON:
     status = {
         "name": module.name,
         "url": module.url,
@@ -99,6 +188,8 @@ def _module_status(module: ModuleSpec, state: _ModuleState, settings: Settings) 
         "readyReplicas": state.ready,
         "image": module.image_reference(settings),
     }
+    if problem is not None:
+        status["problem"] = problem.message
     return {**status, "lastFailure": state.failure.message} if state.failure else status
 
 
@@ -119,19 +210,34 @@ def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[boo
     return True, "Serving", "every module has the pods it should have"
 
 
-def _progressing(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[bool, str, str]:
-    moving = [state.name for state in states if not state.is_settled]
-    if problem is not None or not moving:
-        return False, "Settled" if problem is None else problem.reason, "nothing is being rolled out"
-    return True, "RollingOut", f"rolling out {', '.join(moving)}"
+def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
+    moving = [state.name for state in states if not state.is_settled and not state.is_refused]
+    if findings.waits:
+        return True, "Waiting", "; ".join(findings.waits)
+    if findings.upgrade_waits:
+        # Not which ones: that would be a write of each that waits for each that is done.
+        return True, "UpgradeWaits", "what this version of the operator does otherwise is applied once others before it are healthy"
+    if moving and not findings.problem:
+        kept = [f"{name} goes once {', '.join(by)} serves" for name, by in sorted(findings.replaced.items()) if by]
+        return True, "RollingOut", "; ".join([f"rolling out {', '.join(moving)}", *kept])
+    return False, "Settled" if problem is None else problem.reason, "nothing is being rolled out"
 
 
-def _degraded(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[bool, str, str]:
+def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
     if problem is not None:
         return True, problem.reason, problem.message
+    if findings.contended:
+        return True, findings.contended[0].reason, "; ".join(item.message for item in findings.contended)
+    if findings.waits:
+        return True, "Waiting", "; ".join(findings.waits)
     failing = [(state.name, state.failure) for state in states if state.failure and state.failure.is_current]
     if failing:
         return True, failing[0][1].reason, "; ".join(f"{name}: {failure.message}" for name, failure in failing)
+    noticed = [(state.name, state.notice) for state in states if state.notice]
+    if findings.operator:
+        return True, findings.operator[0].reason, "; ".join(item.message for item in findings.operator)
+    if noticed:
+        return True, noticed[0][1].reason, "; ".join(f"{name}: {notice.message}" for name, notice in noticed)
     return False, "AsAsked", "nothing is known to be wrong"
 
 

@@ -26,7 +26,7 @@ from ocr_serving.cli.client import _at_least, _seconds
 from ocr_serving.cli.predict import _pairs
 from ocr_serving.cli.summary import Tally
 from ocr_serving.client import UnreachableError
-from ocr_serving.decoding import images
+from ocr_serving.decoding import images, pdf_text
 from ocr_serving.decoding.images import Limits
 from ocr_serving.errors import InputError, ServingError
 from ocr_serving.output import files, folder, formats
@@ -168,7 +168,7 @@ def _convert(
     limits = Limits(max_pdf_pages=files.MOST_PAGES, pdf_dpi=args.pdf_dpi)
     with (
         _pages(args, wanted, len(todo)) as reading,
-        tqdm(total=len(todo), unit="page", disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar,
+        tqdm(total=_page_count(todo), unit="page", disable=not sys.stderr.isatty(), dynamic_ncols=True) as bar,
     ):
         waiting: deque[tuple[_Open, Sheet, Future[readers.Answer]]] = deque()
 
@@ -185,10 +185,7 @@ def _convert(
                 bar.update()
                 continue
             try:
-                for number, sheet in enumerate(document.job.sheets()):
-                    if number:
-                        bar.total = (bar.total or 0) + 1
-                        bar.refresh()
+                for sheet in document.job.sheets():
                     if sheet.image is None:
                         document.job.miss(sheet, sheet.why)
                         bar.update()
@@ -209,6 +206,14 @@ def _convert(
             _close(document, args.output, journal, tally)
         while waiting:
             settle()
+
+
+def _page_count(todo: Sequence[tuple[Source, State]]) -> int | None:
+    """Pages in all, for a bar that somebody sees; of a picture that is one of several in its file, the file's."""
+    if not sys.stderr.isatty():
+        return None
+    pdfs = [source.file for source, _ in todo if source.file.suffix.lower() == ".pdf"]
+    return len(todo) - len(pdfs) + sum(pdf_text.counts(pdfs))
 
 
 @contextlib.contextmanager

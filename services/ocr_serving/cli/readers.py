@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -65,7 +66,8 @@ class _Local:
         self._module = load_module(wanted.module, params=wanted.params, **settings)
         # The other module has parameters of its own.
         self._fields: Module | None = load_module(FIELDS, params={}, **settings) if wanted.fields else None
-        self._reader = Reader(self._ask, wanted.structure, wanted.pdf_text)
+        words = "return_words" in inspect.signature(self._module.predict).parameters
+        self._reader = Reader(self._ask, wanted.structure, wanted.pdf_text, words)
 
     def _ask(self, image: Image, **keywords: Any) -> Any:
         self._module.begin_request()

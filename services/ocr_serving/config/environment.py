@@ -8,8 +8,8 @@ VARIABLES: Mapping[str, str] = {
         " user's cache folder."
     ),
     "OCR_SERVING_API_KEY": "The key that `ocr-serving client` presents; `--api_key` wins.",
-    "OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS": "1 lets pulls follow redirects to private and link-local addresses.",
     "CUDA_VISIBLE_DEVICES": "The GPUs to use, by number or UUID; wins over `gpu` of config.json.",
+    "OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS": "Set to 1, models may be pulled from addresses of one's own network, too.",
     "XDG_CACHE_HOME": "The user's cache folder; unset, ~/.cache.",
     "XDG_RUNTIME_DIR": "Where a running service leaves ocr-serving/PORT.pid for `ocr-serving stop`; unset, below /tmp.",
     "ORT_DISABLE_TELEMETRY": "Set to 1 unless it is set, so that onnxruntime reports nothing to its maker.",

@@ -15,7 +15,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ COVERING = 0.7
 
 MOST_LETTERS = 100_000
 """On a page; one with more is no page of text."""
+
+COUNTED = 200
+"""Files that one process counts the pages of."""
 
 Corners = tuple[float, float, float, float, float, float, float, float]
 """x, y of four corners, clockwise from the top left of the text as it is read, as shares of the page as it is shown."""
@@ -107,6 +110,25 @@ def _asked(data: bytes, start: int, most: int) -> tuple[int, list[PdfPage]]:
     with contextlib.suppress(ValueError, TypeError, KeyError):
         return int(first), [_from_json(json.loads(line)) for line in lines if line]
     return 0, []
+
+
+def counts(files: Sequence[Path]) -> Iterator[int]:
+    """How many pages each file has, one after the other; 1 for what is no PDF that opens."""
+    left = list(files)
+    while left:
+        words = [sys.executable, "-P", "-m", "ocr_serving.decoding.pdf_text", "--count", *map(str, left[:COUNTED])]
+        env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.defpath}
+        try:
+            answer = subprocess.run(
+                words, capture_output=True, stdin=subprocess.DEVNULL, timeout=LONGEST, env=env, check=False
+            ).stdout
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            answer = b""
+        told = [int(line) for line in answer.split()]
+        # A file that costs the process its life is a page.
+        told += [1] * (len(told) < min(COUNTED, len(left)))
+        yield from told
+        left = left[len(told) :]
 
 
 def _from_json(page: dict[str, Any]) -> PdfPage:
@@ -276,14 +298,29 @@ def _scanned(page: Any) -> bool:
     return False
 
 
-def main(start: int, most: int) -> None:
+def _count(name: str) -> int:
+    import pypdfium2
+
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        with contextlib.closing(pypdfium2.PdfDocument(name)) as document:
+            return max(1, len(document))
+    except (pypdfium2.PdfiumError, OSError):
+        return 1
+
+
+def main(words: Sequence[str]) -> None:
     """Be the reading process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MB * 2**20, MEMORY_MB * 2**20))
-    for answer in _answers(sys.stdin.buffer.read(), start, most):
+    if words[0] == "--count":
+        answers: Iterator[str] = (str(_count(name)) for name in words[1:])
+    else:
+        answers = _answers(sys.stdin.buffer.read(), int(words[0]), int(words[1]))
+    for answer in answers:
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(*(int(word) for word in sys.argv[1:]))
+    main(sys.argv[1:])

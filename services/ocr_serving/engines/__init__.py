@@ -11,6 +11,7 @@ from typing import Any
 from ocr_serving.engines import local
 from ocr_serving.engines.base import (
     CTC_CLASSES,
+    Ctc,
     Engine,
     EngineName,
     EngineOptions,
@@ -21,12 +22,13 @@ from ocr_serving.engines.base import (
     Precision,
     Tensor,
 )
-from ocr_serving.engines.local import model_files
+from ocr_serving.engines.local import model_files, onnx_metadata
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import validated
 
 __all__ = [
     "CTC_CLASSES",
+    "Ctc",
     "Engine",
     "EngineName",
     "EngineOptions",
@@ -38,6 +40,7 @@ __all__ = [
     "Tensor",
     "engine_options",
     "model_files",
+    "onnx_metadata",
     "open_engine",
     "opening_with",
 ]
@@ -51,12 +54,12 @@ def engine_options(**init_args: Any) -> EngineOptions:
     return validated(EngineOptions, init_args, where="init_args", error=ConfigError)
 
 
-def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: bool = False, pixels: PixelInput | None = None) -> Engine:
+def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False, pixels: PixelInput | None = None) -> Engine:
     """Load the network in `model`: a folder, or an .onnx file.
 
     `*.onnx` goes to onnxruntime (openvino where the options ask for it), `*.pdmodel` or `*.json` with `*.pdiparams` to paddle.
     With `greedy_ctc` a recogniser answers ids, int32 of shape (N, T), and scores, float32 of shape (N, T), instead of
-    probabilities (N, T, C).
+    probabilities (N, T, C); with a `Ctc` as that says, its `told` classes being the third output, float32 of shape (N, T, K).
 
     While a module loads, this is what the module was given to open its networks with (`opening_with`): where the server runs engine
     processes the network is loaded there, and with `pixels` it then is a `PixelEngine`, if onnxruntime runs it.

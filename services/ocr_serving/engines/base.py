@@ -61,11 +61,23 @@ class Engine(Protocol):
         """Run once: arrays by position in, arrays by position out, batch first."""
 
 
+@dataclass(frozen=True)
+class Ctc:
+    """How a CTC recogniser's probabilities are read on the way out of the network.
+
+    `kept` are the classes that may be read, rising, blank (0) first; empty is all. The last layer is cut down to them, so that
+    class n of the answers is `kept[n]`. `told` are classes, as the answers number them, whose probabilities come as a third output.
+    """
+
+    kept: tuple[int, ...] = ()
+    told: tuple[int, ...] = ()
+
+
 class OpenEngine(Protocol):
     """Loads the network in `model` with these options; see `ocr_serving.engines.open_engine`."""
 
     def __call__(
-        self, model: Path, options: EngineOptions, *, greedy_ctc: bool = False, pixels: PixelInput | None = None
+        self, model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False, pixels: PixelInput | None = None
     ) -> Engine: ...
 
 
@@ -99,7 +111,7 @@ class ModelSpec:
 
     path: Path
     options: EngineOptions
-    greedy_ctc: bool = False
+    greedy_ctc: Ctc | bool = False
     pixels: PixelInput | None = None
 
 

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ocr_serving.engines.base import Tensor
 
 
-def greedy(probabilities: Tensor) -> list[Tensor]:
-    """Of probabilities (N, T, C) the best class of each step, int32 of shape (N, T), the first of equals, and its score (N, T)."""
-    return [probabilities.argmax(axis=2).astype(np.int32), probabilities.max(axis=2)]
+def greedy(probabilities: Tensor, told: Sequence[int] = ()) -> list[Tensor]:
+    """Of probabilities (N, T, C) the best class of each step, int32 of shape (N, T), the first of equals, and its score (N, T).
+
+    Third, where `told` names classes, their probabilities, of shape (N, T, K).
+    """
+    best = [probabilities.argmax(axis=2).astype(np.int32), probabilities.max(axis=2)]
+    return [*best, probabilities[:, :, list(told)]] if told else best
+
+
+def restricted(probabilities: Tensor, kept: Sequence[int]) -> Tensor:
+    """Probabilities (N, T, C) of the classes `kept` alone, (N, T, K): what a softmax over only those gives."""
+    part = probabilities[:, :, list(kept)]
+    share: Tensor = part / np.maximum(part.sum(axis=2, keepdims=True), np.finfo(np.float32).tiny)
+    return share

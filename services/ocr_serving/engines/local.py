@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocr_serving import machine, models
-from ocr_serving.engines.base import Engine, EngineOptions
+from ocr_serving.engines.base import Ctc, Engine, EngineOptions
 from ocr_serving.errors import ConfigError, ModelError
 
 Format = Literal["onnx", "paddle"]
@@ -20,13 +20,13 @@ BF16_FEATURES = ("amx_bf16", "avx512_bf16")
 _READS: Mapping[str, Format] = {"onnxruntime": "onnx", "openvino": "onnx", "paddle": "paddle"}
 
 
-def open_local(model: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> Engine:
+def open_local(model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> Engine:
     """Load the network in `model`: a folder, or an .onnx file.
 
     `*.onnx` goes to onnxruntime (openvino where the options ask for it, or the catalogue says that it is faster on this CPU),
     `*.pdmodel` or `*.json` with `*.pdiparams` to paddle.
     With `greedy_ctc` a recogniser answers ids, int32 of shape (N, T), and scores, float32 of shape (N, T), instead of
-    probabilities (N, T, C).
+    probabilities (N, T, C); with a `Ctc` as that says, its `told` classes being the third output, float32 of shape (N, T, K).
 
     Raises ModelError where the files are missing or damaged, ConfigError where the options cannot be served; never falls back.
     """
@@ -49,6 +49,27 @@ def open_local(model: Path, options: EngineOptions, *, greedy_ctc: bool = False)
     from ocr_serving.engines.onnxruntime import OnnxRuntimeEngine
 
     return OnnxRuntimeEngine(file, options, greedy_ctc=greedy_ctc)
+
+
+def onnx_metadata(model: Path, options: EngineOptions) -> Mapping[str, str] | None:
+    """What an ONNX recogniser says of itself before it is loaded, with `ctc_classes` where its graph tells; None of other formats.
+
+    Raises ModelError or ConfigError as `open_local` does.
+    """
+    found = model_files(model)
+    if engine_name(found, options, model) == "paddle":
+        return None
+    from ocr_serving.engines.graphs import edits
+
+    file = found["onnx"]
+    return edits.recogniser_metadata(edits.parse(_bytes(file), str(file)), str(file))
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as exc:
+        raise ModelError(f"{file} cannot be read ({exc.strerror}): fetch it again.") from None
 
 
 def model_files(model: Path) -> dict[Format, Path]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
+from ocr_serving.engines.base import Ctc, EngineOptions, Tensor, first_line, refusal
 from ocr_serving.engines.graphs.prepared import prepared
 from ocr_serving.errors import ConfigError, ModelError
 
@@ -21,7 +21,7 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> None:
+    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> None:
         """Load `file`.
 
         Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.

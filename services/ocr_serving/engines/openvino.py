@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ocr_serving.engines.base import EngineOptions, Tensor, first_line, refusal
+from ocr_serving.engines.base import Ctc, EngineOptions, Tensor, first_line, refusal
 from ocr_serving.engines.ctc import greedy
-from ocr_serving.engines.graphs.edits import metadata, parse, recogniser_metadata
+from ocr_serving.engines.graphs.edits import metadata, parse, recogniser_metadata, with_classes
 from ocr_serving.errors import ConfigError, ModelError
 
 
@@ -16,7 +16,7 @@ class OpenVINOEngine:
 
     name = "openvino"
 
-    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> None:
+    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> None:
         """Load `file`. Raises ConfigError where openvino is not installed, ModelError where it cannot run the model."""
         try:
             import openvino
@@ -27,6 +27,8 @@ class OpenVINOEngine:
         model = file.read_bytes()
         parsed = parse(model, str(file))
         self.metadata: Mapping[str, str] = recogniser_metadata(parsed, str(file)) if greedy_ctc else metadata(parsed)
+        if isinstance(greedy_ctc, Ctc) and greedy_ctc.kept:
+            model = with_classes(model, greedy_ctc.kept, str(file))
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
@@ -58,6 +60,6 @@ class OpenVINOEngine:
         answers = [self._request.get_output_tensor(index).data for index in self._outputs]
         if self._greedy_ctc:
             # In the graph this becomes a TopK, which makes recognition 8 to 20 % slower than numpy does.
-            return greedy(answers[0])
+            return greedy(answers[0], self._greedy_ctc.told if isinstance(self._greedy_ctc, Ctc) else ())
         # The next call writes into the same buffers.
         return [answer.copy() for answer in answers]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ocr_serving.engines.base import CTC_CLASSES, EngineOptions, Tensor, first_line, refusal
-from ocr_serving.engines.ctc import greedy
+from ocr_serving.engines.base import CTC_CLASSES, Ctc, EngineOptions, Tensor, first_line, refusal
+from ocr_serving.engines.ctc import greedy, restricted
 from ocr_serving.errors import ConfigError, ModelError
 
 ONEDNN_SHAPES = 10
@@ -23,7 +23,7 @@ class PaddleEngine:
 
     name = "paddle"
 
-    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: bool = False) -> None:
+    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> None:
         """Load `file`, the graph, and the .pdiparams beside it.
 
         Raises ConfigError where paddle lacks what the options ask for, ModelError where the files are not a model.
@@ -70,7 +70,10 @@ class PaddleEngine:
                 f"{self._file} has an output of {probabilities.ndim} dimensions, but a CTC recogniser's is of shape (N, T, C)."
             )
         self.metadata[CTC_CLASSES] = str(probabilities.shape[2])
-        return greedy(probabilities)
+        if not isinstance(self._greedy_ctc, Ctc):
+            return greedy(probabilities)
+        kept = list(self._greedy_ctc.kept)
+        return greedy(restricted(probabilities, kept) if kept else probabilities, self._greedy_ctc.told)
 
 
 def _config(inference: Any, file: Path, options: EngineOptions) -> Any:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ocr_serving.errors import InputError
-from ocr_serving.output import cells, furniture, paragraphs
+from ocr_serving.output import cells, furniture, paragraphs, turning
 from ocr_serving.output.lines import (
     Vocabulary,
     common,
@@ -74,7 +74,7 @@ def page(
         raise ValueError("either image or size")
     width, high = size if image is None and size is not None else (image.shape[1], image.shape[0])  # type: ignore[union-attr]
     try:
-        blocks = _blocks(entry, image, (width, high), source)
+        blocks = _blocks_as_sent(entry, image, (width, high), source)
     except (KeyError, TypeError, ValueError, IndexError):
         raise InputError(
             "A document needs the lines or regions of a page: take the module structure_system, or ocr_system."
@@ -85,6 +85,17 @@ def page(
 def unread(number: int, why: str, size: tuple[int, int] = (1, 1)) -> Page:
     """A page that could not be read, so that the pages after it keep their numbers."""
     return Page(number=number, width=size[0], height=size[1], remarks=(why,))
+
+
+def _blocks_as_sent(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int], source: Source) -> list[Block]:
+    """The blocks of a page, which is set upright meanwhile where it lies turned."""
+    turn = turning.turn_of(_items(entry))
+    if not turn:
+        return _blocks(entry, image, size, source)
+    picture = None if image is None else turning.upright_image(image, turn)
+    shown = size if turn == 180 else size[::-1]
+    found = _blocks(turning.upright(entry, turn, size), picture, shown, source)
+    return [turning.laid_back(block, turn, size) for block in found]
 
 
 def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int], source: Source) -> list[Block]:
@@ -130,8 +141,8 @@ def _knows_lines(entry: Any) -> bool:
     return "lines" in entry
 
 
-def _lines(entry: Any, source: Source) -> list[Line]:
-    """All lines of an entry, each once."""
+def _items(entry: Any) -> list[Any]:
+    """All lines of an entry as they are told; one in two regions is there twice."""
     if isinstance(entry, Mapping) and "re_res" in entry:
         items = [item for pair in entry["re_res"] for item in pair]
     elif isinstance(entry, Mapping) and "ser_res" in entry:
@@ -145,6 +156,12 @@ def _lines(entry: Any, source: Source) -> list[Line]:
             items += content.get("unmatched", []) if isinstance(content, Mapping) else content
     else:
         items = list(entry)
+    return items
+
+
+def _lines(entry: Any, source: Source) -> list[Line]:
+    """All lines of an entry, each once."""
+    items = _items(entry)
     return [line for line in unique([read_line(item, item.get("source", source)) for item in items]) if line.text.strip()]
 
 

@@ -11,6 +11,7 @@ import PIL.Image
 
 from ocr_serving.decoding import headers, images, pages, pdf_text
 from ocr_serving.decoding.images import Image, Limits
+from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pdf_text import PdfPage
 from ocr_serving.errors import InputError
 from ocr_serving.output import build, formats
@@ -44,6 +45,8 @@ class Job:
     limits: Limits
     pdf_text: PdfText = "auto"
     where: str = ""
+    allowance: Allowance | None = None
+    """CPU seconds that decoding may take, of several jobs together; None is no bound but that of each page."""
     remarks: list[str] = field(default_factory=list)
     """What was cut or is missing, as sentences."""
     faults: int = 0
@@ -66,7 +69,7 @@ class Job:
         if self.is_pdf and self.pdf_text != "never":
             texts = pdf_text.read(self.data, self.limits.max_pdf_pages)
         dpi = None if self.is_pdf else _dpi(self.data)
-        for item in pages.from_bytes(self.data, where=self.where or self.title, limits=self.limits):
+        for item in pages.from_bytes(self.data, where=self.where or self.title, limits=self.limits, allowance=self.allowance):
             if isinstance(item, pages.Remark):
                 self.remarks.append(f"{item.text}.")
                 continue

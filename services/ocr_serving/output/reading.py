@@ -38,11 +38,12 @@ class Ask(Protocol):
 
 @dataclass(frozen=True)
 class Reader:
-    """How pages are read: `ask` is `structure_system` where `structure` is true, else `ocr_system`."""
+    """How pages are read: `ask` is `structure_system` where `structure` is true, else `ocr_system`; `words`: it can tell them."""
 
     ask: Ask
     structure: bool
     pdf_text: PdfText = "auto"
+    words: bool = False
 
     def __call__(self, image: Image, text: PdfPage | None = None) -> tuple[Any, list[str]]:
         """The entry of a page, BGR uint8 of shape (H, W, 3), with `text` if it is of a PDF; and remarks on it, as sentences' ends.
@@ -59,7 +60,9 @@ class Reader:
         return self._structured(image, own + self._beside(image, own)), []
 
     def _read(self, image: Image) -> Any:
-        return self.ask(image, return_lines=True) if self.structure else self.ask(image)
+        if self.structure:
+            return self.ask(image, return_lines=True)
+        return self.ask(image, return_words=True) if self.words else self.ask(image)
 
     def _structured(self, image: Image, lines: list[dict[str, Any]]) -> Any:
         return self.ask(image, lines=[lines], return_lines=True) if self.structure else lines

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.limits import Allowance
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.output import formats, json
@@ -82,10 +83,10 @@ class Request:
     pdf_text: PdfText = "auto"
 
 
-def reply(module: Module, request: Request, *, structure: bool) -> Reply:
+def reply(module: Module, request: Request, *, structure: bool, words: bool) -> Reply:
     """The document as an answer: its images, and the pages of its PDFs, are its pages, in their order. Raises ServingError."""
     data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(request.encoded)]
-    whole = _Whole(module, request, data, structure=structure)
+    whole = _Whole(module, request, data, structure=structure, words=words)
     made = whole.files()
     if not made:
         raise InputError(f"The document shows no tables, so that there is nothing to write as {', '.join(request.forms)}.")
@@ -100,19 +101,20 @@ def reply(module: Module, request: Request, *, structure: bool) -> Reply:
 class _Whole:
     """The files of one request as one document."""
 
-    def __init__(self, module: Module, request: Request, data: Sequence[bytes], *, structure: bool) -> None:
+    def __init__(self, module: Module, request: Request, data: Sequence[bytes], *, structure: bool, words: bool) -> None:
         """Reads all pages. Raises ServingError."""
         self._module, self._request = module, request
         self._is_pdf = any(pages.is_pdf(one) for one in data)
         if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
-        self._reader = Reader(self._ask, structure, request.pdf_text)
+        self._reader = Reader(self._ask, structure, request.pdf_text, words)
         self.job = Job(TITLE, data[0], request.forms, module.limits, request.pdf_text)
+        allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
             part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, request.pdf_text)
-            part.where = f"images[{n}]"
+            part.where, part.allowance = f"images[{n}]", allowance
             for sheet in part.sheets():
                 self._read(part, sheet, first=not done)
                 done += 1

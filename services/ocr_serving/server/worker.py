@@ -87,10 +87,10 @@ class Worker:
         del payload
         images += found
         if task.output:
-            structure = "return_lines" in self.accepted[task.module].model.model_fields
+            takes = self.accepted[task.module].model.model_fields
             request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, pdf_text)
             with opening_with(module.open_engine):
-                return convert.reply(module, request, structure=structure)
+                return convert.reply(module, request, structure="return_lines" in takes, words="return_words" in takes)
         with opening_with(module.open_engine):
             results = module.serving_method(images, **(self.defaults[task.module] | keywords))
         return wire.reply(wire.OK, "; ".join(module.warnings), results)

@@ -84,8 +84,13 @@ def lines_input(crops: Sequence[Image], height: int, width: int) -> NDArray[np.f
     return tensor
 
 
+def is_turned(angle: Angle, threshold: float) -> bool:
+    """Whether the classifier says that a line is upside down, and is surer than `threshold`."""
+    return "180" in angle.label and angle.confidence > threshold
+
+
 def turned(crop: Image, angle: Angle, threshold: float) -> Image:
-    """`crop` turned by 180° where the classifier says so and is surer than `threshold`."""
-    if "180" not in angle.label or angle.confidence <= threshold:
+    """`crop` turned by 180° where it `is_turned`."""
+    if not is_turned(angle, threshold):
         return crop
     return np.asarray(cv2.rotate(crop, cv2.ROTATE_180), np.uint8)

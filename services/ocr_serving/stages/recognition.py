@@ -7,6 +7,7 @@ with a Single Visual Model", IJCAI 2022, the decoding in Graves et al., "Connect
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from ocr_serving import models
 from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import CTC_CLASSES, EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.engines import CTC_CLASSES, Ctc, EngineOptions, PixelEngine, PixelInput, Pixels, onnx_metadata, open_engine
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages import bidi
+from ocr_serving.stages.charsets import classes_of
+from ocr_serving.stages.lexicon import hinted, lexicon
 from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
+from ocr_serving.stages.words import Reading, is_read, spaced
 
 WIDTH_STEP = 32
 """Tight widths are multiples of this, so that few different shapes reach the engine."""
@@ -30,12 +34,31 @@ MAX_WIDTH = 3200
 
 BLANK = 0
 
+EVIDENCE = (" ", *string.digits, *string.ascii_letters)
+"""Characters whose probabilities are asked for beside the best, where a model knows them: the space first."""
+
+NOTHING = Reading([], 0.0, *(np.zeros(0, np.float32),) * 2, np.zeros((0, 0), np.float32))
+"""What a line without characters says."""
+
 
 class Text(NamedTuple):
     """What a line says, and the mean confidence of its characters, 0 to 1."""
 
     text: str
     confidence: float
+
+
+class PlacedText(Text):
+    """A line that knows where its characters stand: `reading` has them from left to right, whatever the order of the text."""
+
+    reading: Reading
+
+    @classmethod
+    def of(cls, text: str, reading: Reading) -> PlacedText:
+        """`text`, which is what `reading` says, in one order or another."""
+        line = cls(text, reading.confidence)
+        line.reading = reading
+        return line
 
 
 class Batch(NamedTuple):
@@ -53,35 +76,94 @@ class TextRecognizer:
         self.params = params
         height, width = params.rec_image_shape[1:]
         source = PixelInput("recognition", (height, 0), LINE_STEPS)
-        self.engine = open_engine(model, options, greedy_ctc=True, pixels=source)
-        # A blank line: a network that takes other shapes fails now and not in service, and Paddle tells its classes.
-        if isinstance(self.engine, PixelEngine):
-            self.engine.run_pixels([Pixels(np.zeros((height, width, 3), np.uint8), height, width)])
-        else:
-            self.engine.run(np.zeros((1, *params.rec_image_shape), np.float32))
-        classes = self.engine.metadata.get(CTC_CLASSES)
-        listed = dictionary(params, self.engine.metadata, model)
-        self.characters = with_blank_and_space(listed, int(classes) if classes else None, params, str(model))
+        self.lexicon = lexicon(params.lexicon) if params.lexicon else None
+        self.characters: list[str] = []
+        self.told: list[str] = []
+        ctc = self._before_loading(model, options)
+        self.engine = open_engine(model, options, greedy_ctc=ctc, pixels=source)
+        # Blank lines: a network that takes other shapes fails now and not in service, and Paddle tells its classes.
+        self.step = width / self._steps(height, width)
+        """Pixels of the network's input for each of its answers."""
+        if isinstance(self.engine, PixelEngine) and self.step * self._steps(height, width // 2) != width // 2:
+            # Where shapes are few a line is given a wider one; the widest is as wide as it says.
+            self.step = MAX_WIDTH / self._steps(height, MAX_WIDTH)
+        if not self.characters:
+            self.characters = self._listed(self.engine.metadata, model)
         self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
-        """What each crop says, in their order; Arabic and Hebrew in the order in which they are read."""
-        texts = self._read(crops)
-        return [Text(bidi.logical(text), confidence) for text, confidence in texts] if self.reorders else texts
+        """What each crop says, in their order, see `read`; Arabic and Hebrew in the order in which they are read."""
+        lines = self.read(crops)
+        return [PlacedText.of(bidi.logical(line.text) if self.reorders else line.text, line) for line in lines]
 
-    def _read(self, crops: Sequence[Image]) -> list[Text]:
-        texts = [Text("", 0.0)] * len(crops)
-        sizes = [(crop.shape[0], crop.shape[1]) for crop in crops]
-        height = self.params.rec_image_shape[1]
+    def read(self, crops: Sequence[Image]) -> list[Reading]:
+        """What each crop says, and where its characters stand, in their order.
+
+        The crops are taken for the lines of one page: what is surely read among them tells its language.
+        """
+        lines = self._decoded(crops)
+        if self.params.rec_width == "tight":
+            for n, (line, crop) in enumerate(zip(lines, crops, strict=True)):
+                if not is_read(line, *crop.shape[:2]):
+                    lines[n] = line._replace(confidence=0.0)
+        return lines if self.lexicon is None else hinted(lines, self.told, self.lexicon)
+
+    def _steps(self, height: int, width: int) -> int:
+        """How many answers a blank line of that size has."""
         if isinstance(self.engine, PixelEngine):
-            widths = {index: batch.width for batch in batches(sizes, self.params) for index in batch.indices}
+            return len(self.engine.run_pixels([Pixels(np.zeros((height, width, 3), np.uint8), height, width)])[0][0])
+        return int(self.engine.run(np.zeros((1, 3, height, width), np.float32))[0].shape[1])
+
+    def _decoded(self, crops: Sequence[Image]) -> list[Reading]:
+        lines: list[Reading] = [NOTHING] * len(crops)
+        height = self.params.rec_image_shape[1]
+        plan = list(batches([(crop.shape[0], crop.shape[1]) for crop in crops], self.params))
+        if isinstance(self.engine, PixelEngine):
+            widths = {index: batch.width for batch in plan for index in batch.indices}
             rows = [Pixels(scaled_line(crop, height, widths[n]), height, widths[n]) for n, crop in enumerate(crops)]
-            return [decoded(ids, scores, self.characters) for ids, scores in self.engine.run_pixels(rows)]
-        for batch in batches(sizes, self.params):
-            ids, scores = self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
-            for index, line_ids, line_scores in zip(batch.indices, ids, scores, strict=True):
-                texts[index] = decoded(line_ids, line_scores, self.characters)
-        return texts
+            return [
+                self._reading(outputs, crop.shape[1], row.image.shape[1])
+                for outputs, crop, row in zip(self.engine.run_pixels(rows), crops, rows, strict=True)
+            ]
+        for batch in plan:
+            outputs = self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
+            for n, index in enumerate(batch.indices):
+                rows_, columns = crops[index].shape[:2]
+                own = min(batch.width, math.ceil(height * columns / rows_))
+                lines[index] = self._reading([value[n] for value in outputs], columns, own)
+        return lines
+
+    def _reading(self, outputs: Sequence[NDArray[Any]], columns: int, own: int) -> Reading:
+        """A crop of so many columns, which fill `own` pixels of the network's input."""
+        ids, scores = outputs[:2]
+        line = located(ids, scores, outputs[2] if self.told else None, self.characters, self.step * columns / own)
+        if not self.told or not self.params.puts_spaces:
+            return line.reading
+        return spaced(line.reading, line.spaces)
+
+    def _before_loading(self, model: Path, options: EngineOptions) -> Ctc:
+        """What to ask the network for, which its classes tell if the file does; sets `characters`, with them, and `told`."""
+        metadata = onnx_metadata(model, options)
+        if metadata is None or CTC_CLASSES not in metadata:
+            if self.params.charset is not None:
+                raise ConfigError(f"charset needs an ONNX model that states its classes, and {model} does not: remove charset.")
+            return Ctc()
+        characters = self._listed(metadata, model)
+        kept: tuple[int, ...] = ()
+        if self.params.charset is not None:
+            kept = classes_of(self.params.charset, characters)
+            characters = [characters[index] for index in kept]
+        self.characters = characters
+        if not self.params.puts_spaces and self.lexicon is None:
+            return Ctc(kept)
+        column = {character: index for index, character in enumerate(characters)}
+        self.told = [character for character in EVIDENCE if character in column]
+        return Ctc(kept, tuple(column[character] for character in self.told))
+
+    def _listed(self, metadata: Mapping[str, str], model: Path) -> list[str]:
+        classes = metadata.get(CTC_CLASSES)
+        listed = dictionary(self.params, metadata, model)
+        return with_blank_and_space(listed, int(classes) if classes else None, self.params, str(model))
 
 
 def batches(sizes: Sequence[tuple[int, int]], params: RecognitionParams) -> Iterator[Batch]:
@@ -115,14 +197,38 @@ def tight_width(ratio: float, height: int) -> int:
     return min(MAX_WIDTH, math.ceil(math.ceil(height * ratio) / WIDTH_STEP) * WIDTH_STEP)
 
 
-def decoded(ids: NDArray[Any], scores: NDArray[Any], characters: Sequence[str]) -> Text:
-    """Greedy CTC: `ids`, the best class of each step, without repeats and blanks, and the mean of what is left of `scores`."""
+class Located(NamedTuple):
+    """A line, and for each two neighbours of its characters the probability of a space between them, at its surest step."""
+
+    reading: Reading
+    spaces: NDArray[np.float32]
+
+
+def located(ids: NDArray[Any], scores: NDArray[Any], told: NDArray[Any] | None, characters: Sequence[str], step: float) -> Located:
+    """Greedy CTC: `ids`, the best class of each step, without repeats and blanks, and what is left of `scores`, with their places.
+
+    `told`, float32 of shape (T, K), are the probabilities of some classes, the first the space's. A step is that many pixels of the
+    crop.
+    """
     kept = ids != BLANK
     kept[1:] &= ids[1:] != ids[:-1]
-    classes: list[int] = ids[kept].tolist()
-    if not classes:
-        return Text("", 0.0)
-    return Text("".join([characters[index] for index in classes]), float(scores[kept].mean()))
+    at = np.flatnonzero(kept)
+    if not len(at):
+        return Located(NOTHING, np.zeros(0, np.float32))
+    texts = [characters[index] for index in ids[at].tolist()]
+    evidence = np.zeros((len(at), 0), np.float32) if told is None else told[at]
+    spaces = np.zeros(len(at) - 1, np.float32)
+    if told is not None and len(at) > 1:
+        # Of the steps up to the last character, those from each character on; the next one's own step has no space.
+        spaces = np.maximum.reduceat(told[: at[-1], 0], at[:-1]).astype(np.float32)
+    centres = ((at + 0.5) * step).astype(np.float32)
+    return Located(Reading(texts, float(scores[at].mean()), centres, scores[at], evidence), spaces)
+
+
+def decoded(ids: NDArray[Any], scores: NDArray[Any], characters: Sequence[str]) -> Text:
+    """What `located` reads, and the mean of its scores."""
+    line = located(ids, scores, None, characters, 1.0).reading
+    return Text(line.text, line.confidence)
 
 
 def dictionary(params: RecognitionParams, metadata: Mapping[str, str], model: Path) -> list[str]:

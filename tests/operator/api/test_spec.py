@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, merge, parse
+from ocr_operator.observed.events import changes_event
 
 SETTINGS = Settings("registry.example.org", "ocr", "1.0")
 
@@ -222,3 +223,19 @@ def test_merging(defaults: dict[str, Any], module: dict[str, Any]) -> None:
     assert values[2] == values[0] | values[1]
     for key in ("replicas", "port", "tolerations"):
         assert merged.get(key) == module.get(key, defaults.get(key))
+
+
+def test_a_name_near_one_of_the_nine_is_a_slip_unless_it_has_an_image() -> None:
+    def body(**fields: Any) -> dict[str, Any]:
+        spec = {"modules": [{"name": "ocr_systm", "device": "cpu", **fields}]}
+        return {"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "metadata": {"name": "a"}, "spec": spec}
+
+    with pytest.raises(SpecError, match="there is no module ocr_systm: did you mean ocr_system"):
+        parse(body())
+    assert parse(body(image={"reference": "mine:1"})).modules[0].name == "ocr_systm"
+
+
+def test_the_last_words_of_an_event_are_cut_by_bytes() -> None:
+    note = changes_event({"metadata": {"name": "a", "namespace": "b", "uid": "u"}}, "字" * 1000)["note"]
+    assert len(note.encode()) <= 1024
+    assert note.endswith("字…")

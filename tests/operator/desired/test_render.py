@@ -384,3 +384,20 @@ def test_the_order_of_keys_does_not_matter(fields: dict[str, Any]) -> None:
     assert one == other
     hashes = [[item["metadata"]["annotations"][names.HASH_ANNOTATION] for item in items] for items in (one, other)]
     assert hashes[0] == hashes[1]
+
+
+@pytest.mark.parametrize(("seconds", "deadline"), [(None, 600), (3600, 3900)])
+def test_a_rollout_may_take_longer_than_the_start_of_a_pod(seconds: int | None, deadline: int) -> None:
+    fields = {} if seconds is None else {"startupSeconds": seconds}
+    spec = {"modules": [{"name": "ocr_system", "device": "cpu", **fields}]}
+    body = {"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "metadata": {"name": "a"}, "spec": spec}
+    deployment = next(item for item in render(parse(body), Settings()) if item["kind"] == "Deployment")
+    assert deployment["spec"]["progressDeadlineSeconds"] == deadline
+
+
+def test_an_autoscaler_of_ones_own_is_left_the_replicas_and_gets_no_second_one() -> None:
+    spec = {"modules": [{"name": "ocr_system", "device": "cpu", "autoscaling": {"external": True}}]}
+    body = {"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "metadata": {"name": "a"}, "spec": spec}
+    manifests = {item["kind"]: item for item in render(parse(body), Settings())}
+    assert "HorizontalPodAutoscaler" not in manifests
+    assert "replicas" not in manifests["Deployment"]["spec"]

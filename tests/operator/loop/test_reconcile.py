@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from fake_kube import FakeKube
+from helpers.fake_kube import FakeKube
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
 from ocr_operator.loop.reconcile import Reconciler, Result
@@ -27,19 +28,20 @@ ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 class Lab:
     """An operator's reconciler beside a cluster."""
 
-    def __init__(self, spec: dict[str, Any] | None = None) -> None:
+    def __init__(self, spec: dict[str, Any] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.kube = FakeKube()
+        self.clock = clock
         self.restart()
         self.kube.service(*OWNER, spec or ONE)
 
     def restart(self) -> None:
         self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings())
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock)
 
     def turn(self) -> Result:
         """The watches tell all, then one turn."""
         self.kube.tell(self.cache)
-        return asyncio.run(self.reconciler.reconcile(OWNER))
+        return asyncio.run(self.reconciler.reconcile(OWNER)).result
 
     def settle(self) -> None:
         """Turns until nothing changes, with every pod there."""
@@ -213,3 +215,324 @@ def test_an_autoscaler_takes_over_at_the_present_number() -> None:
     lab.kube.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=7), manager="kube-controller-manager")
     lab.settle()
     assert lab.spec()["replicas"] == 7
+
+
+def test_each_field_that_a_webhook_writes_its_own_way_stands_alone() -> None:
+    """What a webhook changes of our words is let be, and nothing else of the object is."""
+    lab = Lab()
+
+    def mirror(body: dict[str, Any]) -> None:
+        if body["kind"] == "Deployment":
+            container(body)["image"] = "mirror.example/ocr:1"
+
+    lab.kube.webhook = mirror
+    lab.settle()
+    assert lab.turn() is Result.UNCHANGED
+    lab.restart()
+    assert lab.turn() is Result.UNCHANGED
+    assert lab.kube.writes == []
+    edits: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
+        ("args", lambda body: container(body).update(args=["sleep"])),
+        ("env", lambda body: container(body).pop("securityContext")),
+        ("paused", lambda body: body["spec"].update(paused=True)),
+        ("token", lambda body: body["spec"]["template"]["spec"].pop("automountServiceAccountToken")),
+        ("image", lambda body: container(body).update(image="evil:1")),
+    ]
+    before = lab.spec()
+    for name, edit in edits:
+        lab.kube.writes.clear()
+        lab.kube.edit(DEPLOYMENT, edit)
+        assert lab.turn() is Result.CHANGED, name
+        assert lab.kube.writes == [("apply", DEPLOYMENT)], name
+        assert lab.spec() == before, name
+
+
+def container(body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = body["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def contend(lab: Lab, clock: Clock, seconds: int, change: Callable[[dict[str, Any]], Any]) -> int:
+    """Another one changes the Deployment each second, right after each turn; how often it was put back."""
+    lab.kube.writes.clear()
+    for _ in range(seconds):
+        lab.kube.edit(DEPLOYMENT, change, manager="image-patcher")
+        lab.turn()
+        clock.now += 1
+    return lab.kube.writes.count(("apply", DEPLOYMENT))
+
+
+def test_a_field_that_another_one_owns_too_is_left_alone_after_a_few_rounds_and_told() -> None:
+    clock = Clock()
+    lab = Lab(clock=clock)
+    lab.settle()
+    assert contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1")) == 3
+    degraded = lab.condition("Degraded")
+    assert (degraded["status"], degraded["reason"]) == ("True", "Contended")
+    assert "has spec.template.spec.containers[server].image changed again and again by image-patcher" in degraded["message"]
+    assert [event for event in lab.kube.events if event.startswith("Contended")] == [f"Contended: {degraded['message']}"]
+    assert len(lab.kube.events) <= 4
+    assert contend(lab, clock, 600, lambda body: container(body).update(image="theirs:1")) <= 6
+
+
+def test_once_the_other_one_is_gone_it_is_put_back_and_all_is_well() -> None:
+    clock = Clock()
+    lab = Lab(clock=clock)
+    lab.settle()
+    contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1"))
+    for _ in range(200):
+        clock.now += 1
+        lab.turn()
+    assert container(lab.kube.objects[DEPLOYMENT])["image"] != "theirs:1"
+    assert lab.condition("Degraded")["status"] == "False"
+
+
+def test_another_field_than_the_contended_one_is_put_back_at_once() -> None:
+    clock = Clock()
+    lab = Lab(clock=clock)
+    lab.settle()
+    contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
+    lab.kube.edit(DEPLOYMENT, lambda body: container(body).update(args=["sleep"]))
+    lab.turn()
+    assert container(lab.kube.objects[DEPLOYMENT])["args"][0] == "start"
+
+
+def test_what_the_user_asks_for_is_applied_whoever_contends() -> None:
+    clock = Clock()
+    lab = Lab(clock=clock)
+    lab.settle()
+    contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "image": {"reference": "new:2"}}]})
+    lab.turn()
+    assert container(lab.kube.objects[DEPLOYMENT])["image"] == "new:2"
+
+
+def test_children_are_made_only_for_an_owner_that_is_there() -> None:
+    """The watch is silent: the cache has an OCRService that is gone, and whose children the garbage collector takes."""
+    lab = Lab()
+    lab.settle()
+    old = dict(lab.kube.objects[SERVICE])
+    lab.kube.objects.clear()
+    lab.kube.tell(lab.cache)
+    lab.cache.put(old)
+    for _ in range(5):
+        assert asyncio.run(lab.reconciler.reconcile(OWNER)).result is Result.UNCHANGED
+        lab.cache.put(old)
+    assert lab.kube.writes == []
+    assert lab.kube.events == []
+
+
+TWO: dict[str, Any] = {"modules": [{"name": "ocr_det", "device": "cpu"}, {"name": "ocr_system", "device": "cpu"}]}
+
+
+def test_a_module_that_is_refused_keeps_no_other_from_being_made_and_nothing_of_it_stays() -> None:
+    lab = Lab(TWO)
+
+    def quota(verb: str, ref: Ref) -> None:
+        if verb == "apply" and ref.kind in ("ConfigMap", "Service") and ref.name == NAME:
+            raise RefusedError(f"exceeded quota: {ref.kind}")
+
+    lab.kube.fault = quota
+    lab.turn()
+    lab.turn()
+    assert {ref.name for ref in lab.kube.objects} == {"invoices", "invoices-ocr-det"}
+    degraded = lab.condition("Degraded")
+    assert degraded["message"] == "ocr_system: exceeded quota: ConfigMap"
+    assert [module.get("problem") for module in lab.kube.objects[SERVICE]["status"]["modules"]] == [
+        None,
+        "exceeded quota: ConfigMap",
+    ]
+    lab.kube.fault = lambda _verb, _ref: None
+    lab.settle()
+    assert lab.condition("Ready")["status"] == "True"
+
+
+def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart() -> None:
+    lab = Lab()
+    lab.settle()
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
+    lab.turn()
+    lab.turn()
+    assert DEPLOYMENT in lab.kube.objects
+    assert f"{NAME} goes once invoices-ocr-systm serves" in lab.condition("Progressing")["message"]
+    lab.restart()
+    lab.turn()
+    assert DEPLOYMENT in lab.kube.objects
+    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm"))
+    lab.turn()
+    assert not [ref for ref in lab.kube.objects if ref.name == NAME]
+
+
+def test_a_module_renamed_back_leaves_nothing_of_the_typo() -> None:
+    lab = Lab()
+    lab.settle()
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
+    lab.turn()
+    lab.turn()
+    lab.kube.service(*OWNER, ONE)
+    lab.settle()
+    assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
+
+
+AUTOSCALED: dict[str, Any] = {
+    "modules": [{"name": "ocr_system", "device": "cpu", "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}]
+}
+
+
+def test_an_autoscaler_that_takes_over_at_no_pods_begins_at_its_least() -> None:
+    lab = Lab({"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 0}]})
+    lab.settle()
+    lab.kube.service(*OWNER, AUTOSCALED)
+    lab.settle()
+    assert lab.spec()["replicas"] == 2
+
+
+def test_no_pods_by_hand_under_an_autoscaler_is_put_back_to_its_least() -> None:
+    lab = Lab(AUTOSCALED)
+    lab.settle()
+    lab.kube.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=0), manager="kubectl")
+    lab.settle()
+    assert lab.spec()["replicas"] == 2
+
+
+def test_a_former_child_that_is_stuck_is_told_after_a_while() -> None:
+    clock = Clock()
+    lab = Lab(clock=clock)
+    lab.settle()
+    uid = lab.kube.objects[SERVICE]["metadata"]["uid"]
+    del lab.kube.objects[SERVICE]
+    del lab.kube.objects[CONFIG]
+    lab.kube.objects[DEPLOYMENT]["metadata"] |= {"finalizers": ["example.org/keep"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    lab.restart()
+    lab.kube.service(*OWNER, ONE, uid=f"{uid}-2")
+    assert lab.turn() is Result.WAITING
+    assert "status" not in lab.kube.objects[SERVICE]
+    clock.now += 11
+    assert lab.turn() is Result.WAITING
+    degraded = lab.condition("Degraded")
+    assert degraded["reason"] == "Waiting"
+    assert "its finalizers example.org/keep keep it" in degraded["message"]
+
+
+def test_an_object_with_our_labels_that_we_have_not_made_is_not_ours() -> None:
+    lab = Lab()
+    lab.settle()
+    theirs = dict(lab.kube.objects[CONFIG])
+    theirs["metadata"] = {key: value for key, value in theirs["metadata"].items() if key in ("name", "namespace", "labels")}
+    other = Lab()
+    other.kube.put({**theirs, "data": {"config.json": "theirs"}})
+    assert other.turn() is Result.REFUSED
+    assert other.kube.objects[CONFIG]["data"] == {"config.json": "theirs"}
+    assert other.condition("Degraded")["reason"] == "NameTaken"
+
+
+def test_a_deletion_that_is_refused_is_told() -> None:
+    lab = Lab(TWO)
+    lab.settle()
+
+    def forbid(verb: str, _ref: Ref) -> None:
+        if verb == "delete":
+            raise RefusedError("services is forbidden: User x cannot delete resource services")
+
+    lab.kube.fault = forbid
+    lab.kube.service(*OWNER, ONE)
+    for _ in range(2):
+        lab.turn()
+    degraded = lab.condition("Degraded")
+    assert degraded["reason"] == "Forbidden"
+    assert "is wanted no longer and cannot be deleted" in degraded["message"]
+
+
+class Fleet:
+    """Many services beside one operator, each with its Deployment."""
+
+    def __init__(self, count: int) -> None:
+        self.kube, self.cache = FakeKube(), Cache()
+        self.owners = [Owner(NS, f"s{number}") for number in range(count)]
+        for owner in self.owners:
+            self.kube.service(*owner, ONE)
+        self.start("1")
+
+    def start(self, tag: str) -> None:
+        self.cache = Cache()
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(tag=tag))
+
+    def turns(self) -> None:
+        """A turn of each, and of those that are told to go on."""
+
+        async def all_of_them() -> None:
+            self.kube.tell(self.cache)
+            for owner in self.owners:
+                wake = [owner]
+                while wake:
+                    wake += (await self.reconciler.reconcile(wake.pop(0))).wake
+
+        asyncio.run(all_of_them())
+
+    def deployment(self, owner: Owner) -> Ref:
+        return Ref("Deployment", NS, f"{owner.name}-ocr-system")
+
+    def run(self, owners: list[Owner]) -> None:
+        for owner in owners:
+            self.kube.run(self.deployment(owner))
+
+    def with_tag(self, tag: str) -> list[Owner]:
+        return [owner for owner in self.owners if f":{tag}-" in container(self.kube.objects[self.deployment(owner)])["image"]]
+
+
+def test_a_new_version_of_the_operator_rolls_a_few_services_at_a_time() -> None:
+    fleet = Fleet(10)
+    for _ in range(3):
+        fleet.turns()
+        fleet.run(fleet.owners)
+    fleet.start("2")
+    seen = []
+    for _ in range(12):
+        fleet.turns()
+        fleet.turns()
+        done = fleet.with_tag("2")
+        seen.append(len(done))
+        rolling = [
+            owner
+            for owner in done
+            if fleet.kube.objects[fleet.deployment(owner)]["status"]["observedGeneration"]
+            != fleet.kube.objects[fleet.deployment(owner)]["metadata"]["generation"]
+        ]
+        assert len(rolling) <= 3
+        fleet.run(done)
+    assert seen[0] == 3
+    assert seen[-1] == 10
+
+
+def test_where_the_first_do_not_become_healthy_the_others_stay_as_they_are_and_say_so() -> None:
+    fleet = Fleet(6)
+    for _ in range(3):
+        fleet.turns()
+        fleet.run(fleet.owners)
+    fleet.start("2")
+    for _ in range(10):
+        fleet.turns()
+    assert len(fleet.with_tag("2")) == 3
+    waiting = next(owner for owner in fleet.owners if owner not in fleet.with_tag("2"))
+    conditions = fleet.kube.objects[Ref(KIND, *waiting)]["status"]["conditions"]
+    assert next(item for item in conditions if item["type"] == "Progressing")["reason"] == "UpgradeWaits"
+
+
+def test_what_a_user_changes_waits_for_nobody() -> None:
+    fleet = Fleet(6)
+    for _ in range(3):
+        fleet.turns()
+        fleet.run(fleet.owners)
+    for owner in fleet.owners:
+        fleet.kube.service(*owner, {"image": {"tag": "theirs"}, **ONE})
+    fleet.turns()
+    assert len(fleet.with_tag("theirs")) == 6

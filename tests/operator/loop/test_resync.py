@@ -90,25 +90,20 @@ class SilentPod(EmptyCluster):
 POD: dict[str, Any] = {"kind": "Pod", "metadata": {"namespace": "ns", "name": "a-0", "resourceVersion": "7"}}
 
 
-@pytest.mark.parametrize(("is_told", "patience"), [(True, 3600.0), (False, 0.3)])
-def test_the_first_look_waits_for_the_watch_of_pods_but_not_for_ever(
-    monkeypatch: pytest.MonkeyPatch, is_told: bool, patience: float
-) -> None:
-    monkeypatch.setattr(controllers, "PODS_PATIENCE_S", patience)
-
+def test_the_first_look_waits_for_a_list_of_the_pods() -> None:
     async def scenario() -> None:
         kube = SilentPod()
         controller = Controller(kube, Settings(), Metrics(), Health(), namespaces=(), resync_s=3600)
-        tasks = [asyncio.create_task(controller.work()), asyncio.create_task(controller.learn_pods())]
+        tasks = [asyncio.create_task(controller.work())]
         controller.seen(KIND, None, {"metadata": {"namespace": "ns", "name": "a", "resourceVersion": "5"}, "spec": {}})
         controller.cache.drop(Ref(KIND, "ns", "a"))  # so that a look at it is a read
         await asyncio.sleep(0.2)
         assert kube.reads == []
-        if is_told:
-            controller.seen("Pod", None, POD)
+        tasks.append(asyncio.create_task(controller.learn_pods()))
         async with asyncio.timeout(30):
             while kube.reads != ["a"]:
                 await asyncio.sleep(0.01)
+        assert controller.cache.get(Ref("Pod", "ns", "a-0")) is not None
         for task in tasks:
             task.cancel()
 

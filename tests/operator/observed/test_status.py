@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ocr_operator.api.spec import Settings, parse
-from ocr_operator.observed.status import Observed, Problem, condition, status_of
+from ocr_operator.observed.status import Findings, Observed, Problem, condition, status_of
 
 SETTINGS = Settings("reg.example", "team", "1.2")
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
@@ -33,7 +33,7 @@ def _deployment(replicas: int = 1, *, available: int = 1, updated: int = 1, tota
 
 
 def _status(body: dict[str, Any], now: str = NOW, /, **observed: Observed) -> dict[str, Any]:
-    return status_of(body, parse(body), observed, None, SETTINGS, now)
+    return status_of(body, parse(body), observed, Findings(), SETTINGS, now)
 
 
 def _verdicts(status: Mapping[str, Any]) -> dict[str, str]:
@@ -63,8 +63,14 @@ def test_before_the_deployments_exist_it_is_on_its_way() -> None:
     assert condition(status, "Ready")["message"] == "ocr_system: 0 of 1 pods ready; ocr_det: 0 of 1 pods ready"
 
 
-def test_a_deployment_that_its_controller_has_not_seen_is_not_ready() -> None:
+def test_a_change_that_its_controller_has_not_seen_yet_takes_nothing_from_ready_and_is_progressing() -> None:
     status = _status(_body(), ocr_system=Observed(_deployment(seen=False)), ocr_det=Observed(_deployment()))
+    assert _verdicts(status) == {"Ready": "True", "Progressing": "True", "Degraded": "False"}
+
+
+def test_a_deployment_that_its_controller_has_never_seen_is_not_ready() -> None:
+    new = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": {}}
+    status = _status(_body(), ocr_system=Observed(new), ocr_det=Observed(_deployment()))
     assert _verdicts(status)["Ready"] == "False"
 
 
@@ -101,7 +107,7 @@ def test_a_failure_that_is_over_is_kept_for_the_module_and_degrades_nothing() ->
 def test_what_cannot_be_applied_says_why_and_keeps_what_is_known_of_the_modules() -> None:
     good = _status(_body(), ocr_system=Observed(_deployment()), ocr_det=Observed(_deployment()))
     body = _body(good)
-    status = status_of(body, None, {}, Problem("InvalidSpec", "spec.x is wrong"), SETTINGS, LATER)
+    status = status_of(body, None, {}, Findings(problem=Problem("InvalidSpec", "spec.x is wrong")), SETTINGS, LATER)
     assert _verdicts(status) == {"Ready": "False", "Progressing": "False", "Degraded": "True"}
     assert condition(status, "Degraded")["reason"] == "InvalidSpec"
     assert condition(status, "Degraded")["message"] == "spec.x is wrong"

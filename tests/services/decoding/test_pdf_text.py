@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pikepdf
 import PIL.Image
@@ -64,3 +65,10 @@ def test_letters_of_a_private_encoding_are_doubted() -> None:
 def test_no_more_pages_than_asked_for_and_none_of_what_is_no_pdf() -> None:
     assert len(pdf_text.read(pdfs.of_text(["a"], ["b"], ["c"]), 2)) == 2
     assert pdf_text.read(b"%PDF-1.7 broken", 5) == []
+
+
+def test_pages_are_counted_of_whatever_opens(tmp_path: Path) -> None:
+    (tmp_path / "three.pdf").write_bytes(pdfs.of_text(["a"], ["b"], ["c"]))
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    names = ["three.pdf", "broken.pdf", "gone.pdf", "three.pdf"]
+    assert list(pdf_text.counts([tmp_path / name for name in names])) == [3, 1, 1, 3]

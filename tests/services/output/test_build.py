@@ -14,7 +14,7 @@ from helpers.answers import PAGE, document, line, page, region, said, table
 from helpers.services import GOLDEN
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import build
+from ocr_serving.output import build, turning
 from ocr_serving.output.tree import Figure, FormField, List, Table, text_of
 
 BOX = (100, 100, 900, 400)
@@ -223,3 +223,19 @@ def test_a_full_line_above_a_region_is_its_first() -> None:
     assert said(page(region("text", (95, 124, 885, 150), second), loose=[first])) == [
         ("paragraph", "This line is outside of the region but belongs to it as it goes on")
     ]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_page_that_lies_turned_is_read_as_one_that_does_not(turn: int) -> None:
+    answer = json.loads((GOLDEN / "structure_system" / "invoice_en.json").read_text(encoding="utf-8"))["results"][0]
+    read = json.loads((GOLDEN / "ocr_system" / "invoice_en.json").read_text(encoding="utf-8"))["results"][0]
+    width, height = 1240, 1754
+    straight = build.page(answer | {"lines": read}, None, size=(width, height))
+    # Upright places of the straight page, as one has them that was turned back by as much.
+    sent = turning.upright(answer | {"lines": read}, 360 - turn, (width, height))
+    turned = build.page(sent, None, size=(width, height) if turn == 180 else (height, width))
+    assert said(turned) == said(straight)
+    (word, *_), (other, *_) = ([word for one in found.lines for word in one.words] for found in (turned, straight))
+    (x, y), wanted = other.quad[0], {90: 1, 180: 2, 270: 3}[turn]
+    back = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[wanted]
+    assert word.quad[0] == pytest.approx(back)

@@ -35,6 +35,14 @@ def ask(service: Service, *images: str) -> requests.Response:
     return service.post("ocr_system", {"images": list(images)})
 
 
+def ends(page: Path, share: int) -> list[str]:
+    """The top and the foot of a page, each that part of its height, as base64."""
+    whole = cv2.imread(str(page))
+    assert whole is not None
+    height = len(whole) // share
+    return [b64(cv2.imencode(".png", part)[1].tobytes()) for part in (whole[:height], whole[-height:])]
+
+
 def same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> bool:
     """Whether two pages have the same lines, and confidences but for rounding."""
     plain = [[{key: line[key] for key in ("text", "text_region", "angle")} for line in lines] for lines in (one, other)]
@@ -71,12 +79,7 @@ def test_pages_are_read_as_without_it(service: Service) -> None:
 
 def test_answers_are_not_mixed_up_between_callers(service: Service) -> None:
     """Eight callers with a page, parts of pages and a strip, each compared with what it got alone."""
-    pictures = [strip(), b64(PAGES[-2].read_bytes())]
-    for page in PAGES[:3]:
-        whole = cv2.imread(str(page))
-        assert whole is not None
-        third = len(whole) // 3
-        pictures += [b64(cv2.imencode(".png", part)[1].tobytes()) for part in (whole[:third], whole[-third:])]
+    pictures = [strip(), b64(PAGES[-2].read_bytes()), *(encoded for page in PAGES[:3] for encoded in ends(page, 6))]
     alone = [ask(service, picture).json()["results"][0] for picture in pictures]
     before = service.metrics()
 
@@ -107,7 +110,7 @@ def test_answers_are_not_mixed_up_between_callers(service: Service) -> None:
 def test_an_engine_killed_under_load_costs_what_was_in_flight_and_no_worker(service: Service) -> None:
     (engine,), workers = child(service, "ocr_serving.server.engine_main"), child(service, "ocr_serving.server.worker")
     assert len(workers) == 2
-    page = b64(PAGES[0].read_bytes())
+    page = ends(PAGES[0], 3)[0]
     answers: list[requests.Response] = []
     stop = threading.Event()
 

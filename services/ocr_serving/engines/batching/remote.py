@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ocr_serving.engines import local
-from ocr_serving.engines.base import Engine, EngineOptions, ModelSpec, OpenEngine, PixelInput, Pixels, Tensor
+from ocr_serving.engines.base import Ctc, Engine, EngineOptions, ModelSpec, OpenEngine, PixelInput, Pixels, Tensor
 from ocr_serving.engines.batching.board import Board
 from ocr_serving.engines.batching.channel import Channel
 from ocr_serving.engines.batching.messages import Fault, Open, Opened, Results, Run, Unknown
@@ -163,7 +163,9 @@ class RemotePixelEngine(RemoteEngine):
 def opener(client: Client) -> OpenEngine:
     """Opens networks in `client`'s engine processes, but in this process those that run on the CPU where engines have GPUs."""
 
-    def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: bool = False, pixels: PixelInput | None = None) -> Engine:
+    def open_engine(
+        model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False, pixels: PixelInput | None = None
+    ) -> Engine:
         if options.use_gpu or client.address.on_cpu:
             return open_remote(client, model, options, greedy_ctc=greedy_ctc, pixels=pixels)
         return local.open_local(model, options, greedy_ctc=greedy_ctc)
@@ -172,7 +174,7 @@ def opener(client: Client) -> OpenEngine:
 
 
 def open_remote(
-    client: Client, model: Path, options: EngineOptions, *, greedy_ctc: bool, pixels: PixelInput | None
+    client: Client, model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool, pixels: PixelInput | None
 ) -> RemoteEngine:
     """Have `model` loaded by the engine processes, with a front of `pixels` where onnxruntime runs it and its opset allows.
 

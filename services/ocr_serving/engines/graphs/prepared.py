@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ocr_serving import atomic, models
-from ocr_serving.engines.graphs.edits import with_greedy_ctc
+from ocr_serving.engines.base import Ctc
+from ocr_serving.engines.graphs.edits import with_classes, with_greedy_ctc
 from ocr_serving.engines.graphs.folding import folded
 from ocr_serving.errors import ModelError
 
@@ -34,7 +35,7 @@ TOLERANCE = 1e-4
 """How far answers, probabilities between 0 and 1, may be apart. Rounding alone moves them by up to 5e-6."""
 
 
-def prepared(file: Path, *, greedy_ctc: bool = False) -> bytes:
+def prepared(file: Path, *, greedy_ctc: Ctc | bool = False) -> bytes:
     """The model in `file`, with fewer operators and with greedy CTC decoding where that is asked for (see `graph`).
 
     The work is done once for a model where the store can be written, else at each call, in about a third of a second. Where the
@@ -42,7 +43,7 @@ def prepared(file: Path, *, greedy_ctc: bool = False) -> bytes:
     """
     model = file.read_bytes()
     if len(model) > MOST_BYTES:
-        return with_greedy_ctc(model, str(file)) if greedy_ctc else model
+        return _decoding(model, greedy_ctc, file)
     kept = _kept(model, greedy_ctc)
     known = None if kept is None else _read(kept)
     if known is not None:
@@ -51,11 +52,18 @@ def prepared(file: Path, *, greedy_ctc: bool = False) -> bytes:
     if not is_same(model, made):
         log.warning("%s is used as it is: folded it answers otherwise, or could not be compared", file)
         made = model
-    if greedy_ctc:
-        made = with_greedy_ctc(made, str(file))
+    made = _decoding(made, greedy_ctc, file)
     if kept is not None:
         _write(kept, made)
     return made
+
+
+def _decoding(model: bytes, greedy_ctc: Ctc | bool, file: Path) -> bytes:
+    """`model` with what `greedy_ctc` asks for."""
+    if not greedy_ctc:
+        return model
+    ctc = greedy_ctc if isinstance(greedy_ctc, Ctc) else Ctc()
+    return with_greedy_ctc(with_classes(model, ctc.kept, str(file)) if ctc.kept else model, str(file), told=ctc.told)
 
 
 def is_same(model: bytes, other: bytes) -> bool:
@@ -88,13 +96,14 @@ def _answers(model: bytes, size: tuple[int, int]) -> list[np.ndarray]:
     return answers
 
 
-def _kept(model: bytes, greedy_ctc: bool) -> Path | None:
+def _kept(model: bytes, greedy_ctc: Ctc | bool) -> Path | None:
     try:
         root = models.store_root()
     except ModelError:
         return None
     digest = hashlib.sha256(model)
-    digest.update(f"{EDITS} {greedy_ctc}".encode())
+    plain = greedy_ctc is True or greedy_ctc == Ctc()
+    digest.update(f"{EDITS} {True if plain else greedy_ctc}".encode())
     return root / FOLDER / f"{digest.hexdigest()}.onnx"
 
 

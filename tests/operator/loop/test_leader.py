@@ -1,0 +1,77 @@
+"""A replica that may have lost the lease writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kubernetes.aio import client
+
+from ocr_operator.api.spec import Settings
+from ocr_operator.kube import Kube, NotLeadingError
+from ocr_operator.loop.controller import Controller
+from ocr_operator.loop.health import STUCK_S, Health
+from ocr_operator.loop.leader import LEASE_S, Tenure
+from ocr_operator.metrics import Metrics
+from ocr_operator.names import KIND
+
+BODY = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "a", "namespace": "ns", "uid": "u"},
+    "regarding": {},
+}
+
+
+def test_the_lease_is_ours_only_while_nobody_else_can_have_it() -> None:
+    times = iter([LEASE_S / 2, LEASE_S, LEASE_S + 20, LEASE_S + 21])
+    tenure = Tenure(lambda: next(times))
+    assert not tenure.is_sure()
+    tenure.renewed(0.0)
+    assert [tenure.is_sure() for _ in range(3)] == [True, False, False]
+    tenure.renewed(LEASE_S + 20)
+    assert tenure.is_sure()
+
+
+def test_without_the_lease_nothing_is_written_not_even_an_event() -> None:
+    async def scenario() -> None:
+        async with client.ApiClient() as api:
+            kube = Kube(api, Metrics())
+            kube.may_write = lambda: False
+            for call in (
+                kube.apply(BODY),
+                kube.apply_status({**BODY, "kind": KIND}),
+                kube.delete("ConfigMap", "ns", "a", "u"),
+                kube.create_event(BODY),
+                kube.reset(BODY, BODY),
+            ):
+                with pytest.raises(NotLeadingError):
+                    await call
+
+    asyncio.run(scenario())
+
+
+def test_slow_is_not_stuck() -> None:
+    now = 0.0
+    progressed = 0.0
+    health = Health(lambda: now, lambda: progressed, lambda: now)
+    for _ in range(600):
+        now += 1
+        if now % 60 == 0:
+            progressed = now  # an answer a minute
+        assert health.complaint() is None
+    now += STUCK_S + 1
+    complaint = health.complaint()
+    assert complaint is not None
+    assert "nothing was done for" in complaint
+
+
+def test_an_answer_of_the_api_server_is_progress() -> None:
+    async def scenario() -> None:
+        async with client.ApiClient() as api:
+            kube, health = Kube(api, Metrics()), Health()
+            Controller(kube, Settings(), Metrics(), health, namespaces=(), resync_s=300)
+            kube.answered_at = 1e9
+            assert health.progressed_at() == 1e9
+
+    asyncio.run(scenario())
