@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -87,6 +87,9 @@ bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: se
 
 bench-kie: $(RUN_STAMP)  ## F1 of labels and pairs on real forms: make bench-kie DATA=folder
 	@$(BIN)/python -m benchmarks.kie --data $(or $(DATA),$(error name the folder of pages: make bench-kie DATA=...))
+
+bench-tables: $(RUN_STAMP)  ## TEDS of tables with their true HTML, CPU seconds beyond OCR: make bench-tables DATA=folder
+	@$(BIN)/python -m benchmarks.tables --data $(or $(DATA),$(error name the folder of tables: make bench-tables DATA=...)) $(ARGS)
 
 train-kie: $(TRAIN_STAMP)  ## train the demo models for key information into build/kie: make train-kie [ARGS="--finetune FOLDER"]
 	@PYTHONPATH=services:. $(TRAIN)/bin/python -m training.kie --out build/kie $(ARGS)

@@ -22,6 +22,8 @@ Score = Annotated[float, Field(ge=0, le=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 Lang = Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"]
 ReadingOrder = Literal["columns", "legacy"]
+Resize = Literal["area", "linear"]
+TableEngine = Literal["combined", "network"]
 UnclipRatio = Annotated[float, Field(gt=0, le=10)]
 
 
@@ -289,6 +291,18 @@ class LayoutParams(Params):
     layout_nms_threshold: Score = Field(
         0.5, description="Of two regions of one label that overlap more than this (intersection over union), the surer stays."
     )
+    layout_resize: Resize | None = Field(
+        None,
+        description=(
+            "How a page is made smaller for the network: area keeps hairlines, linear is PaddleOCR's way. Unset it is linear where"
+            " rec_width is legacy, else area."
+        ),
+    )
+
+    @property
+    def resizes_pages(self) -> Resize:
+        """How a page is made smaller for the network."""
+        return self.layout_resize or "area"
 
 
 class TableParams(OCRParams):
@@ -304,6 +318,30 @@ class TableParams(OCRParams):
     merge_no_span_structure: bool = Field(
         True, description="Whether the network has one token for a cell without spans, as SLANet_plus has."
     )
+    table_engine: TableEngine | None = Field(
+        None,
+        description=(
+            "combined: the network, the rules or the spaces, whichever explains the words best; network: the network alone, on the"
+            " picture as it is, as PaddleOCR does. Unset it is network where rec_width is legacy, else combined."
+        ),
+    )
+    table_resize: Resize | None = Field(
+        None,
+        description=(
+            "How a table is made smaller for the network: area keeps hairlines, linear is PaddleOCR's way. Unset it is linear where"
+            " table_engine is network, else area."
+        ),
+    )
+
+    @property
+    def asks_network_alone(self) -> bool:
+        """Whether the network's word is all there is."""
+        return (self.table_engine or ("network" if self.legacy else "combined")) == "network"
+
+    @property
+    def resizes_tables(self) -> Resize:
+        """How a table is made smaller for the network."""
+        return self.table_resize or ("linear" if self.asks_network_alone else "area")
 
 
 class StructureParams(TableParams, LayoutParams):
@@ -324,6 +362,11 @@ class StructureParams(TableParams, LayoutParams):
     def reads_tables_once(self) -> bool:
         """Whether cells take the lines of the page."""
         return (self.table_text or ("crop" if self.rec_width == "legacy" else "page")) == "page"
+
+    @property
+    def resizes_pages(self) -> Resize:
+        """How a page is made smaller for the layout network."""
+        return self.layout_resize or ("linear" if self.legacy else "area")
 
 
 class KieParams(OCRParams):

@@ -29,24 +29,30 @@ class Cell:
     text: str
 
 
+def rows(html: str) -> list[list[tuple[str, int, int]]]:
+    """The cells of each row as they are written: text, rows and columns that they cover."""
+    parser = _Rows()
+    parser.feed(html)
+    parser.close()
+    return parser.rows
+
+
 def read(html: str) -> list[Cell]:
     """The cells of a table, row by row, where a browser puts them: in the first place that no cell from above covers.
 
     A cell never covers another, and none reaches beyond the last row.
     """
-    parser = _Rows()
-    parser.feed(html)
-    parser.close()
+    written = rows(html)
     taken: set[tuple[int, int]] = set()
     cells = []
-    for row, entries in enumerate(parser.rows):
+    for row, entries in enumerate(written):
         column = 0
-        for text, rows, columns in entries:
+        for text, down, across in entries:
             while (row, column) in taken:
                 column += 1
-            width = next((n for n in range(1, columns) if (row, column + n) in taken), columns)
-            height = min(rows, len(parser.rows) - row)
-            taken.update((row + down, column + right) for down in range(height) for right in range(width))
+            width = next((n for n in range(1, across) if (row, column + n) in taken), across)
+            height = min(down, len(written) - row)
+            taken.update((row + below, column + right) for below in range(height) for right in range(width))
             cells.append(Cell(row, column, height, width, " ".join(text.split())))
             column += width
     return cells

@@ -20,6 +20,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, Tensor, open_engine
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages.detection import NORMALISED, network_input
+from ocr_serving.stages.resizing import resized
 
 INPUT_SIZE = (800, 608)
 """Height and width the published networks were trained and exported with; a page is stretched to it."""
@@ -87,7 +88,8 @@ class LayoutDetector:
     def __call__(self, page: Image, params: LayoutParams | None = None) -> list[Region]:
         """The regions of `page`, by label, then by falling score. `params` stand in for the detector's own for this call."""
         params = params or self.params
-        answers = self.engine.run(network_input(page, INPUT_SIZE, NORMALISED["DB"]))
+        stretched = resized(page, INPUT_SIZE, params.resizes_pages)
+        answers = self.engine.run(network_input(stretched, INPUT_SIZE, NORMALISED["DB"]))
         boxes, scores = decoded(answers[: len(STRIDES)], answers[len(STRIDES) :])
         limits = np.array(INPUT_SIZE[::-1] * 2, np.float64)
         # In single precision, so that sides cut to whole pixels are the judge's.

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving import models
-from ocr_serving.config.params import TableParams
+from ocr_serving.config.params import Resize, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, Tensor, open_engine
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages.detection import NORMALISED, network_input
+from ocr_serving.stages.resizing import resized
 
 START, END = "sos", "eos"
 PLAIN_CELL = "<td></td>"
@@ -65,18 +66,19 @@ class TableStructurer:
 
     def __call__(self, picture: Image, params: TableParams | None = None) -> Structure:
         """The structure of the one table that `picture` shows. `params` stand in for the stage's own for this call."""
-        side = (params or self.params).table_max_len
-        tensor, ratio = table_input(picture, side)
+        params = params or self.params
+        side = params.table_max_len
+        tensor, ratio = table_input(picture, side, params.resizes_tables)
         places, scores = self.engine.run(tensor)
         return decoded(places[0], scores[0], self.tokens, side / ratio)
 
 
-def table_input(picture: Image, side: int) -> tuple[NDArray[np.float32], float]:
+def table_input(picture: Image, side: int, resize: Resize = "linear") -> tuple[NDArray[np.float32], float]:
     """`picture` with its longer side scaled to `side`, zeros right and below: float32 (1, 3, side, side), and the scale."""
     ratio = side / max(picture.shape[:2])
     height, width = (max(1, int(length * ratio)) for length in picture.shape[:2])
     tensor = np.zeros((1, 3, side, side), np.float32)
-    tensor[:, :, :height, :width] = network_input(picture, (height, width), NORMALISED["DB"])
+    tensor[:, :, :height, :width] = network_input(resized(picture, (height, width), resize), (height, width), NORMALISED["DB"])
     return tensor, ratio
 
 

@@ -103,8 +103,12 @@ def test_of_a_table_longer_than_the_network_can_tell_no_text_is_lost(system: Str
             cv2.rectangle(table, (x, y), (x + width, y + height), (0, 0, 0), 1)
             number = str(1000 + row * columns + column)
             cv2.putText(table, number, (x + 10, y + 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    whole = system.tables.table(table, corner=(7, 9))
+    assert whole["html"].count("<tr>") == rows
+    assert (whole["unmatched"], "1511" in whole["html"]) == ([], True)
     system.begin_request()
-    content = system.tables.table(table, corner=(7, 9))
+    alone = system.tables.params.updated(table_engine="network")
+    content = system.tables.table(table, corner=(7, 9), params=alone)
     assert system.warnings == [
         f"a table is longer than the network can tell: its HTML ends after {content['html'].count('<tr>')} rows"
     ]

@@ -10,5 +10,8 @@ def read_params() -> Config:
     cfg.layout_dict_path = None  # None: the model's own; "cdla", "publaynet", or a file with one label a line
     cfg.layout_score_threshold = 0.5  # regions the network is less sure of are left out
     cfg.layout_nms_threshold = 0.5  # of two regions of one label that overlap more (IoU), the surer stays
+    # "area" keeps hairlines when a page is made smaller for the network, "linear" is PaddleOCR's way; None: "area", but in
+    # structure_system "linear" where rec_width is "legacy"
+    cfg.layout_resize = None
     cfg.use_tensorrt = False
     return cfg

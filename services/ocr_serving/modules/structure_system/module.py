@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableParams
+from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
@@ -21,8 +21,13 @@ from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order, runs_down
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
+from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.region import added, whole
 
 read_params = params_beside(__file__)
+
+WITHOUT_TEXT = ("figure", "equation", "table")
+"""Regions that are something without lines of text."""
 
 
 class LineWord(TypedDict):
@@ -95,7 +100,8 @@ class StructureSystem(Module):
         )
         self.layout: StructureLayout | None = None
         if self.params.layout:
-            self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams), parent=self)
+            resize = {"layout_resize": self.params.resizes_pages}
+            self.layout = StructureLayout(init_args=init_args, params=self.params.only(LayoutParams) | resize, parent=self)
 
     def merge_configs(self) -> StructureParams:
         """params.py with the overrides of config.json."""
@@ -110,6 +116,7 @@ class StructureSystem(Module):
         table: bool | None = None,
         ocr: bool | None = None,
         table_text: Literal["page", "crop"] | None = None,
+        table_engine: TableEngine | None = None,
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
@@ -130,6 +137,7 @@ class StructureSystem(Module):
             table=table,
             ocr=ocr,
             table_text=table_text,
+            table_engine=table_engine,
             layout_score_threshold=layout_score_threshold,
             layout_nms_threshold=layout_nms_threshold,
             drop_score=drop_score,
@@ -178,16 +186,21 @@ class StructureSystem(Module):
         told: set[int] = set()
         in_tables: set[int] = set()
         answers: list[PageRegion] = []
-        for region in regions:
-            x1, y1, x2, y2 = bbox = [int(side) for side in region.box]
+        frames, moved = self._frames(image, regions, boxes, params)
+        for region, bbox in zip(regions, frames, strict=True):
+            x1, y1, x2, y2 = bbox
             content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
                 in_tables.update(inside)
                 once = bool(lines) and (params.reads_tables_once or known)
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), _texts(lines, boxes, inside) if once else None)
+                taken = _texts(lines, inside) if once else None
+                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), taken, params, exact=known)
             else:
-                inside = touching(boxes, bbox)
+                touched = touching(boxes, bbox)
+                inside = [index for index in touched if index not in moved]
+                if touched and not inside and region.label not in WITHOUT_TEXT:
+                    continue
                 content = [lines[index] for index in inside if index in sure]
             told.update(inside)
             answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
@@ -195,6 +208,21 @@ class StructureSystem(Module):
         if return_lines:
             found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
         return found
+
+    def _frames(
+        self, image: Image, regions: Sequence[Region], boxes: Rectangles, params: StructureParams
+    ) -> tuple[list[list[int]], set[int]]:
+        """The box of each region, tables with their headings, and the lines that these take from other regions."""
+        frames = [[int(side) for side in region.box] for region in regions]
+        moved: set[int] = set()
+        if not params.table or params.asks_network_alone:
+            return frames, moved
+        for index, region in enumerate(regions):
+            if region.label == "table":
+                grown = list(whole(frames[index], boxes, (image.shape[0], image.shape[1])))
+                moved.update(added(frames[index], grown, boxes))
+                frames[index] = grown
+        return frames, moved
 
     def _regions(self, page: UprightPage, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
@@ -252,9 +280,10 @@ def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray
     return moved
 
 
-def _texts(lines: Sequence[RegionLine], boxes: Rectangles, indices: list[int]) -> tuple[Rectangles, list[Text]]:
-    """The lines of a table as its own reading gives them: upright boxes on the page, and texts."""
-    return boxes[indices], [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+def _texts(lines: Sequence[RegionLine], indices: list[int]) -> tuple[Quads, list[Text]]:
+    """The lines of a table as its own reading gives them: quads on the page, and texts."""
+    quads = np.array([lines[index]["text_region"] for index in indices], np.float64).reshape(-1, 4, 2)
+    return quads, [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
 
 
 def _checked(lines: list[RegionLine]) -> list[RegionLine]:

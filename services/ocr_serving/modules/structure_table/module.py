@@ -7,16 +7,20 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import Lang, OCRParams, TableParams
+from ocr_serving.config.params import Lang, OCRParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
+from ocr_serving.stages.geometry import crop
 from ocr_serving.stages.page import UprightPage
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
+from ocr_serving.stages.tables.lines import enlargement, found, usual_height
+from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.read import read
 
 read_params = params_beside(__file__)
 
@@ -89,16 +93,22 @@ class StructureTable(Module):
         return TableParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
-        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+        self,
+        images: Sequence[Image | None] = (),
+        paths: Sequence[str] = (),
+        *,
+        lang: Lang | None = None,
+        table_engine: TableEngine | None = None,
     ) -> list[TableAnswer | list[TableRegion]]:
         """Each image as one table; [] for an image that is None."""
+        params = self.params.updated(table_engine=table_engine)
         self.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
-        return [[] if image is None else self._answer(image, f"results[{n}]") for n, image in pages]
+        return [[] if image is None else self._answer(image, f"results[{n}]", params) for n, image in pages]
 
-    def _answer(self, image: Image, where: str) -> TableAnswer:
+    def _answer(self, image: Image, where: str, params: TableParams) -> TableAnswer:
         page = self.ocr.upright(image, where)
-        content = as_sent(self.table(page.image), page, (0, 0, page.image.shape[1], page.image.shape[0]))
+        content = as_sent(self.table(page.image, params=params), page, (0, 0, page.image.shape[1], page.image.shape[0]))
         bbox = [0, 0, image.shape[1], image.shape[0]]
         answer: TableAnswer = {"html": content["html"], "regions": [{"type": "table", "bbox": bbox, "res": content}]}
         if page.turn:
@@ -106,29 +116,67 @@ class StructureTable(Module):
         return answer
 
     def table(
-        self, picture: Image, corner: tuple[int, int] = (0, 0), lines: tuple[Rectangles, list[Text]] | None = None
+        self,
+        picture: Image,
+        corner: tuple[int, int] = (0, 0),
+        lines: tuple[Quads, list[Text]] | None = None,
+        params: TableParams | None = None,
+        *,
+        exact: bool = False,
     ) -> TableContent:
         """The table that `picture` shows; `corner` is x, y of its top left on the page that was sent.
 
-        `lines` are its lines where they have been read already: upright boxes on that page, and what they say.
+        `lines` are its lines where they have been read already: quads on that page, and what they say. `params` stand in for the
+        module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read again.
         """
+        params = params or self.params
+        if params.asks_network_alone:
+            return self._told(picture, corner, lines, params)
+        return self._best(picture, corner, lines, params, exact=exact)
+
+    def _told(
+        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams
+    ) -> TableContent:
+        """What the network says, each text in the cell it overlaps most."""
         with self.stage("structure"):
-            structure = self.structurer(picture)
-        boxes, texts = lines or self._lines(picture, corner)
+            structure = self.structurer(picture, params)
+        boxes, texts = (lines[0][:, [0, 2]].reshape(-1, 4), lines[1]) if lines else self._lines(picture, corner)
         html, unmatched = matched(structure, boxes - np.tile(corner, 2), [line.text for line in texts])
         if structure.cut:
             self.warnings.append(f"a table is longer than the network can tell: its HTML ends after {html.count('<tr>')} rows")
+        quads = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+        return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": _cell_texts(quads, texts, unmatched)}
+
+    def _best(
+        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams, *, exact: bool
+    ) -> TableContent:
+        """What explains the words best: the network's plan, the rules, or the spaces between texts."""
+        # What is to be read anew is cut from the picture, so small print is read from an enlarged one whoever found the lines.
+        if lines and (exact or enlargement(usual_height(lines[0])) == 1):
+            scale, quads, texts = 1.0, lines[0] - np.array(corner, np.float64), lines[1]
+        else:
+            with self.stage("detect"):
+                picture, found_quads, scale = found(picture, self.ocr.detector, params)
+                quads = np.array(found_quads, np.float64).reshape(-1, 4, 2)
+                crops = [crop(picture, quad) for quad in found_quads]
+            with self.stage("recognize"):
+                texts = self.ocr.recognizer(crops)
+        with self.stage("structure"):
+            table = read(
+                picture,
+                quads,
+                [line.text for line in texts],
+                lambda part: self.structurer(part, params),
+                self.ocr.recognizer,
+            )
+        if table.cut:
+            self.warnings.append(
+                f"a table is longer than the network can tell: its HTML ends after {table.html.count('<tr>')} rows"
+            )
         return {
-            "html": html,
-            "cell_bbox": structure.cells.tolist(),
-            "unmatched": [
-                {
-                    "text": texts[index].text,
-                    "confidence": texts[index].confidence,
-                    "text_region": boxes[index][[[0, 1], [2, 1], [2, 3], [0, 3]]].tolist(),
-                }
-                for index in unmatched
-            ],
+            "html": table.html,
+            "cell_bbox": (table.cells / scale).tolist(),
+            "unmatched": _cell_texts(quads / scale + np.array(corner, np.float64), texts, table.unmatched),
         }
 
     def _lines(self, picture: Image, corner: tuple[int, int]) -> tuple[Rectangles, list[Text]]:
@@ -175,6 +223,13 @@ def as_sent(content: TableContent, page: UprightPage, box: Sequence[float]) -> T
             for line in content["unmatched"]
         ],
     }
+
+
+def _cell_texts(quads: Quads, texts: Sequence[Text], indices: Sequence[int]) -> list[CellText]:
+    return [
+        {"text": texts[index].text, "confidence": texts[index].confidence, "text_region": quads[index].tolist()}
+        for index in indices
+    ]
 
 
 if __name__ == "__main__":

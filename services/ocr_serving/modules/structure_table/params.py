@@ -11,4 +11,9 @@ def read_params() -> Config:
     cfg.table_char_dict_path = None  # None: the structure tokens that come with the model
     cfg.table_max_len = 488  # pixels of the longer side that a table is scaled to
     cfg.merge_no_span_structure = True
+    # "combined": the network, the rules or the spaces, whichever explains the words best; "network": the network alone, as
+    # PaddleOCR does; None: "network" where rec_width is "legacy"
+    cfg.table_engine = None
+    # "area" keeps hairlines when a table is made smaller for the network, "linear" is PaddleOCR's way; None: "linear" for "network"
+    cfg.table_resize = None
     return cfg

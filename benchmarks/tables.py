@@ -1,0 +1,181 @@
+"""How well tables are recognised: `python -m benchmarks.tables --data DIR`.
+
+TEDS (library/teds.py) of structure_table's answers with its default parameters, the mean over the tables of a set: those that a
+browser drew (`rendered/*.png` with `truth.json`, name to HTML), the same skewed by a degree, with noise and as JPEG, and
+PubTabNet's examples (`pubtabnet/*.png` with `PubTabNet_Examples.jsonl`). Beside it the TEDS of the structure alone, and the CPU
+seconds of a table beyond looking for its lines and reading them; what cells are read anew counts among these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import html
+import json
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.library import report, support, teds
+from ocr_serving.decoding.images import Image
+from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.structure_table.module import StructureTable
+
+TO_REACH: Mapping[str, float] = {"rendered": 0.97, "skewed": 0.95, "pubtabnet": 0.95}
+"""Least TEDS of the default weights."""
+
+MOST_SECONDS = 0.5
+"""CPU seconds that a table may take beyond its OCR."""
+
+DEGREES, NOISE, QUALITY = 1.0, 8.0, 55
+"""Skew, standard deviation of the noise in greys of 255, and JPEG quality of the skewed set."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A picture of a table and its true HTML."""
+
+    name: str
+    picture: Path
+    html: str
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Run the benchmark, print its table, return its figures. Raises BenchmarkError."""
+    rendered, pubtabnet = drawn_tables(args.data / "rendered")[: args.limit], papers(args.data / "pubtabnet")[: args.limit]
+    if not rendered and not pubtabnet:
+        raise support.BenchmarkError(f"There is neither rendered/truth.json nor pubtabnet/*.jsonl in {args.data}.")
+    params = {"table_engine": args.table_engine}
+    module = load_module("structure_table", params=params)
+    if not isinstance(module, StructureTable):
+        raise support.BenchmarkError("structure_table is not the module of this package.")
+    rows = []
+    for kind, chosen in (("rendered", rendered), ("skewed", rendered), ("pubtabnet", pubtabnet)):
+        if chosen:
+            rows.append(_row(module, kind, chosen, judged=args.limit is None and args.table_engine is None))
+    print(f"\n{table(rows)}")
+    return {"rows": rows, "reached": all(row["reached"] is not False for row in rows)}
+
+
+def _row(module: StructureTable, kind: str, chosen: Sequence[Table], *, judged: bool) -> dict[str, Any]:
+    scores, structures, seconds = [], [], []
+    clock = _clocked(module)
+    for n, item in enumerate(tqdm(chosen, desc=kind, unit="table")):
+        picture = np.asarray(cv2.imread(str(item.picture)), np.uint8)
+        if kind == "skewed":
+            picture = skewed(picture, n)
+        clock.clear()
+        (answer,) = module.predict([picture])
+        if not isinstance(answer, dict):
+            raise support.BenchmarkError(f"{item.picture} is not read.")
+        seconds.append(clock["structure"])
+        scores.append(teds.score(answer["html"], item.html))
+        structures.append(teds.score(answer["html"], item.html, structure_only=True))
+    reached = float(np.mean(scores)) >= TO_REACH[kind] and float(np.mean(seconds)) <= MOST_SECONDS
+    return {
+        "set": kind,
+        "tables": len(chosen),
+        "teds": float(np.mean(scores)),
+        "structure": float(np.mean(structures)),
+        "seconds": float(np.mean(seconds)),
+        "to_reach": TO_REACH[kind],
+        "reached": reached if judged else None,
+        "scores": {item.name: score for item, score in zip(chosen, scores, strict=True)},
+    }
+
+
+def _clocked(module: StructureTable) -> dict[str, float]:
+    """CPU seconds by stage, as `module` spends them from now on; its own clock is the wall's."""
+    spent: dict[str, float] = defaultdict(float)
+
+    @contextlib.contextmanager
+    def stage(name: str) -> Iterator[None]:
+        begun = time.process_time()
+        try:
+            yield
+        finally:
+            spent[name] += time.process_time() - begun
+
+    vars(module)["stage"] = stage
+    return spent
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as Markdown."""
+    header = ["set", "tables", "TEDS", "structure alone", "s beyond OCR", "to reach", ""]
+    cells = [
+        [
+            row["set"],
+            str(row["tables"]),
+            *(f"{row[key]:.3f}" for key in ("teds", "structure")),
+            f"{row['seconds']:.2f}",
+            f"{row['to_reach']:.2f}",
+            support.verdict(row["reached"]),
+        ]
+        for row in rows
+    ]
+    return report.markdown_table(header, cells)
+
+
+def drawn_tables(folder: Path) -> list[Table]:
+    """The tables of a folder with `truth.json`; none where there is no such file."""
+    truth = folder / "truth.json"
+    if not truth.is_file():
+        return []
+    listed = json.loads(truth.read_text(encoding="utf-8"))
+    return [Table(name, folder / f"{name}.png", told) for name, told in sorted(listed.items())]
+
+
+def papers(folder: Path) -> list[Table]:
+    """The tables of a folder with PubTabNet's lists, without the marks inside their cells; none where there is no list."""
+    found = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            found.append(Table(Path(entry["filename"]).stem, folder / entry["filename"], _told(entry["html"])))
+    return sorted(found, key=lambda item: item.name)
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    def parts() -> Iterator[str]:
+        cells = iter(entry["cells"])
+        for token in entry["structure"]["tokens"]:
+            yield token
+            if token in ("<td>", ">"):
+                yield html.escape(re.sub(r"</?(b|i|sup|sub|strike|underline|overline)>", "", "".join(next(cells)["tokens"])))
+
+    return f"<table>{''.join(parts())}</table>"
+
+
+def skewed(picture: Image, seed: int) -> Image:
+    """`picture` turned by a degree, to one side or the other, with noise, as JPEG."""
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), DEGREES if seed % 2 else -DEGREES, 1.0)
+    turned = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    noisy = np.clip(turned + np.random.default_rng(seed).normal(0, NOISE, turned.shape), 0, 255).astype(np.uint8)
+    _, file = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), np.uint8)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command: 1 where a figure falls short."""
+    parser = support.parser("benchmarks.tables", "TEDS of structure_table on tables with their true HTML.")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder that holds rendered and pubtabnet")
+    parser.add_argument("--table-engine", choices=("combined", "network"), help="figures are then not judged")
+    parser.add_argument(
+        "--limit", type=support.positive, metavar="N", help="only the first N of a set; figures are then not judged"
+    )
+    return support.run("benchmarks.tables", measure, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

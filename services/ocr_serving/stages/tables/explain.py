@@ -1,0 +1,169 @@
+"""How well a grid explains the words of a table, and which cell each is in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.tables.grid import Grid
+from ocr_serving.stages.tables.picture import Rectangles
+from ocr_serving.stages.tables.rulings import Rulings
+from ocr_serving.stages.tables.words import gaps, rows_of_text
+
+BEYOND = 0.4
+"""Heights of a line by which a text may reach beyond its cell."""
+
+APART = 1.0
+"""Heights of a line; texts of one cell further from each other than this stand in two columns."""
+
+LIKE_ROWS = 0.8
+"""Lines of text in one row that are as far apart as so many times the rows are, are rows of their own."""
+
+ONE_COLUMN = 0.3
+"""Share of faults that a table of one column is worth: it is a list."""
+
+
+def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
+    """The cell that the middle of each box is in; None above the first row and below the last."""
+    rows, columns = grid.size
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    row = np.searchsorted(grid.levels, centres[:, 1], side="right") - 1
+    column = np.clip(np.searchsorted(grid.uprights, centres[:, 0], side="right") - 1, 0, columns - 1)
+    owners = grid.owners()
+    return [int(owners[r, c]) if 0 <= r < rows else None for r, c in zip(row.tolist(), column.tolist(), strict=True)]
+
+
+def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, height: float) -> list[float]:
+    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border."""
+    rows, columns = grid.size
+    x1, y1, x2, y2 = box.tolist()
+    row = int(np.searchsorted(grid.levels, (y1 + y2) / 2, side="right")) - 1
+    if not 0 <= row < rows:
+        return []
+    owners = grid.owners()[row]
+    found: list[float] = []
+    spaces: list[tuple[float, float]] | None = None
+    slack = BEYOND * height
+    for border in range(1, columns):
+        x = float(grid.uprights[border])
+        if owners[border] == owners[border - 1] or not x1 + slack < x < x2 - slack:
+            continue
+        standing = rules.upright[(rules.upright[:, 1] < y2 - slack / 2) & (rules.upright[:, 2] > y1 + slack / 2)]
+        near = standing[np.abs(standing[:, 0] - x) < height / 2, 0]
+        if len(near):
+            found.append(float(near[np.abs(near - x).argmin()]))
+            continue
+        spaces = gaps(picture, (x1, y1, x2, y2)) if spaces is None else spaces
+        reachable = [(a, b) for a, b in spaces if a - 1.5 * height < x < b + 1.5 * height]
+        if reachable:
+            a, b = max(reachable, key=lambda gap: (gap[1] - gap[0]) - 0.5 * max(0.0, gap[0] - x, x - gap[1]))
+            found.append((a + b) / 2)
+    return sorted(set(found))
+
+
+def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> float:
+    """How many of the words a grid does not explain, as a share.
+
+    0 where each is in one cell, no cell is made of two columns and no row of two, and no row or column is empty.
+    """
+    if not len(boxes):
+        return 0.0
+    rows, columns = grid.size
+    cells = grid.boxes()
+    where = homes(grid, boxes)
+    wrong = 0.0
+    inside: dict[int, list[int]] = {}
+    for index, home in enumerate(where):
+        if home is None:
+            wrong += 1
+            continue
+        inside.setdefault(home, []).append(index)
+        over = max(cells[home, 0] - boxes[index, 0], boxes[index, 2] - cells[home, 2]) / height
+        first, last = grid.cells[home].column == 0, grid.cells[home].column + grid.cells[home].columns == columns
+        left, right = boxes[index, 0] < cells[home, 0] - BEYOND * height, boxes[index, 2] > cells[home, 2] + BEYOND * height
+        if (left and not first) or (right and not last):
+            wrong += min(1.0, over)
+    for home, members in inside.items():
+        wrong += _two_columns(boxes[members], height)
+        wrong += _crossed(boxes[members], cells[home], rules)
+    wrong += _two_rows(grid, boxes, where, height)
+    held_rows = {grid.cells[home].row + n for home in inside for n in range(grid.cells[home].rows)}
+    held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
+    wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
+    wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
+    return wrong / len(boxes)
+
+
+def missed_gutters(grid: Grid, words: Rectangles, gutters: Sequence[float], height: float) -> float:
+    """How many lines of text have words of one cell on both sides of a gutter that runs through all of the table.
+
+    `gutters` are places x that no word covers, or nearly none, each the middle of a wide space.
+    """
+    if not len(words):
+        return 0.0
+    where = homes(grid, words)
+    lines = rows_of_text(words, height)
+    missed = 0
+    for x in gutters:
+        parted = 0
+        for line in lines:
+            left = [n for n in line if words[n, 2] <= x]
+            right = [n for n in line if words[n, 0] >= x]
+            if left and right and where[left[-1]] is not None and where[left[-1]] == where[right[0]]:
+                parted += grid.cells[int(where[left[-1]] or 0)].columns == 1
+        missed += parted if parted >= max(2, 0.5 * len(lines)) else 0
+    return float(missed)
+
+
+def _two_columns(boxes: Rectangles, height: float) -> float:
+    """Texts of one cell that stand beside another with a gutter between."""
+    wide = 0
+    for line in rows_of_text(boxes, height):
+        for left, right in pairwise(line):
+            wide += bool(boxes[right, 0] - boxes[left, 2] > APART * height)
+    return 2.0 * wide
+
+
+def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> float:
+    """Rules that part the texts of one cell."""
+    x1, y1, x2, y2 = cell.tolist()
+    parting = 0
+    for position, start, end in rules.level.tolist():
+        if min(end, x2) - max(start, x1) > 0.7 * (x2 - x1):
+            parting += bool((boxes[:, 3] - 3 < position).any() and (boxes[:, 1] + 3 > position).any())
+    for position, start, end in rules.upright.tolist():
+        if min(end, y2) - max(start, y1) > 0.7 * (y2 - y1):
+            parting += bool((boxes[:, 2] - 3 < position).any() and (boxes[:, 0] + 3 > position).any())
+    return float(parting)
+
+
+def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:
+    """Texts of rows whose cells all have several lines, as far apart as rows are."""
+    rows = grid.size[0]
+    texts: list[list[int]] = [[] for _ in range(rows)]
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].rows == 1:
+            texts[grid.cells[home].row].append(index)
+    lines = [rows_of_text(boxes[row], height) if row else [] for row in texts]
+    middles = [
+        [float((boxes[[row[n] for n in line], 1] + boxes[[row[n] for n in line], 3]).mean()) / 2 for line in found]
+        for row, found in zip(texts, lines, strict=True)
+    ]
+    steps = [later[0] - former[-1] for former, later in pairwise(middles) if former and later]
+    usual = float(np.median(steps)) if steps else 0.0
+    wrong = 0.0
+    for row, found, middle in zip(texts, lines, middles, strict=True):
+        if len(found) < 2:
+            continue
+        columns = [{grid.cells[home].column for n in line if (home := where[row[n]]) is not None} for line in found]
+        filled = set().union(*columns)
+        both = [column for column in filled if sum(column in line for line in columns) > 1]
+        far = min(np.diff(middle)) >= LIKE_ROWS * usual
+        all_of_them = len(found) > 2 and len(both) == len(filled)
+        if (far and len(both) >= max(2, 0.6 * len(filled))) or (len(both) > 1 and all_of_them):
+            wrong += len(row) / 2
+    return wrong

@@ -1,0 +1,255 @@
+"""A table read: candidates for its grid, the one that explains its words best, and each word in its cell."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.table import Structure
+from ocr_serving.stages.tables import explain
+from ocr_serving.stages.tables.fit import fitted
+from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_margins
+from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
+from ocr_serving.stages.tables.ruled import enclosed, ruled
+from ocr_serving.stages.tables.rulings import Rulings, rulings
+from ocr_serving.stages.tables.spaced import spaced, wide_gutters
+from ocr_serving.stages.tables.spans import with_headings, with_spans
+from ocr_serving.stages.tables.words import cell_lines, rows_of_text, words
+
+STRIP = 24
+"""Lines of text that the network is shown at once; it stops after some 500 tokens, and sees long tables too small."""
+
+LONG = 40
+"""A table of more lines of text than this is shown in strips."""
+
+LEARNED = 0.05
+"""Share of faults by which the network's plan may be worse than others and is still taken: it knows more than spaces tell."""
+
+DRAWN = 0.06
+"""The same for a grid that rules draw."""
+
+SURE = 0.6
+"""Confidence from which a text is taken that was found by looking into empty cells."""
+
+Structurer = Callable[[Image], Structure]
+Recognizer = Callable[[Sequence[Image]], list[Text]]
+
+
+class TableText(NamedTuple):
+    """HTML, corners of the cells on the given picture (N, 8), indices of lines in no cell, whether the table's end is missing."""
+
+    html: str
+    cells: NDArray[np.float64]
+    unmatched: list[int]
+    cut: bool
+
+
+class Pieces(NamedTuple):
+    """Texts as a grid has them: boxes, the line each is of, and whether it is a part of that line and to be read anew."""
+
+    boxes: Rectangles
+    lines: list[int]
+    anew: list[bool]
+
+
+def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structurer, recognizer: Recognizer) -> TableText:
+    """The table that `picture` shows, whose lines of text `quads` say `texts`."""
+    blank = [not text.strip() for text in texts]
+    if any(blank):
+        kept = [index for index, nothing in enumerate(blank) if not nothing]
+        table = read(picture, quads[kept], [texts[index] for index in kept], structurer, recognizer)
+        return table._replace(unmatched=[kept[index] for index in table.unmatched])
+    if not len(quads):
+        return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
+    ready, boxes, rules, members = _ready(picture, quads)
+    outside = [index for index, text in enumerate(texts) if index not in set(members) and text]
+    texts = [texts[index] for index in members]
+    height = line_height(boxes)
+    network, cut = _network(ready.picture, boxes, height, structurer)
+    grid, pieces = _best(ready.picture, boxes, rules, height, network)
+    where = explain.homes(grid, pieces.boxes)
+    said = _said(ready.picture, pieces, texts, recognizer)
+    found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
+    homes = [*where, *found_in]
+    all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
+    said_all = [*said, *(text for _, text in found)]
+    contents = [
+        html.escape(_content([index for index, home in enumerate(homes) if home == cell], all_boxes, said_all, height))
+        for cell in range(len(grid.cells))
+    ]
+    placed = {line for line, home in zip(pieces.lines, where, strict=True) if home is not None}
+    homeless = [members[index] for index, text in enumerate(texts) if index not in placed and text]
+    unmatched = sorted([*outside, *homeless])
+    sides = grid.boxes()
+    corners = ready.back(sides[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]).reshape(-1, 8)
+    return TableText(markup(grid, contents), corners, unmatched, cut and bool(homeless))
+
+
+def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings, list[int]]:
+    """The picture cut to the table, lines of text and rules on it, and which of `quads` these lines are."""
+    whole = prepared(picture, quads)
+    boxes = upright(whole.there(quads))
+    rules = rulings(whole.picture, boxes)
+    members = list(range(len(boxes)))
+    inside = enclosed(rules, boxes, line_height(boxes))
+    if inside is not None:
+        members = np.flatnonzero(inside).tolist()
+        boxes = boxes[members]
+    ready = whole.cut(content(boxes, rules.boxes()))
+    x, y = (whole.matrix - ready.matrix)[:, 2].tolist()
+    return ready, boxes - np.array([x, y, x, y]), rules.moved(x, y), members
+
+
+def _network(picture: Image, boxes: Rectangles, height: float, structurer: Structurer) -> tuple[Grid | None, bool]:
+    """The grid that the network tells, and whether it stopped before the table's end."""
+    lines = rows_of_text(boxes, height)
+    if len(lines) <= LONG:
+        structure = structurer(picture)
+        return _laid([structure], [0.0], boxes, height), structure.cut
+    tops = np.array([boxes[line, 1].min() for line in lines])
+    ends = np.array([boxes[line, 3].max() for line in lines])
+    strips = int(np.ceil(len(lines) / STRIP))
+    borders = [0.0]
+    for n in range(1, strips):
+        around = range(max(1, n * len(lines) // strips - 3), min(len(lines) - 1, n * len(lines) // strips + 4))
+        at = max(around, key=lambda line: float(tops[line] - ends[line - 1]))
+        borders.append(float(tops[at] + ends[at - 1]) / 2)
+    borders.append(float(picture.shape[0]))
+    structures = [structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders)]
+    laid = _laid(structures, borders[:-1], boxes, height)
+    if laid is not None:
+        return laid, any(structure.cut for structure in structures)
+    structure = structurer(picture)
+    return _laid([structure], [0.0], boxes, height), structure.cut
+
+
+def _laid(structures: Sequence[Structure], tops: Sequence[float], boxes: Rectangles, height: float) -> Grid | None:
+    """The plans of strips below each other as one, on the lines of text; strips of another width than most are left out."""
+    plans = [plan(structure.tokens) for structure in structures]
+    widths = [found.columns for found in plans]
+    usual = max(set(widths), key=widths.count)
+    if widths.count(usual) < len(widths):
+        return None
+    cells, places, row = [], [], 0
+    for found, structure, top in zip(plans, structures, tops, strict=True):
+        cells += [cell._replace(row=cell.row + row) for cell in found.cells]
+        corners = structure.cells.astype(np.float64).reshape(-1, 4, 2) + np.array([0.0, top])
+        places.append(np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).reshape(-1, 4))
+        row += found.rows
+    whole = Plan(cells, row, usual, plans[0].head)
+    return fitted(whole, np.concatenate(places), boxes, height)
+
+
+def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, network: Grid | None) -> tuple[Grid, Pieces]:
+    """The grid that leaves least unexplained, and the texts as it has them."""
+    drawn = ruled(rules, boxes, height)
+    if drawn is not None and network is not None and drawn.size[0] > network.head:
+        drawn = drawn._replace(head=network.head)
+    parts = _words(picture, boxes)
+    by_space = spaced(parts, rules, height)
+    gutters = wide_gutters(parts, by_space, height) if by_space is not None else []
+    candidates = [(network, LEARNED), (drawn, DRAWN), (by_space, 0.0)]
+    best: tuple[float, Grid, Pieces] | None = None
+    for candidate, favour in candidates:
+        if candidate is None:
+            continue
+        grid = candidate if candidate is drawn else without_margins(candidate, boxes)
+        pieces = cut_at(grid, boxes, rules, picture, height)
+        if candidate is not drawn:
+            grid = with_spans(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
+        if candidate is by_space:
+            grid = with_headings(grid, explain.homes(grid, pieces.boxes))
+        faults = explain.faults(grid, pieces.boxes, rules, height) - favour
+        faults += explain.missed_gutters(grid, parts, gutters, height) / len(boxes)
+        if best is None or faults < best[0]:
+            best = (faults, grid, pieces)
+    if best is None:
+        raise AssertionError("texts always have a grid of their own")
+    return best[1], best[2]
+
+
+def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height: float) -> Pieces:
+    """Lines of text, those that stand in several cells cut between them."""
+    found: list[list[float]] = []
+    lines: list[int] = []
+    anew: list[bool] = []
+    for index, box in enumerate(boxes):
+        x1, y1, x2, y2 = box.tolist()
+        sides = [x1, *explain.cuts(grid, box, rules, picture, height), x2]
+        for left, right in pairwise(sides):
+            found.append([left, y1, right, y2])
+            lines.append(index)
+            anew.append(len(sides) > 2)
+    return Pieces(np.array(found, np.float64).reshape(-1, 4), lines, anew)
+
+
+def _words(picture: Image, boxes: Rectangles) -> Rectangles:
+    """Lines of text cut into words."""
+    parts: list[list[float]] = []
+    for x1, y1, x2, y2 in boxes.tolist():
+        parts += [[start, y1, end, y2] for start, end in words(picture, (x1, y1, x2, y2))]
+    return np.array(parts, np.float64).reshape(-1, 4)
+
+
+def _said(picture: Image, pieces: Pieces, texts: Sequence[str], recognizer: Recognizer) -> list[str]:
+    """What each piece says; those that are a part of a line are read anew."""
+    again = [index for index, part in enumerate(pieces.anew) if part]
+    crops = [_crop(picture, pieces.boxes[index]) for index in again]
+    read_anew = dict(zip(again, recognizer(crops), strict=True)) if again else {}
+    return [read_anew[index].text if index in read_anew else texts[line] for index, line in enumerate(pieces.lines)]
+
+
+def _crop(picture: Image, box: NDArray[np.float64]) -> Image:
+    height, width = picture.shape[:2]
+    x1, y1, x2, y2 = (round(side) for side in box.tolist())
+    x1, y1 = min(max(0, x1), width - 1), min(max(0, y1), height - 1)
+    return picture[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)]
+
+
+def _looked_into(
+    picture: Image,
+    grid: Grid,
+    pieces: Pieces,
+    where: Sequence[int | None],
+    height: float,
+    recognizer: Recognizer,
+) -> tuple[list[int], list[tuple[list[float], str]]]:
+    """What stands in cells where no text was found: the cells, and boxes and texts. Detection misses single digits and signs."""
+    empty = sorted(set(range(len(grid.cells))) - {home for home in where if home is not None})
+    looked: list[int] = []
+    boxes: list[NDArray[np.float64]] = []
+    sides = grid.boxes()
+    for cell in empty:
+        box = cell_lines(picture, sides[cell], pieces.boxes, height)
+        if box is not None:
+            looked.append(cell)
+            boxes.append(box)
+    if not looked:
+        return [], []
+    texts = recognizer([_crop(picture, box) for box in boxes])
+    kept = [n for n, text in enumerate(texts) if text.confidence >= SURE and text.text.strip()]
+    return [looked[n] for n in kept], [(boxes[n].tolist(), texts[n].text) for n in kept]
+
+
+def _content(members: list[int], boxes: Rectangles, words: Sequence[str], height: float) -> str:
+    """The text of one cell: its lines from top to bottom, joined as they were broken."""
+    if not members:
+        return ""
+    lines = [" ".join(filter(None, (words[members[n]].strip() for n in line))) for line in rows_of_text(boxes[members], height)]
+    text = ""
+    for line in filter(None, lines):
+        broken = len(text) > 1 and text[-1] == "-" and text[-2].isalnum()
+        if broken and line[0].isdigit():
+            text += line
+        elif broken and text[-2].islower() and line[0].islower():
+            text = text[:-1] + line
+        else:
+            text = f"{text} {line}" if text else line
+    return text

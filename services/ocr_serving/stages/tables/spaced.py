@@ -1,0 +1,184 @@
+"""The grid that the spacing of texts shows: gutters that no text, or nearly none, crosses, and texts on one level."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.stages.tables.grid import Borders, Grid, GridCell, covering
+from ocr_serving.stages.tables.picture import Rectangles
+from ocr_serving.stages.tables.rulings import Rulings
+from ocr_serving.stages.tables.words import rows_of_text
+
+GUTTER = 0.5
+"""Heights of a line that a gutter is wide."""
+
+NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.36, 0.9, 0.7, 4
+"""A narrower gutter, of so many heights of a line at least and so wider than a space between words, is one where words stand no
+further apart about it, in so large a share of so many lines at least."""
+
+ONE_LINE = 0.85
+"""Share of the bands between rules that hold a column with one line only, where each band is a row."""
+
+CROSSED = 0.08
+"""Share of the lines of text that may cross a gutter: headings over several columns, and lines found as one."""
+
+SEVERAL = 6
+"""Lines of text of which one may cross a gutter."""
+
+FULL = 0.8
+"""Share of the table's width, or height, that a rule must have to part rows, or columns, all through."""
+
+TIGHT = 0.7
+"""Lines of one cell are nearer to each other than rows by this factor at least."""
+
+
+def spaced(boxes: Rectangles, rules: Rulings, height: float) -> Grid | None:
+    """Rows and columns by the spaces between `boxes`, lines of text or pieces of them; None where there is no text."""
+    if not len(boxes):
+        return None
+    lines = rows_of_text(boxes, height)
+    uprights = _uprights(boxes, lines, rules, height)
+    columns = len(uprights) - 1
+    home = np.clip(np.searchsorted(uprights, (boxes[:, 0] + boxes[:, 2]) / 2, side="right") - 1, 0, columns - 1)
+    groups = _rows(boxes, lines, home, rules)
+    levels = _levels(boxes, groups)
+    cells = []
+    for row, group in enumerate(groups):
+        for index in group:
+            first, last = _covered(boxes[index], uprights, height)
+            if last > first:
+                cells.append(GridCell(row, first, 1, last - first + 1))
+    return Grid(covering(sorted(cells), len(groups), columns), levels, uprights)
+
+
+def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height: float) -> Borders:
+    left, right = int(np.floor(boxes[:, 0].min())), int(np.ceil(boxes[:, 2].max()))
+    top, bottom = float(boxes[:, 1].min()), float(boxes[:, 3].max())
+    crossed = np.zeros(right - left + 1, int)
+    for line in lines:
+        covered = np.zeros_like(crossed, dtype=bool)
+        for x1, _, x2, _ in boxes[line].tolist():
+            covered[int(x1) - left : int(x2) - left + 1] = True
+        crossed += covered
+    free = crossed <= max(CROSSED * len(lines), 1.0 if len(lines) >= SEVERAL else 0.0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
+    borders = []
+    for start, end in edges.tolist():
+        if start == 0 or end == len(free):
+            continue
+        if end - start >= GUTTER * height or _supported(boxes, lines, left + start, left + end, height):
+            least = crossed[start:end]
+            emptiest = np.flatnonzero(least == least.min())
+            borders.append(left + start + float(emptiest.mean()))
+    tall = rules.upright[rules.upright[:, 2] - rules.upright[:, 1] >= FULL * (bottom - top)]
+    for x in tall[:, 0].tolist():
+        if left + height / 2 < x < right - height / 2:
+            borders = [border for border in borders if abs(border - x) > height]
+            borders.append(x)
+    return np.array([float(left), *sorted(borders), float(right)])
+
+
+def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:
+    """Borders of columns of `grid`, by spaces, that lie in a wide gutter: the middle of each."""
+    lines = rows_of_text(boxes, height)
+    found = []
+    for x in grid.uprights[1:-1].tolist():
+        spaces = []
+        for line in lines:
+            before = boxes[line, 2][boxes[line, 2] <= x].max(initial=-np.inf)
+            behind = boxes[line, 0][boxes[line, 0] >= x].min(initial=np.inf)
+            spaces.append((before, behind))
+        low, high = np.percentile([a for a, _ in spaces], 90), np.percentile([b for _, b in spaces], 10)
+        if high - low >= GUTTER * height and len(lines) >= LEAST_LINES:
+            found.append(float(low + high) / 2)
+    return found
+
+
+def _supported(boxes: Rectangles, lines: list[list[int]], low: float, high: float, height: float) -> bool:
+    """Whether most lines of text have a word that ends shortly before, and one that begins shortly behind, a narrow gutter."""
+    if high - low < NARROW * height or len(lines) < LEAST_LINES:
+        return False
+    both = 0
+    for line in lines:
+        row = boxes[line]
+        before = row[row[:, 2] <= low + 2, 2].max(initial=-np.inf)
+        behind = row[row[:, 0] >= high - 2, 0].min(initial=np.inf)
+        both += bool(behind - before < AROUND * height)
+    return both >= SUPPORTED * len(lines)
+
+
+def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], rules: Rulings) -> list[list[int]]:
+    """Indices of the texts of each row: lines of text on one level, and those below them that go on in the same cell."""
+    width = float(boxes[:, 2].max() - boxes[:, 0].min())
+    parting = np.sort(rules.level[rules.level[:, 2] - rules.level[:, 1] >= FULL * width][:, 0])
+    middle = np.array([(boxes[line, 1] + boxes[line, 3]).mean() / 2 for line in lines])
+    banded = _bands(parting, middle, lines, home)
+    if banded is not None:
+        return banded
+    apart = np.diff(middle)
+    ruled = [bool(((parting > a) & (parting < b)).any()) for a, b in pairwise(middle.tolist())]
+    together = _together(apart, ruled, lines, home)
+    groups = [list(lines[0])]
+    for line, joined in zip(lines[1:], together, strict=True):
+        if joined:
+            groups[-1] += line
+        else:
+            groups.append(list(line))
+    return groups
+
+
+def _bands(
+    parting: NDArray[np.float64], middle: NDArray[np.float64], lines: list[list[int]], home: NDArray[np.int64]
+) -> list[list[int]] | None:
+    """The texts between each two rules, where these part rows: between most of them some column has one line only."""
+    of = np.searchsorted(parting, middle)
+    bands = [[lines[n] for n in np.flatnonzero(of == band).tolist()] for band in np.unique(of).tolist()]
+    if len(bands) < 4:
+        return None
+    one = 0
+    for band in bands:
+        counts = np.bincount([column for line in band for column in set(home[line].tolist())])
+        one += bool((counts == 1).any())
+    return [[index for line in band for index in line] for band in bands] if one >= ONE_LINE * len(bands) else None
+
+
+def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[int]], home: NDArray[np.int64]) -> list[bool]:
+    """For each line of text but the first whether it goes on with the row above."""
+    if not len(apart):
+        return []
+    free = np.array([not rule for rule in ruled])
+    if free.sum() < len(free) / 3 or len(free) < 3:
+        # Rules part nearly all lines: where none is, the cell goes on.
+        return [not rule and len(ruled) > 2 and sum(ruled) >= 3 for rule in ruled]
+    steps = np.sort(apart[free])
+    # The widest relative jump between two steps parts those inside a cell from those between rows.
+    jumps = steps[1:] / np.maximum(steps[:-1], 1e-6)
+    if not len(jumps) or jumps.max() < 1 / TIGHT:
+        return [False] * len(apart)
+    limit = float(steps[int(jumps.argmax())]) * 1.001
+    if (apart[free] <= limit).mean() > 0.85:
+        return [False] * len(apart)
+    joined = []
+    for n, step in enumerate(apart.tolist()):
+        fewer = len(set(home[lines[n + 1]].tolist())) <= len(set(home.tolist())) - 1
+        joined.append(bool(free[n]) and step <= limit and (fewer or len(set(home.tolist())) == 1))
+    return joined
+
+
+def _levels(boxes: Rectangles, groups: list[list[int]]) -> Borders:
+    low = [float(boxes[group, 1].min()) for group in groups]
+    high = [float(boxes[group, 3].max()) for group in groups]
+    between = [(upper + lower) / 2 for upper, lower in zip(high[:-1], low[1:], strict=True)]
+    return np.maximum.accumulate(np.array([low[0], *between, high[-1]]))
+
+
+def _covered(box: NDArray[np.float64], uprights: Borders, height: float) -> tuple[int, int]:
+    """First and last column that a text is in by more than its edges."""
+    slack = 0.4 * height
+    columns = len(uprights) - 1
+    first = int(np.clip(np.searchsorted(uprights, box[0] + slack, side="right") - 1, 0, columns - 1))
+    last = int(np.clip(np.searchsorted(uprights, box[2] - slack, side="right") - 1, 0, columns - 1))
+    return (first, last) if first <= last else (first, first)

@@ -1,0 +1,241 @@
+"""Cells over several rows or columns that a grid of single ones hides: told by where texts stand and where rules end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_serving.stages.tables.explain import APART, homes
+from ocr_serving.stages.tables.grid import Grid, GridCell, covering
+from ocr_serving.stages.tables.picture import Rectangles
+from ocr_serving.stages.tables.rulings import Rulings
+from ocr_serving.stages.tables.words import rows_of_text
+
+BETWEEN = 0.28
+"""Share of the distance of two rows; a text further off the middle of its row than this stands between rows."""
+
+NEAR = 0.22
+"""The same; a text nearer to the middle of several rows than this stands in a cell over them."""
+
+HEADINGS = 3
+"""Rows from the top that may hold headings over several columns."""
+
+
+def with_spans(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> Grid:
+    """`grid` with cells over several rows where texts stand in the middle of them, or where rules stop beside them.
+
+    `where` is the cell of each of `boxes`.
+    """
+    rows, columns = grid.size
+    if rows < 2:
+        return grid
+    grid = _parted(grid, boxes, where, height)
+    where = homes(grid, boxes)
+    texts = _by_column(grid, where)
+    cells = list(grid.cells)
+    for column in range(columns):
+        if any(cell.columns > 1 and cell.column <= column < cell.column + cell.columns for cell in cells if cell.rows > 1):
+            continue
+        others = _middles(grid, boxes, where, column)
+        blocks = _blocks(boxes[texts[column]], [where[index] for index in texts[column]], others)
+        ends = _dealt(blocks, others)
+        cells = _paired(cells, column, blocks, others) if ends is None else _replaced(cells, column, ends)
+    cells = _beside_rules(covering(sorted(cells), rows, columns), grid, boxes, rules)
+    return grid._replace(cells=covering(sorted(cells), rows, columns))
+
+
+def with_headings(grid: Grid, where: Sequence[int | None]) -> Grid:
+    """`grid` with headings spread over the empty places to their right that have texts below them."""
+    rows, columns = grid.size
+    held = {home for home in where if home is not None}
+    owners = grid.owners()
+    cells = list(grid.cells)
+    for row in range(min(HEADINGS, rows - 1)):
+        column = 0
+        while column < columns:
+            cell = grid.cells[owners[row, column]]
+            end = cell.column + cell.columns
+            if owners[row, column] in held and cell.rows == 1 and cell.row == row:
+                while (
+                    end < columns
+                    and owners[row, end] not in held
+                    and owners[row + 1, end] in held
+                    and owners[row + 1, column] in held
+                ):
+                    end += 1
+                if end > cell.column + cell.columns:
+                    cells.append(cell._replace(columns=end - cell.column))
+            column = max(end, column + 1)
+    cells.sort(key=lambda cell: (cell.row, cell.column, -cell.columns))
+    return grid._replace(cells=covering(cells, rows, columns))
+
+
+def _by_column(grid: Grid, where: Sequence[int | None]) -> list[list[int]]:
+    texts: list[list[int]] = [[] for _ in range(grid.size[1])]
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].columns == 1:
+            texts[grid.cells[home].column].append(index)
+    return texts
+
+
+def _middles(grid: Grid, boxes: Rectangles, where: Sequence[int | None], column: int) -> NDArray[np.float64]:
+    """The middle of each row by the texts of all columns but one; NaN where there are none."""
+    centres = (boxes[:, 1] + boxes[:, 3]) / 2
+    middles = np.full(grid.size[0], np.nan)
+    rows = np.clip(np.searchsorted(grid.levels, centres, side="right") - 1, 0, grid.size[0] - 1)
+    other = np.array([home is not None and not _holds(grid.cells[home], column) for home in where], bool)
+    for row in range(grid.size[0]):
+        found = centres[other & (rows == row)]
+        if len(found):
+            # Of cells with several lines the middle of all, which they share where they are centred.
+            middles[row] = (found.min() + found.max()) / 2
+    return middles
+
+
+def _holds(cell: GridCell, column: int) -> bool:
+    return cell.column <= column < cell.column + cell.columns
+
+
+def _step(middles: NDArray[np.float64]) -> float:
+    """The usual distance of two rows; 0 where fewer are known."""
+    known = np.flatnonzero(~np.isnan(middles))
+    return float(np.median(np.diff(middles[known]) / np.diff(known))) if len(known) > 1 else 0.0
+
+
+def _blocks(boxes: Rectangles, cells: Sequence[int | None], middles: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Top and bottom of texts below each other, those of one of `cells` that are much nearer than rows are as one."""
+    step = _step(middles)
+    blocks: list[list[float]] = []
+    last, of = -np.inf, None
+    for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():
+        top, bottom = float(boxes[index, 1]), float(boxes[index, 3])
+        centre = (top + bottom) / 2
+        if blocks and cells[index] == of and centre - last < 0.75 * step:
+            blocks[-1][1] = max(blocks[-1][1], bottom)
+        else:
+            blocks.append([top, bottom])
+        last, of = centre, cells[index]
+    return [(top, bottom) for top, bottom in blocks]
+
+
+def _parted(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> Grid:
+    """`grid` with cells over several columns parted where their texts stand in different ones, a gutter apart."""
+    cells = []
+    for index, cell in enumerate(grid.cells):
+        members = [n for n, home in enumerate(where) if home == index] if cell.columns > 1 else []
+        starts = [cell.column]
+        for line in rows_of_text(boxes[members], height) if len(members) > 1 else []:
+            for left, right in pairwise(line):
+                x = float(boxes[members[right], 0])
+                column = int(np.searchsorted(grid.uprights, x + 0.3 * height, side="right")) - 1
+                if x - boxes[members[left], 2] > APART * height and column > starts[-1]:
+                    starts.append(min(column, cell.column + cell.columns - 1))
+        ends = [*starts[1:], cell.column + cell.columns]
+        cells += [GridCell(cell.row, start, cell.rows, end - start) for start, end in zip(starts, ends, strict=True) if end > start]
+    return grid._replace(cells=sorted(cells))
+
+
+def _dealt(blocks: Sequence[tuple[float, float]], middles: NDArray[np.float64]) -> list[int] | None:
+    """For each block of text the last of its rows, where all rows can be dealt so that each block is in the middle of its own.
+
+    None where they cannot, or where no block stands between rows and so none needs several.
+    """
+    rows = len(middles)
+    if not blocks or np.isnan(middles).any() or len(blocks) >= rows:
+        return None
+    step = _step(middles)
+    ends: list[int] = []
+    row, between = 0, False
+    for top, bottom in blocks:
+        if row >= rows:
+            return None
+        centre = (top + bottom) / 2
+        off = np.abs((middles[row] + middles[row:]) / 2 - centre)
+        last = row + int(off.argmin())
+        if off.min() > NEAR * step:
+            return None
+        between |= (last - row) % 2 == 1 and float(np.abs(middles - centre).min()) > BETWEEN * step
+        ends.append(last)
+        row = last + 1
+    return ends if row == rows and between else None
+
+
+def _replaced(cells: Sequence[GridCell], column: int, ends: Sequence[int]) -> list[GridCell]:
+    kept = [cell for cell in cells if not (cell.column == column and cell.columns == 1)]
+    start = 0
+    for end in ends:
+        kept.append(GridCell(start, column, end - start + 1))
+        start = end + 1
+    return sorted(kept, key=lambda cell: (cell.row, cell.column, -cell.columns))
+
+
+def _paired(
+    cells: Sequence[GridCell], column: int, blocks: Sequence[tuple[float, float]], middles: NDArray[np.float64]
+) -> list[GridCell]:
+    """Cells of one row with the one above or below them where their text stands between the two and the other has none."""
+    step = _step(middles)
+    if not step:
+        return list(cells)
+    centres = [(top + bottom) / 2 for top, bottom in blocks]
+    single = {cell.row for cell in cells if cell.column == column and cell.rows == cell.columns == 1}
+    taken = {int(np.nanargmin(np.abs(middles - centre))) for centre in centres}
+    joined: list[GridCell] = []
+    for centre in centres:
+        nearest = int(np.nanargmin(np.abs(middles - centre)))
+        off = centre - middles[nearest]
+        other = nearest + (1 if off > 0 else -1)
+        if abs(off) < BETWEEN * step or other not in single or nearest not in single or other in taken or np.isnan(middles[other]):
+            continue
+        if abs((middles[nearest] + middles[other]) / 2 - centre) < NEAR * step:
+            joined.append(GridCell(min(nearest, other), column, 2))
+            taken.add(other)
+    gone = {(cell.row + n, column) for cell in joined for n in range(2)}
+    return [cell for cell in cells if (cell.row, cell.column) not in gone or cell.columns > 1] + joined
+
+
+def _beside_rules(cells: Sequence[GridCell], grid: Grid, boxes: Rectangles, rules: Rulings) -> list[GridCell]:
+    """Cells joined with empty ones below where a rule parts two rows in most columns, but stops beside this one."""
+    rows, columns = grid.size
+    if columns < 2:
+        return list(cells)
+    drawn = _drawn(grid, boxes, rules)
+    owners = grid._replace(cells=list(cells)).owners()
+    filled = np.zeros(len(cells), bool)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    row = np.clip(np.searchsorted(grid.levels, centres[:, 1], side="right") - 1, 0, rows - 1)
+    column = np.clip(np.searchsorted(grid.uprights, centres[:, 0], side="right") - 1, 0, columns - 1)
+    filled[owners[row, column]] = True
+    joined = dict(enumerate(cells))
+    for at in range(columns):
+        head: int | None = None
+        for level in range(grid.head, rows - 1):
+            upper, lower = int(owners[level, at]), int(owners[level + 1, at])
+            stops = not drawn[level, at] and drawn[level].sum() >= max(1, columns // 2)
+            single = upper != lower and all(cells[index].columns == 1 for index in (upper, lower))
+            if stops and single and not filled[lower] and drawn[:, at].any():
+                head = upper if head is None else head
+                start = joined[head]
+                joined[head] = start._replace(rows=level + 2 - start.row)
+                joined.pop(lower, None)
+            else:
+                head = None
+    return list(joined.values())
+
+
+def _drawn(grid: Grid, boxes: Rectangles, rules: Rulings) -> NDArray[np.bool_]:
+    """(rows - 1, columns): whether a rule parts two rows in a column."""
+    rows, columns = grid.size
+    drawn = np.zeros((rows - 1, columns), bool)
+    centres = (boxes[:, 1] + boxes[:, 3]) / 2
+    at = np.clip(np.searchsorted(grid.levels, centres, side="right") - 1, 0, rows - 1)
+    middles = np.array([np.median(centres[at == row]) if (at == row).any() else np.nan for row in range(rows)])
+    for row in range(rows - 1):
+        between = rules.level[(rules.level[:, 0] > middles[row]) & (rules.level[:, 0] < middles[row + 1])]
+        shared = np.minimum(between[:, None, 2], grid.uprights[None, 1:]) - np.maximum(
+            between[:, None, 1], grid.uprights[None, :-1]
+        )
+        drawn[row] = np.clip(shared, 0, None).sum(axis=0) > 0.5 * np.diff(grid.uprights)
+    return drawn

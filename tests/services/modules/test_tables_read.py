@@ -1,0 +1,147 @@
+"""Tables as people send them come back whole: each kind drawn, and what used to fail, read with the default weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers.drawn_tables import Entry, Style, drawn
+from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.structure_system.module import StructureSystem
+from ocr_serving.output import tables
+
+CASES = Path(__file__).parent / "tables"
+REPORT = [
+    ["Region", "Q1", "Q2", "Q3", "Q4"],
+    ["North", "120", "", "98", ""],
+    ["South", "", "310", "", "77"],
+    ["East", "15", "", "", ""],
+    ["West", "", "", "", "402"],
+    ["Total", "135", "310", "98", "479"],
+]
+TIGHT = [
+    ["Code", "A", "B", "C"],
+    ["12345678", "87654321", "11223344", "99887766"],
+    ["55667788", "10203040", "50607080", "90807060"],
+    ["00012345", "00067890", "00011111", "00022222"],
+]
+STOCK: list[list[str | Entry]] = [
+    [("Group", 2, 1), ("Stock", 1, 2), ("Price", 2, 1)],
+    ["Main", "Spare"],
+    ["Pumps", "431", "12", "1,958.06"],
+    ["Valves", "739", "", "3,659.79"],
+    ["Motors", "", "7", "4,404.70"],
+    ["Belts", "638", "31", ""],
+]
+LIST = [["Item", "Description", "Qty", "Amount"]] + [
+    [f"{n:03d}", ("Steel bearing", "Conveyor belt", "Fuse")[n % 3], str(3 * n + 11), f"{n + 1},2{n % 10}4.50"] for n in range(1, 9)
+]
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture(scope="module")
+def system() -> StructureSystem:
+    module = load_module("structure_system")
+    assert isinstance(module, StructureSystem)
+    return module
+
+
+def grid(html: str) -> list[list[str]]:
+    """Texts by row and column; a cell over several places is in the first of them."""
+    cells = tables.read(html)
+    rows, columns = tables.size(cells)
+    texts = [[""] * columns for _ in range(rows)]
+    for cell in cells:
+        texts[cell.row][cell.column] = cell.text
+    return texts
+
+
+def read(system: StructureSystem, picture: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> str:
+    system.begin_request()
+    (answer,) = system.tables.predict([picture])
+    assert isinstance(answer, dict)
+    (region,) = answer["regions"]
+    assert len(region["res"]["cell_bbox"]) == answer["html"].count("<td")
+    return answer["html"]
+
+
+def case(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(cv2.imread(str(CASES / f"{name}.png")), np.uint8)
+
+
+def rows_of(name: str) -> list[list[str]]:
+    if name == "report":
+        return REPORT
+    if name == "t_tight":
+        return TIGHT
+    body = [[f"{n:03d}", f"Row name {n}", f"{n * 7.31:.2f}"] for n in range(1, 41)]
+    return [["Id", "Name", "Value"], *body]
+
+
+@pytest.mark.parametrize("name", ["report", "rows40", "t_tight"])
+def test_what_used_to_drift_apart_is_whole_as_a_page_and_as_a_table(system: StructureSystem, name: str) -> None:
+    (page,) = system.predict([case(name)])
+    assert isinstance(page, dict)
+    (found,) = [region["res"]["html"] for region in page["regions"] if isinstance(region["res"], dict)]
+    for html in (found, read(system, case(name))):
+        assert [row[: len(rows_of(name)[0])] for row in grid(html)] == rows_of(name)
+        assert tables.size(tables.read(html)) == {"report": (6, 5), "rows40": (41, 4), "t_tight": (4, 4)}[name]
+
+
+@pytest.mark.parametrize("style", ["ruled", "lines", "bands", "bare", "booktabs", "dark"])
+def test_each_style_is_read_whole(system: StructureSystem, style: Style) -> None:
+    assert grid(read(system, drawn(LIST, style))) == LIST
+
+
+@pytest.mark.parametrize("style", ["ruled", "dark"])
+def test_rules_tell_spans_and_empty_cells(system: StructureSystem, style: Style) -> None:
+    html = read(system, drawn(STOCK, style))
+    assert '<td rowspan="2">Group</td><td colspan="2">Stock</td><td rowspan="2">Price</td>' in html
+    assert grid(html)[2:] == [list(row) for row in STOCK[2:]]
+
+
+def test_a_tilted_noisy_photograph_is_read_as_a_level_one(system: StructureSystem) -> None:
+    picture = drawn(LIST, "lines", margin=80)
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1.5, 1.0)
+    tilted = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    noisy = np.clip(tilted + np.random.default_rng(3).normal(0, 6, tilted.shape), 0, 255).astype(np.uint8)
+    assert grid(read(system, noisy)) == LIST
+
+
+def test_a_hundred_rows_are_read_whole(system: StructureSystem) -> None:
+    rows = [["No", "Name", "Value"]] + [[str(n), ("Amber", "Delta", "Orchard")[n % 3], f"{n * 13}"] for n in range(101, 201)]
+    system.begin_request()
+    assert grid(read(system, drawn(rows, "lines", size=18, pad=8))) == rows
+    assert system.warnings == []
+
+
+def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
+    rows = [
+        ["No", "Clause", "Due"],
+        ["1", "Goods are delivered\nwithin ten days", "March"],
+        ["2", "Payment is made\nby bank transfer", "April"],
+        ["3", "Disputes go to\nthe court of Bristol", "May"],
+    ]
+    assert grid(read(system, drawn(rows, "ruled"))) == [[text.replace("\n", " ") for text in row] for row in rows]
+
+
+def test_the_network_alone_is_asked_where_it_is_wanted(system: StructureSystem) -> None:
+    (alone,) = system.tables.predict([case("rows40")], table_engine="network")
+    assert isinstance(alone, dict)
+    assert grid(alone["html"]) != grid(read(system, case("rows40")))
+
+
+def test_headings_above_a_region_belong_to_its_table(system: StructureSystem) -> None:
+    page = np.asarray(cv2.imread(str(Path(__file__).parents[2] / "golden" / "pages" / "invoice_en.jpg")), np.uint8)
+    (answer,) = system.predict([page])
+    assert isinstance(answer, dict)
+    (found,) = [region for region in answer["regions"] if isinstance(region["res"], dict)]
+    assert isinstance(found["res"], dict)
+    assert grid(found["res"]["html"])[0] == ["Item", "Description", "Qty", "Unit price", "Amount"]
+    lines = [line["text"] for region in answer["regions"] if isinstance(region["res"], list) for line in region["res"]]
+    assert "Unit price" not in lines, "it is told in the table"
