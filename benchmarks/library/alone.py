@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.server import plan
 from ocr_serving.server.messages import Task, WorkerSpec
 from ocr_serving.server.worker import Worker
+from ocr_serving.stages.orientation import TextClassifier
 
 Tensor = NDArray[Any]
 
@@ -84,8 +85,12 @@ def load(model_set: str) -> tuple[Worker, OCRSystem]:
 
 
 def networks_of(module: OCRSystem) -> dict[str, Any]:
-    """The stages of a module that run a network, by their attribute."""
-    return {name: stage for name in STAGES if (stage := getattr(module, name)) is not None}
+    """The stages of a module that run a network, by their attribute; of recognisers the one without `lang`.
+
+    The classifier of pages looks once at a page, at a small picture of it, and is left to the work around the networks.
+    """
+    stages = {"detector": module.detector, "classifier": module.classifier, "recognizer": module.recognizer.chosen}
+    return {name: stage for name, stage in stages.items() if stage is not None}
 
 
 @dataclass
@@ -110,7 +115,10 @@ def pipeline(model_set: str, folder: Path, images: Sequence[Path]) -> None:
     clock, recorder = Clock(), Recorder(folder)
     for name, stage in networks_of(module).items():
         stage.engine = Watched(stage.engine, functools.partial(recorder.keep, name), clock)
-        setattr(module, name, clock.timed(STAGES[name], stage))
+    for owner, method, name in ((module.detector, "find", "detector"), (module.recognizer, "read", "recognizer")):
+        setattr(owner, method, clock.timed(STAGES[name], getattr(owner, method)))
+    if module.classifier is not None:
+        module.classifier = cast(TextClassifier, clock.timed(STAGES["classifier"], module.classifier))
     for method, step in (("decode", DECODE), ("predict", CROPS)):
         setattr(module, method, clock.timed(step, getattr(module, method)))
     answer = clock.timed(REQUEST, worker.answer)

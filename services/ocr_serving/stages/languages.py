@@ -45,9 +45,14 @@ class Recognizers:
         self.choose(None)
 
     @property
+    def chosen(self) -> TextRecognizer:
+        """The recogniser of the language that was chosen last."""
+        return self._of(self.lang)
+
+    @property
     def engine(self) -> Engine:
         """The engine that runs the chosen recogniser."""
-        return self._loaded[self.lang].engine
+        return self.chosen.engine
 
     def choose(self, lang: Lang | None) -> None:
         """Read with the recogniser of `lang` from now on; None is the `lang` of params.py. Raises ConfigError or ModelError."""

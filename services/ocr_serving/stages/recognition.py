@@ -76,7 +76,6 @@ class TextRecognizer:
         self.params = params
         height, width = params.rec_image_shape[1:]
         source = PixelInput("recognition", (height, 0), LINE_STEPS)
-        self.lexicon = lexicon(params.lexicon) if params.lexicon else None
         self.characters: list[str] = []
         self.told: list[str] = []
         ctc = self._before_loading(model, options)
@@ -106,7 +105,8 @@ class TextRecognizer:
             for n, (line, crop) in enumerate(zip(lines, crops, strict=True)):
                 if not is_read(line, *crop.shape[:2]):
                     lines[n] = line._replace(confidence=0.0)
-        return lines if self.lexicon is None else hinted(lines, self.told, self.lexicon)
+        # Without what the network told of other letters there is nothing to choose from, and the words need not be loaded.
+        return hinted(lines, self.told, lexicon(self.params.lexicon)) if self.params.lexicon and self.told else lines
 
     def _steps(self, height: int, width: int) -> int:
         """How many answers a blank line of that size has."""
@@ -154,7 +154,7 @@ class TextRecognizer:
             kept = classes_of(self.params.charset, characters)
             characters = [characters[index] for index in kept]
         self.characters = characters
-        if not self.params.puts_spaces and self.lexicon is None:
+        if not self.params.puts_spaces and self.params.lexicon is None:
             return Ctc(kept)
         column = {character: index for index, character in enumerate(characters)}
         self.told = [character for character in EVIDENCE if character in column]

@@ -28,6 +28,9 @@ SPACE_EVIDENCE, WIDE_SPACE_EVIDENCE = 0.1, 0.005
 """Probability of a space, at its surest step between two characters, from which one is put: beside a sign, or between letters that
 are further apart than their neighbours; and between characters so far apart that no letter spacing explains it."""
 
+STRONG_SPACE_EVIDENCE, ALMOST_LOOSE = 0.3, 0.25
+"""Where a space is nearly the network's own guess, a gap that is hardly wider than the others is enough."""
+
 LOOSE, WIDE = 0.5, 2.0
 """By how many widths of a letter two characters stand further apart than the line's own spacing, to count as loose, or wide."""
 
@@ -154,6 +157,8 @@ def _is_space(left: str, right: str, probability: float, excess: float) -> bool:
     if probability < WIDE_SPACE_EVIDENCE or _writes_no_spaces(left) or _writes_no_spaces(right):
         return False
     if excess >= WIDE:
+        return True
+    if excess >= ALMOST_LOOSE and probability >= STRONG_SPACE_EVIDENCE:
         return True
     loose = excess >= LOOSE or not (left.isalnum() and right.isalnum())
     return loose and probability >= SPACE_EVIDENCE

@@ -132,7 +132,9 @@ def test_interrupted_it_leaves_no_half_file_and_goes_on_later(elsewhere: Path, s
     Path("in").mkdir()
     for number in range(40):
         shutil.copy(data.WARMUP, f"in/{number:02}.png")
-    command = [sys.executable, "-m", "ocr_serving.cli", "convert", "in", "-o", "out", "--to", "txt,docx", "-j", "2", *TINY]
+    # A shell's background jobs, as this suite may be one, have SIGINT ignored and their children too.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "ocr_serving.cli"]
+    command += ["convert", "in", "-o", "out", "--to", "txt,docx", "-j", "2", *TINY]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=dict(os.environ)
     )

@@ -172,7 +172,7 @@ def copied(tmp_path: Path) -> Path:
     params = (folder / "params.py").read_text(encoding="utf-8")
     params = params.replace('cfg.model_set = "PP-OCRv6_small"', 'cfg.model_set = "PP-OCRv6_tiny"')
     params = params.replace("cfg.det_model_dir = None", 'cfg.det_model_dir = "./my_detector"')
-    (folder / "params.py").write_text(params.replace("cfg.drop_score = 0.5", "cfg.drop_score = 0.99"), encoding="utf-8")
+    (folder / "params.py").write_text(params.replace("cfg.drop_score = None", "cfg.drop_score = 0.99"), encoding="utf-8")
     module = (folder / "module.py").read_text(encoding="utf-8")
     (folder / "module.py").write_text(module.replace('name="ocr_system"', 'name="my_ocr"'), encoding="utf-8")
     return folder

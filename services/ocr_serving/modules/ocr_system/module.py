@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NotRequired
+from typing import Annotated, Any, NamedTuple, NotRequired
 
 import numpy as np
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
@@ -125,8 +126,8 @@ class OCRSystem(Module):
         use_doc_orientation_classify: bool | None = None,
         drop_score: Score | None = None,
         lang: Lang | None = None,
-        return_words: bool = False,
-        return_chars: bool = False,
+        return_words: Annotated[bool, Field(description="Add to each line its `words`, each with corners and confidence.")] = False,
+        return_chars: Annotated[bool, Field(description="Add to each line its `chars`, each with corners and confidence.")] = False,
     ) -> list[list[TextLine]]:
         """The lines of each image, in reading order, without those under `drop_score`; [] for an image that is None."""
         params = self.params.updated(

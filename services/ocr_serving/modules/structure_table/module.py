@@ -130,6 +130,9 @@ class StructureTable(Module):
         module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read again.
         """
         params = params or self.params
+        if lines and lines[0].ndim == 2:
+            # Copies of structure_system made for 0.1 give upright boxes x1, y1, x2, y2.
+            lines = lines[0].reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), lines[1]
         if params.asks_network_alone:
             return self._told(picture, corner, lines, params)
         return self._best(picture, corner, lines, params, exact=exact)
