@@ -90,9 +90,14 @@ class Params(Frozen):
             )
         chosen = known[name]
         from_set = {field: getattr(chosen, attribute) for field, attribute in cls.FROM_SET.items()}
-        published = {name: value for name, value in chosen.params.items() if name in cls.model_fields}
+        published = {name: value for name, value in cls.published(chosen).items() if name in cls.model_fields}
         given |= {key: _found(value, root) for key, value in given.items() if key.endswith("_dict_path") and isinstance(value, str)}
         return validated(cls, from_set | published | given, where="params.py", error=ConfigError)
+
+    @classmethod
+    def published(cls, chosen: models.ModelSet) -> Mapping[str, Any]:
+        """What a model set has for parameters of this kind."""
+        return chosen.params
 
     def updated(self, **changes: object) -> Self:
         """A copy with `changes`, of which None means "as it is". Raises InputError."""
@@ -386,6 +391,11 @@ class KieParams(OCRParams):
     )
     ser_dict_path: str | None = Field(None, description="A file with one label a line; without it, QUESTION, ANSWER and HEADER.")
     ocr_order_method: Literal["tb-yx"] = Field("tb-yx", description="Order in which lines go in: top to bottom, left to right.")
+
+    @classmethod
+    def published(cls, chosen: models.ModelSet) -> Mapping[str, Any]:
+        """What a model set has for parameters of this kind."""
+        return {**chosen.params, **chosen.kie_params}
 
 
 def attributes(config: object) -> dict[str, Any]:

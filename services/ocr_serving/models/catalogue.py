@@ -76,7 +76,7 @@ class ModelSet(_Entry):
     """The models one OCR pipeline runs, by catalogue name.
 
     `params` are parameters under their names in `params.py` that these weights were published with; they stand
-    between the defaults and what the user sets.
+    between the defaults and what the user sets. `kie_params` are those that differ for key information.
     """
 
     name: str
@@ -85,6 +85,7 @@ class ModelSet(_Entry):
     cls: str
     use_angle_cls: bool
     params: Mapping[str, int | float | str | bool] = Field(default_factory=lambda: MappingProxyType({}))
+    kie_params: Mapping[str, int | float | str | bool] = Field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def models(self) -> tuple[str, ...]:
