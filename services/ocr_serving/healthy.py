@@ -33,8 +33,8 @@ def _problem(port: int) -> str | None:
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
+    except (OSError, http.client.HTTPException) as exc:
+        return str(exc) or type(exc).__name__
     else:
         return None if answer.status == http.HTTPStatus.OK else f"/readyz answers {answer.status}"
     finally:

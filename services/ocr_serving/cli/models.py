@@ -10,7 +10,7 @@ from ocr_serving.modules import loader
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command `models`; its arguments go to `run`."""
+    """Add the command `models`; its arguments go to `run`."""
     parser = commands.add_parser("models", help="list, pull and verify the models on this machine")
     actions = parser.add_subparsers(dest="models_action", metavar="ACTION", required=True)
     actions.add_parser("list", help="every model known, its size and licence, and where it lies")
@@ -42,7 +42,7 @@ examples:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carries out `models list|pull|verify`; the exit status. Raises ModelError for what the user can mend."""
+    """Carry out `models list|pull|verify`; the exit status. Raises ModelError for what the user can mend."""
     actions = {"list": _list, "pull": _pull, "verify": _verify}
     return actions[args.models_action](args)
 

@@ -101,7 +101,7 @@ def _load(args: argparse.Namespace) -> tuple[Module, Mapping[str, Any]]:
     return load_module(args.module, init_args=init_args, params=params, pull=pull), entry.predict_args
 
 
-def _output(args: argparse.Namespace, found: folder.Found) -> files.Output | None:
+def _output(args: argparse.Namespace, found: folder.FoundFiles) -> files.Output | None:
     place = args.output or (DEFAULT_OUTPUT if args.visualize or args.to else None)
     if place is None:
         return None

@@ -33,7 +33,7 @@ class LostPage(Undecodable):
     """A page of a document that could not be decoded; the others may be."""
 
 
-Found = Image | Undecodable | Remark
+PageOrRemark = Image | Undecodable | Remark
 
 
 def is_pdf(data: bytes) -> bool:
@@ -50,7 +50,7 @@ def has_pages(data: bytes) -> bool:
     return is_pdf(data) or headers.has_second_page(data)
 
 
-def from_base64(text: str, *, where: str, limits: Limits, allowance: Allowance | None = None) -> Iterator[Found]:
+def from_base64(text: str, *, where: str, limits: Limits, allowance: Allowance | None = None) -> Iterator[PageOrRemark]:
     """The picture or the pages of one entry of a request, all to be kept, and remarks on what was cut; as `from_bytes`.
 
     Raises InputError too.
@@ -61,7 +61,7 @@ def from_base64(text: str, *, where: str, limits: Limits, allowance: Allowance |
 
 def from_bytes(
     data: bytes, *, where: str, limits: Limits, kept: bool = False, allowance: Allowance | None = None
-) -> Iterator[Found]:
+) -> Iterator[PageOrRemark]:
     """The picture or the pages of a file, one after the other, and remarks on what was cut.
 
     `kept` says that the caller keeps all pages, so that there may not be too many of them.
@@ -97,7 +97,7 @@ class _Document:
         self.kind = "PDF" if is_pdf(data) else "TIFF"
         self._data, self._where, self._limits, self._allowance = data, where, limits, allowance
 
-    def pages(self, most: float) -> Iterator[Found]:
+    def pages(self, most: float) -> Iterator[PageOrRemark]:
         """Its pages and what is to be said, as long as they have `most` pixels together at the most."""
         with bounded.File(self._data, "pdf" if self.kind == "PDF" else "tiff", self._limits, self._allowance) as file:
             opened = file.open()

@@ -31,7 +31,7 @@ def is_archive(name: str) -> bool:
 
 
 def unpack(archive: Path, into: Path, *, name: str, max_bytes: int = MAX_BYTES) -> None:
-    """Writes the files of a .zip, .tar or .tar.gz into the empty folder `into`.
+    """Write the files of a .zip, .tar or .tar.gz into the empty folder `into`.
 
     `name` says which of them it is. A single folder at the top, as `xx_infer/` in PaddleOCR's, is left out of the paths.
     Raises ModelError for a damaged or empty archive and for one with a path out of the folder, a link or device, two
@@ -50,20 +50,20 @@ def unpack(archive: Path, into: Path, *, name: str, max_bytes: int = MAX_BYTES) 
                     shutil.copyfileobj(stream, out, CHUNK)
             except (FileExistsError, IsADirectoryError, NotADirectoryError):
                 raise ModelError(f"{name} holds {member} twice; pack it again.") from None
-    except _DAMAGED as error:
-        raise _damaged(name, error) from None
-    except OSError as error:
+    except _DAMAGED as exc:
+        raise _damaged(name, exc) from None
+    except OSError as exc:
         # bz2 says so of a stream that is none, seek of an offset that is none; other numbers are the file system's.
-        if error.errno not in (None, errno.EINVAL):
+        if exc.errno not in (None, errno.EINVAL):
             raise
-        raise _damaged(name, error) from None
+        raise _damaged(name, exc) from None
     if not count:
         raise ModelError(f"{name} holds no file; pack the model's files into it.")
     _lift_single_folder(into)
 
 
-def _damaged(name: str, error: Exception) -> ModelError:
-    return ModelError(f"{name} is damaged or not the archive its name says ({str(error)[:200]}); pack it again.")
+def _damaged(name: str, exc: Exception) -> ModelError:
+    return ModelError(f"{name} is damaged or not the archive its name says ({str(exc)[:200]}); pack it again.")
 
 
 def _members(archive: Path, name: str) -> Iterator[tuple[str, int, IO[bytes]]]:

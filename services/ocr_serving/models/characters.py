@@ -44,8 +44,8 @@ def read_dictionary(path: Path) -> list[str]:
     """
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"cannot read the dictionary {path}: {_reason(error)}; it must be UTF-8 text.") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ModelError(f"cannot read the dictionary {path}: {_reason(exc)}; it must be UTF-8 text.") from None
     if lines[-1] == "":
         lines.pop()
     if not lines:
@@ -57,8 +57,8 @@ def _from_yaml(path: Path) -> list[str] | None:
     try:
         with path.open("rb") as file:
             document = yaml.load(file, Loader=_Loader)  # noqa: S506 - a base loader makes strings, lists and mappings only
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelError(f"cannot read {path}: {_reason(error)}; correct it or pull the model again.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise ModelError(f"cannot read {path}: {_reason(exc)}; correct it or pull the model again.") from None
     section = document.get("PostProcess") if isinstance(document, dict) else None
     characters = section.get("character_dict") if isinstance(section, dict) else None
     if characters is None:
@@ -68,7 +68,7 @@ def _from_yaml(path: Path) -> list[str] | None:
     return characters
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split())
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return " ".join(str(exc).split())

@@ -11,7 +11,7 @@ CHUNK = 1 << 20
 
 
 def copy_checked(stream: IO[bytes], target: Path, expected: ModelFile, *, origin: str) -> None:
-    """Writes `stream` to the new file `target`; raises ModelError unless size and SHA-256 are as expected.
+    """Write `stream` to the new file `target`; raises ModelError unless size and SHA-256 are as expected.
 
     Never writes more than the expected size, where there is one, and one chunk.
     """

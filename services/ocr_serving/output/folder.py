@@ -27,7 +27,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFiles:
     """What a folder holds: documents in the order of their names, other files by suffix, what cannot be read and why."""
 
     sources: tuple[Source, ...]
@@ -35,7 +35,7 @@ class Found:
     unreadable: tuple[tuple[Path, str], ...] = ()
 
 
-def found(paths: Sequence[Path], out: Path | None = None) -> Found:
+def found(paths: Sequence[Path], out: Path | None = None) -> FoundFiles:
     """The documents in `paths`, files or folders, with all their folders inside; `out` and what is in it is none of them.
 
     A file that is named is a document, whatever its suffix. Raises InputError where a path is not there.
@@ -54,7 +54,7 @@ def found(paths: Sequence[Path], out: Path | None = None) -> Found:
             files.append((path, PurePath(path.name)))
         else:
             raise InputError(f"{path} does not exist: name a document or a folder of them.")
-    return Found(tuple(_named(files)), dict(others), tuple(unreadable))
+    return FoundFiles(tuple(_named(files)), dict(others), tuple(unreadable))
 
 
 def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:

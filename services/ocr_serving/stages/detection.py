@@ -75,7 +75,7 @@ FEW = 3
 TOO_SMALL = "its text is too small for its size to be read whole: send it in parts"
 
 
-class Found(NamedTuple):
+class FoundLines(NamedTuple):
     """Lines in pixels of the page, what is to be said of it (or ""), and the blocks where `pieces.missed` misses some."""
 
     quads: list[Quad]
@@ -104,7 +104,7 @@ class TextDetector:
         """
         return self.find(page, params).quads
 
-    def find(self, page: Image, params: DetectionParams | None = None) -> Found:
+    def find(self, page: Image, params: DetectionParams | None = None) -> FoundLines:
         """As a call, with what is to be said of the page: where some of it could not be looked at."""
         params = params or self.params
         padded = at_least(page, STRIDE) if sum(page.shape[:2]) < 2 * STRIDE else page
@@ -112,7 +112,7 @@ class TextDetector:
         on_page = (clipped(quad, *page.shape[:2]) for quad in found.quads)
         return found._replace(quads=[quad for quad in on_page if is_line(quad)])
 
-    def _find(self, page: Image, params: DetectionParams) -> Found:
+    def _find(self, page: Image, params: DetectionParams) -> FoundLines:
         height, width = page.shape[:2]
         limit = params.det_limit_side_len
         size = input_size(height, width, limit, params.det_limit_type)
@@ -132,9 +132,9 @@ class TextDetector:
             return found._replace(remark=TOO_SMALL) if wanted >= FINER * scale else found
         closer = self._look(page, pieces.map_size(height, width, finer), params)
         remark = closer.remark or (TOO_SMALL if wanted > 1.5 * finer else "")
-        return Found(pieces.both(found.quads, closer.quads, finer), remark, closer.missed)
+        return FoundLines(pieces.both(found.quads, closer.quads, finer), remark, closer.missed)
 
-    def _look(self, page: Image, size: tuple[int, int], params: DetectionParams) -> Found:
+    def _look(self, page: Image, size: tuple[int, int], params: DetectionParams) -> FoundLines:
         """The lines of `page` on a map of that size (height, width)."""
         height, width = page.shape[:2]
         seen = resized_to(page, size)
@@ -144,9 +144,9 @@ class TextDetector:
         blocks = None
         if params.in_pieces and max(size) < pieces.COARSE * max(height, width):
             blocks = pieces.missed(seen, probability > params.det_db_thresh)
-        return Found(quads, found.remark, blocks)
+        return FoundLines(quads, found.remark, blocks)
 
-    def _scale_for(self, page: Image, found: Found, scale: float, params: DetectionParams) -> float:
+    def _scale_for(self, page: Image, found: FoundLines, scale: float, params: DetectionParams) -> float:
         """The scale that the text of `page` needs, of which `found` was seen at `scale`."""
         wanted = pieces.scale_for(pieces.heights(found.quads, scale), scale)
         part = None if found.missed is None else pieces.suspicious(found.missed, *page.shape[:2])
@@ -221,7 +221,7 @@ def network_input(page: Image, size: tuple[int, int], table: NDArray[np.float32]
     return tensor
 
 
-def quads_from_map(probability: ProbabilityMap, height: int, width: int, params: DetectionParams) -> Found:
+def quads_from_map(probability: ProbabilityMap, height: int, width: int, params: DetectionParams) -> FoundLines:
     """Quads, in pixels of a page of `height` x `width`, of the blobs of a probability map of any size."""
     mask = (probability > params.det_db_thresh).view(np.uint8)
     if params.use_dilation:
@@ -245,7 +245,7 @@ def quads_from_map(probability: ProbabilityMap, height: int, width: int, params:
         boxes.append(box)
     quads = list(_to_page(np.array(boxes, np.float32).reshape(-1, 4, 2), probability.shape, height, width))
     cut = params.in_pieces and len(contours) > most
-    return Found(quads, f"it has {len(contours)} spots that may be text, of which {most} were looked at" if cut else "")
+    return FoundLines(quads, f"it has {len(contours)} spots that may be text, of which {most} were looked at" if cut else "")
 
 
 def smallest_box(contour: MatLike) -> tuple[Points, float]:

@@ -24,7 +24,7 @@ SURER = 0.1
 """By how much a language has to be surer than the network of the model set."""
 
 
-class Reading(NamedTuple):
+class PageTexts(NamedTuple):
     """What each crop says, and what is to be said of that: "", or the end of a sentence on the page."""
 
     texts: list[Text]
@@ -72,7 +72,7 @@ class Recognizers:
         """What each crop says, in their order."""
         return self._of(self.lang)(crops)
 
-    def read(self, crops: Sequence[Image]) -> Reading:
+    def read(self, crops: Sequence[Image]) -> PageTexts:
         """What the crops of one page say. Where that is not sure, the remark says which `lang` to try.
 
         With `lang` "auto" the languages that are on this machine are tried on the longest lines, and the page is read with the
@@ -81,11 +81,11 @@ class Recognizers:
         texts = self(crops)
         sure = _sureness(texts, crops)
         if not self.params.suggests_lang or sure is None or sure >= LEAST:
-            return Reading(texts)
+            return PageTexts(texts)
         if self.auto and (better := self._surest(texts, crops)) is not None:
-            return Reading(self._of(better)(crops), f"was read with lang {better}")
+            return PageTexts(self._of(better)(crops), f"was read with lang {better}")
         signs = [not is_read(line(*text, crop.shape)) for text, crop in zip(texts, crops, strict=True)]
-        return Reading([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], self._advice())
+        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], self._advice())
 
     def here(self) -> list[str]:
         """The languages whose recogniser is on this machine."""

@@ -90,7 +90,7 @@ class LayoutDetector:
         params = params or self.params
         stretched = resized(page, INPUT_SIZE, params.resizes_pages)
         answers = self.engine.run(network_input(stretched, INPUT_SIZE, NORMALISED["DB"]))
-        boxes, scores = decoded(answers[: len(STRIDES)], answers[len(STRIDES) :])
+        boxes, scores = boxes_and_scores(answers[: len(STRIDES)], answers[len(STRIDES) :])
         limits = np.array(INPUT_SIZE[::-1] * 2, np.float64)
         # In single precision, so that sides cut to whole pixels are the judge's.
         scale = (limits / (page.shape[1::-1] * 2)).astype(np.float32)
@@ -119,7 +119,7 @@ def labels(chosen: str | None, metadata: Mapping[str, str]) -> tuple[str, ...]:
     raise ConfigError(f"layout_dict_path: there is no file {path}; correct it, or take one of {', '.join(LABELS)}.")
 
 
-def decoded(scores: Sequence[Tensor], distributions: Sequence[Tensor]) -> tuple[Boxes, NDArray[np.float32]]:
+def boxes_and_scores(scores: Sequence[Tensor], distributions: Sequence[Tensor]) -> tuple[Boxes, NDArray[np.float32]]:
     """Boxes (N, 4) in pixels of the network's input and their scores (N, classes).
 
     For each stride the network answers scores (1, n, classes) and, for the four sides, distributions of the distance from the

@@ -100,19 +100,19 @@ def as_sent(points: NDArray[np.float32], turn: Turn, height: int, width: int) ->
     return points
 
 
-class Reading(NamedTuple):
+class PageSample(NamedTuple):
     """What the sample of a page says: letters, and the mean confidence over them."""
 
     letters: str
     confidence: float
 
 
-def reading(texts: Sequence[Text]) -> Reading:
+def reading(texts: Sequence[Text]) -> PageSample:
     """Sum up what lines say."""
     letters = ["".join(filter(str.isalnum, line.text)) for line in texts]
     total = sum(map(len, letters))
     confidence = sum(len(said) * line.confidence for said, line in zip(letters, texts, strict=True)) / max(1, total)
-    return Reading("".join(letters), confidence)
+    return PageSample("".join(letters), confidence)
 
 
 def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read: Callable[[list[Image]], list[Text]]) -> Turn:
@@ -166,7 +166,7 @@ def mostly_cjk(letters: str) -> bool:
     return 2 * upright > len(letters)
 
 
-def _is_plain(one: Reading, other: Reading) -> bool:
+def _is_plain(one: PageSample, other: PageSample) -> bool:
     return one.confidence >= max(SURE, other.confidence + MUCH_BETTER)
 
 
@@ -182,7 +182,7 @@ def _lengths(quads: Sequence[Quad]) -> tuple[float, float]:
 
 def _both_ways(
     page: Image, quads: Sequence[Quad], read: Callable[[list[Image]], list[Text]], *, on_its_side: bool
-) -> tuple[Reading, Reading]:
+) -> tuple[PageSample, PageSample]:
     """What the longest lines say as they are, and on their head."""
     corners = np.asarray(quads, np.float64)
     width = np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)

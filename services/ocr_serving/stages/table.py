@@ -70,7 +70,7 @@ class TableStructurer:
         side = params.table_max_len
         tensor, ratio = table_input(picture, side, params.resizes_tables)
         places, scores = self.engine.run(tensor)
-        return decoded(places[0], scores[0], self.tokens, side / ratio)
+        return structure_of(places[0], scores[0], self.tokens, side / ratio)
 
 
 def table_input(picture: Image, side: int, resize: Resize = "linear") -> tuple[NDArray[np.float32], float]:
@@ -82,7 +82,7 @@ def table_input(picture: Image, side: int, resize: Resize = "linear") -> tuple[N
     return tensor, ratio
 
 
-def decoded(places: Tensor, scores: Tensor, tokens: Sequence[str], pixels: float) -> Structure:
+def structure_of(places: Tensor, scores: Tensor, tokens: Sequence[str], pixels: float) -> Structure:
     """The likeliest token of each step up to the end, and for those that open a cell its place.
 
     `places` are shares of the network's input, (steps, 4 or 8), which is `pixels` of the picture wide and high; `scores`

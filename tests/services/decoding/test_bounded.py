@@ -39,7 +39,7 @@ def fresh() -> Iterator[None]:
     bounded.close_all()
 
 
-def read(data: bytes, limits: Limits, allowance: Allowance | None = None) -> list[pages.Found]:
+def read(data: bytes, limits: Limits, allowance: Allowance | None = None) -> list[pages.PageOrRemark]:
     return list(pages.from_bytes(data, where="images[0]", limits=limits, kept=True, allowance=allowance))
 
 
@@ -134,7 +134,7 @@ def test_a_request_has_an_allowance() -> None:
     )
 
 
-def meanwhile(act: Callable[[int], None]) -> list[pages.Found]:
+def meanwhile(act: Callable[[int], None]) -> list[pages.PageOrRemark]:
     """What reading an endless page gives while `act` is done to the process that renders it."""
     patient = Limits(page_timeout_s=600)
 

@@ -17,7 +17,7 @@ from ocr_serving.stages.layout import (
     STRIDES,
     LayoutDetector,
     Region,
-    decoded,
+    boxes_and_scores,
     labels,
     suppressed,
     without_doubles,
@@ -39,7 +39,7 @@ def test_a_field_with_known_distances_becomes_a_box() -> None:
         sides[side, distance] = 50
     sides[3, [4, 5]] = 50
     scores[2][0, field, 1] = 0.9
-    boxes, all_scores = decoded(scores, distributions)
+    boxes, all_scores = boxes_and_scores(scores, distributions)
     (best,) = np.flatnonzero(all_scores[:, 1] > 0.5)
     x, y = 2.5 * 32, 1.5 * 32
     assert boxes[best] == pytest.approx([x - 32, y - 64, x + 96, y + 4.5 * 32], abs=1e-3)

@@ -12,7 +12,7 @@ from ocr_serving import models
 from ocr_serving.config.params import TableParams
 from ocr_serving.engines import EngineOptions
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.stages.table import TOKENS, TableStructurer, decoded, table_input, tokens
+from ocr_serving.stages.table import TOKENS, TableStructurer, structure_of, table_input, tokens
 
 VOCABULARY = ["sos", "<tr>", "<td></td>", "</tr>", "eos"]
 
@@ -32,16 +32,16 @@ def test_a_table_is_scaled_to_its_longer_side_and_padded_with_zeros() -> None:
 
 def test_steps_become_tokens_and_cells_up_to_the_end() -> None:
     places = np.arange(48, dtype=np.float32).reshape(6, 8) / 100
-    structure = decoded(places, steps("<tr>", "<td></td>", "<td></td>", "</tr>", "eos", "<td></td>"), VOCABULARY, 200)
+    structure = structure_of(places, steps("<tr>", "<td></td>", "<td></td>", "</tr>", "eos", "<td></td>"), VOCABULARY, 200)
     assert structure.tokens == ["<tr>", "<td></td>", "<td></td>", "</tr>"]
     assert not structure.cut
     assert structure.cells == pytest.approx(places[1:3] * 200)
-    assert decoded(places, steps("<tr>", "<td></td>"), VOCABULARY, 1).cut
-    assert decoded(places, steps("sos", "eos"), VOCABULARY, 1).cells.shape == (0, 8)
+    assert structure_of(places, steps("<tr>", "<td></td>"), VOCABULARY, 1).cut
+    assert structure_of(places, steps("sos", "eos"), VOCABULARY, 1).cells.shape == (0, 8)
 
 
 def test_upright_cells_of_four_numbers_become_corners() -> None:
-    structure = decoded(np.array([[0, 0, 0, 0], [1, 2, 3, 4]], np.float32), steps("<tr>", "<td></td>", "eos"), VOCABULARY, 10)
+    structure = structure_of(np.array([[0, 0, 0, 0], [1, 2, 3, 4]], np.float32), steps("<tr>", "<td></td>", "eos"), VOCABULARY, 10)
     assert structure.cells.tolist() == [[10, 20, 30, 20, 30, 40, 10, 40]]
 
 
