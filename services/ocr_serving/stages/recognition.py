@@ -88,6 +88,10 @@ class TextRecognizer:
             self.step = MAX_WIDTH / self._steps(height, MAX_WIDTH)
         if not self.characters:
             self.characters = self._listed(self.engine.metadata, model)
+            evidence = self._told()
+            if evidence is not None:
+                # A Paddle file tells its classes by a run alone: only now is it known which of them to ask for.
+                self.engine = open_engine(model, options, greedy_ctc=evidence, pixels=source)
         self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
@@ -154,9 +158,13 @@ class TextRecognizer:
             kept = classes_of(self.params.charset, characters)
             characters = [characters[index] for index in kept]
         self.characters = characters
+        return self._told(kept) or Ctc(kept)
+
+    def _told(self, kept: tuple[int, ...] = ()) -> Ctc | None:
+        """What to ask the network for, beside the best class: the evidence for spaces and words, which sets `told`."""
         if not self.params.puts_spaces and self.params.lexicon is None:
-            return Ctc(kept)
-        column = {character: index for index, character in enumerate(characters)}
+            return None
+        column = {character: index for index, character in enumerate(self.characters)}
         self.told = [character for character in EVIDENCE if character in column]
         return Ctc(kept, tuple(column[character] for character in self.told))
 

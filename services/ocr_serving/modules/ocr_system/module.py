@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
-from ocr_serving.errors import InputError, ModelError
+from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
@@ -95,16 +95,15 @@ class OCRSystem(Module):
     def _page_classifier(self, options: EngineOptions) -> PageClassifier | None:
         """The classifier of pages; None, and a warning in the log, where it cannot be had and nobody asked for it.
 
-        A service that had all its models before there was this one goes on without it.
+        A service that had all its models before there was this one goes on without it, and so does one that has paddle alone.
         """
         try:
-            model = self.model(self.params.doc_orientation_classify_model_dir)
-        except ModelError as exc:
+            return PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
+        except (ModelError, ConfigError) as exc:
             if self.params.use_doc_orientation_classify:
                 raise
             log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
             return None
-        return PageClassifier(model, options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""
