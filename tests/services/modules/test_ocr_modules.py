@@ -216,6 +216,8 @@ def engines_of(module: Module) -> dict[str, str]:
     for name, part in vars(module).items():
         if isinstance(part, Module):
             found |= {f"layout.{key}" if name == "layout" else key: used for key, used in engines_of(part).items()}
+        elif hasattr(part, "network"):
+            found[name] = part.network.name
         elif hasattr(part, "engine"):
             found[name] = part.engine.name
     return found
