@@ -134,6 +134,23 @@ def test_all_lines_are_told_and_lines_that_are_known_are_not_read_again(system: 
     assert "<td>Antarctica</td>" in str(table["res"])
 
 
+def test_words_are_told_where_they_are_asked_for(system: StructureSystem) -> None:
+    image = read("table_page")
+    assert not any("words" in line for line in answer(system, image, return_lines=True)["lines"])
+    page = answer(system, image, return_lines=True, return_words=True)
+    for line in [*page["lines"], *page["unassigned"], *(line for region in page["regions"] for line in listed(region))]:
+        assert " ".join(word["text"] for word in line["words"]) == line["text"]
+        low, high = np.min(line["text_region"], axis=0) - 2, np.max(line["text_region"], axis=0) + 2
+        for word in line["words"]:
+            assert (np.array(word["text_region"]) >= low).all()
+            assert (np.array(word["text_region"]) <= high).all()
+    assert any(len(line["words"]) > 3 for line in page["lines"])
+
+
+def listed(region: Any) -> list[Any]:
+    return region["res"] if isinstance(region["res"], list) else []
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [

@@ -21,7 +21,7 @@ from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.spaced import spaced, wide_gutters
 from ocr_serving.stages.tables.spans import with_headings, with_spans
-from ocr_serving.stages.tables.words import cell_lines, rows_of_text, words
+from ocr_serving.stages.tables.words import Word, cell_lines, rows_of_text, words
 
 STRIP = 24
 """Lines of text that the network is shown at once; it stops after some 500 tokens, and sees long tables too small."""
@@ -34,6 +34,9 @@ LEARNED = 0.05
 
 DRAWN = 0.06
 """The same for a grid that rules draw."""
+
+IN_ONE = 0.8
+"""Share of a word's width that is in one cell where it is whole."""
 
 SURE = 0.6
 """Confidence from which a text is taken that was found by looking into empty cells."""
@@ -51,6 +54,18 @@ class TableText(NamedTuple):
     cut: bool
 
 
+class Written(NamedTuple):
+    """Lines of text on a picture: their corners, what each says, and its words, [] where they are not known."""
+
+    quads: Quads
+    texts: Sequence[str]
+    words: Sequence[Sequence[Word]]
+
+    def of(self, indices: Sequence[int]) -> Written:
+        """Those lines."""
+        return Written(self.quads[list(indices)], [self.texts[n] for n in indices], [self.words[n] for n in indices])
+
+
 class Pieces(NamedTuple):
     """Texts as a grid has them: boxes, the line each is of, and whether it is a part of that line and to be read anew."""
 
@@ -59,23 +74,24 @@ class Pieces(NamedTuple):
     anew: list[bool]
 
 
-def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structurer, recognizer: Recognizer) -> TableText:
-    """The table that `picture` shows, whose lines of text `quads` say `texts`."""
-    blank = [not text.strip() for text in texts]
+def read(picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer) -> TableText:
+    """The table that `picture` shows, with what is written on it."""
+    blank = [not text.strip() for text in lines.texts]
     if any(blank):
         kept = [index for index, nothing in enumerate(blank) if not nothing]
-        table = read(picture, quads[kept], [texts[index] for index in kept], structurer, recognizer)
+        table = read(picture, lines.of(kept), structurer, recognizer)
         return table._replace(unmatched=[kept[index] for index in table.unmatched])
-    if not len(quads):
+    if not len(lines.quads):
         return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
-    ready, boxes, rules, members = _ready(picture, quads)
-    outside = [index for index, text in enumerate(texts) if index not in set(members) and text]
-    texts = [texts[index] for index in members]
+    ready, boxes, rules, members = _ready(picture, lines.quads)
+    outside = sorted(set(range(len(lines.texts))) - set(members))
+    lines = lines.of(members)
+    texts = lines.texts
     height = line_height(boxes)
     network, cut = _network(ready.picture, boxes, height, structurer)
     grid, pieces = _best(ready.picture, boxes, rules, height, network)
     where = explain.homes(grid, pieces.boxes)
-    said = _said(ready.picture, pieces, texts, recognizer)
+    said = _said(ready, pieces, lines, recognizer)
     found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
     homes = [*where, *found_in]
     all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
@@ -198,12 +214,39 @@ def _words(picture: Image, boxes: Rectangles) -> Rectangles:
     return np.array(parts, np.float64).reshape(-1, 4)
 
 
-def _said(picture: Image, pieces: Pieces, texts: Sequence[str], recognizer: Recognizer) -> list[str]:
-    """What each piece says; those that are a part of a line are read anew."""
-    again = [index for index, part in enumerate(pieces.anew) if part]
-    crops = [_crop(picture, pieces.boxes[index]) for index in again]
-    read_anew = dict(zip(again, recognizer(crops), strict=True)) if again else {}
-    return [read_anew[index].text if index in read_anew else texts[line] for index, line in enumerate(pieces.lines)]
+def _said(ready: Prepared, pieces: Pieces, lines: Written, recognizer: Recognizer) -> list[str]:
+    """What each piece says: those that are a part of a line its words there, or what is read anew where a word is cut."""
+    parts: dict[int, list[int]] = {}
+    for index, part in enumerate(pieces.anew):
+        if part:
+            parts.setdefault(pieces.lines[index], []).append(index)
+    said: dict[int, str] = {}
+    again: list[int] = []
+    for line, indices in parts.items():
+        shared = _dealt(ready, pieces.boxes[indices], lines.words[line])
+        if shared is None:
+            again += indices
+        else:
+            said |= dict(zip(indices, shared, strict=True))
+    crops = [_crop(ready.picture, pieces.boxes[index]) for index in again]
+    read_anew = recognizer(crops) if again else []
+    said |= {index: text.text for index, text in zip(again, read_anew, strict=True)}
+    return [said.get(index, lines.texts[line]) for index, line in enumerate(pieces.lines)]
+
+
+def _dealt(ready: Prepared, boxes: Rectangles, words: Sequence[Word]) -> list[str] | None:
+    """What each of `boxes`, pieces of a line, says by the line's words; None where a word is in two of them, or none is known."""
+    if not words:
+        return None
+    found: list[list[str]] = [[] for _ in boxes]
+    for word in words:
+        (x1, _, x2, _) = upright(ready.there(word.quad)[None])[0].tolist()
+        shared = np.minimum(boxes[:, 2], x2) - np.maximum(boxes[:, 0], x1)
+        most = int(shared.argmax())
+        if shared[most] < IN_ONE * (x2 - x1):
+            return None
+        found[most].append(word.text)
+    return [" ".join(texts) for texts in found] if all(found) else None
 
 
 def _crop(picture: Image, box: NDArray[np.float64]) -> Image:
