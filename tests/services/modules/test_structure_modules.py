@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,17 @@ def test_words_are_told_where_they_are_asked_for(system: StructureSystem) -> Non
         for word in line["words"]:
             assert (np.array(word["text_region"]) >= low).all()
             assert (np.array(word["text_region"]) <= high).all()
-    assert any(len(line["words"]) > 3 for line in page["lines"])
+    image = read("invoice_en")
+    grey = image.mean(axis=2)
+    lines = answer(system, image, return_lines=True, return_words=True)["lines"]
+    between = [pair for line in lines for pair in pairwise(line["words"])]
+    free = 0
+    for left, right in between:
+        middle = round((left["text_region"][1][0] + right["text_region"][0][0]) / 2)
+        y1, y2 = round(left["text_region"][0][1]), round(left["text_region"][3][1])
+        free += bool(grey[y1:y2, middle - 1 : middle + 2].min() > 100)
+    assert len(between) > 60
+    assert free >= 0.9 * len(between), "between two words nothing is written"
 
 
 def listed(region: Any) -> list[Any]:
