@@ -37,21 +37,24 @@ def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
     return [int(owners[r, c]) if 0 <= r < rows else None for r, c in zip(row.tolist(), column.tolist(), strict=True)]
 
 
-def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, height: float) -> list[float]:
-    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border."""
-    rows, columns = grid.size
+def cuts(
+    grid: Grid, owners: NDArray[np.int64], box: NDArray[np.float64], rules: Rulings, picture: Image, height: float
+) -> list[float]:
+    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border.
+
+    `owners` are those of `grid`.
+    """
+    rows = grid.size[0]
     x1, y1, x2, y2 = box.tolist()
     row = int(np.searchsorted(grid.levels, (y1 + y2) / 2, side="right")) - 1
     if not 0 <= row < rows:
         return []
-    owners = grid.owners()[row]
     found: list[float] = []
     spaces: list[tuple[float, float]] | None = None
     slack = BEYOND * height
-    for border in range(1, columns):
-        x = float(grid.uprights[border])
-        if owners[border] == owners[border - 1] or not x1 + slack < x < x2 - slack:
-            continue
+    inner = grid.uprights[1:-1]
+    through = (inner > x1 + slack) & (inner < x2 - slack) & (owners[row, 1:] != owners[row, :-1])
+    for x in inner[through].tolist():
         standing = rules.upright[(rules.upright[:, 1] < y2 - slack / 2) & (rules.upright[:, 2] > y1 + slack / 2)]
         near = standing[np.abs(standing[:, 0] - x) < height / 2, 0]
         if len(near):
@@ -132,12 +135,10 @@ def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> fl
     """Rules that part the texts of one cell."""
     x1, y1, x2, y2 = cell.tolist()
     parting = 0
-    for position, start, end in rules.level.tolist():
-        if min(end, x2) - max(start, x1) > 0.7 * (x2 - x1):
-            parting += bool((boxes[:, 3] - 3 < position).any() and (boxes[:, 1] + 3 > position).any())
-    for position, start, end in rules.upright.tolist():
-        if min(end, y2) - max(start, y1) > 0.7 * (y2 - y1):
-            parting += bool((boxes[:, 2] - 3 < position).any() and (boxes[:, 0] + 3 > position).any())
+    for rule, low, high, first, last in ((rules.level, x1, x2, 1, 3), (rules.upright, y1, y2, 0, 2)):
+        along = np.minimum(rule[:, 2], high) - np.maximum(rule[:, 1], low) > 0.7 * (high - low)
+        after, before = rule[:, 0] > boxes[:, last].min() - 3, rule[:, 0] < boxes[:, first].max() + 3
+        parting += int((along & after & before).sum())
     return float(parting)
 
 

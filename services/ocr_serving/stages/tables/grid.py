@@ -54,7 +54,10 @@ class Grid(NamedTuple):
     def owners(self) -> NDArray[np.int64]:
         """For each place (row, column) the index of the cell that covers it."""
         owners = np.full(self.size, -1, np.int64)
-        for index, cell in enumerate(self.cells):
+        where = np.array(self.cells, int).reshape(-1, 4)
+        owners[where[:, 0], where[:, 1]] = np.arange(len(where))
+        for index in np.flatnonzero(where[:, 2] * where[:, 3] > 1).tolist():
+            cell = self.cells[index]
             owners[cell.row : cell.row + cell.rows, cell.column : cell.column + cell.columns] = index
         return owners
 

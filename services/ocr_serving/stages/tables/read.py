@@ -35,6 +35,9 @@ LEARNED = 0.05
 DRAWN = 0.06
 """The same for a grid that rules draw."""
 
+EXPLAINED = 0.01
+"""Share of faults up to which spaces tell a long table as well as anything, where the network agrees on its first strip."""
+
 IN_ONE = 0.8
 """Share of a word's width that is in one cell where it is whole."""
 
@@ -88,8 +91,7 @@ def read(picture: Image, lines: Written, structurer: Structurer, recognizer: Rec
     lines = lines.of(members)
     texts = lines.texts
     height = line_height(boxes)
-    network, cut = _network(ready.picture, boxes, height, structurer)
-    grid, pieces = _best(ready.picture, boxes, rules, height, network)
+    grid, pieces, cut = _best(ready.picture, boxes, rules, height, structurer)
     where = explain.homes(grid, pieces.boxes)
     said = _said(ready, pieces, lines, recognizer)
     found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
@@ -123,12 +125,8 @@ def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings,
     return ready, boxes - np.array([x, y, x, y]), rules.moved(x, y), members
 
 
-def _network(picture: Image, boxes: Rectangles, height: float, structurer: Structurer) -> tuple[Grid | None, bool]:
-    """The grid that the network tells, and whether it stopped before the table's end."""
-    lines = rows_of_text(boxes, height)
-    if len(lines) <= LONG:
-        structure = structurer(picture)
-        return _laid([structure], [0.0], boxes, height), structure.cut
+def _strips(picture: Image, boxes: Rectangles, lines: Sequence[Sequence[int]]) -> list[float]:
+    """Where strips of a long picture begin and the last ends, each of some `STRIP` lines of text, cut where there is most room."""
     tops = np.array([boxes[line, 1].min() for line in lines])
     ends = np.array([boxes[line, 3].max() for line in lines])
     strips = int(np.ceil(len(lines) / STRIP))
@@ -137,10 +135,16 @@ def _network(picture: Image, boxes: Rectangles, height: float, structurer: Struc
         around = range(max(1, n * len(lines) // strips - 3), min(len(lines) - 1, n * len(lines) // strips + 4))
         at = max(around, key=lambda line: float(tops[line] - ends[line - 1]))
         borders.append(float(tops[at] + ends[at - 1]) / 2)
-    borders.append(float(picture.shape[0]))
-    structures = [structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders)]
+    return [*borders, float(picture.shape[0])]
+
+
+def _network(
+    picture: Image, boxes: Rectangles, height: float, structurer: Structurer, borders: Sequence[float], first: Structure
+) -> tuple[Grid | None, bool]:
+    """The grid that the network tells of strips between `borders`, `first` of the first, and whether it missed the table's end."""
+    structures = [first, *(structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders[1:]))]
     laid = _laid(structures, borders[:-1], boxes, height)
-    if laid is not None:
+    if laid is not None or len(structures) == 1:
         return laid, any(structure.cut for structure in structures)
     structure = structurer(picture)
     return _laid([structure], [0.0], boxes, height), structure.cut
@@ -163,32 +167,62 @@ def _laid(structures: Sequence[Structure], tops: Sequence[float], boxes: Rectang
     return fitted(whole, np.concatenate(places), boxes, height)
 
 
-def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, network: Grid | None) -> tuple[Grid, Pieces]:
-    """The grid that leaves least unexplained, and the texts as it has them."""
+class Judged(NamedTuple):
+    """A grid, the texts as it has them, and the share of faults in that."""
+
+    grid: Grid
+    pieces: Pieces
+    faults: float
+
+
+def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, structurer: Structurer) -> tuple[Grid, Pieces, bool]:
+    """The grid that leaves least unexplained, the texts as it has them, and whether the network missed its end."""
+    lines = rows_of_text(boxes, height)
+    borders = _strips(picture, boxes, lines) if len(lines) > LONG else [0.0, float(picture.shape[0])]
+    first = structurer(picture[: int(borders[1])])
+    told = plan(first.tokens)
     drawn = ruled(rules, boxes, height)
-    if drawn is not None and network is not None and drawn.size[0] > network.head:
-        drawn = drawn._replace(head=network.head)
+    if drawn is not None and told.head and drawn.size[0] > told.head:
+        drawn = drawn._replace(head=told.head)
     parts = _words(picture, boxes)
     by_space = spaced(parts, rules, height)
     gutters = wide_gutters(parts, by_space, height) if by_space is not None else []
-    candidates = [(network, LEARNED), (drawn, DRAWN), (by_space, 0.0)]
-    best: tuple[float, Grid, Pieces] | None = None
-    for candidate, favour in candidates:
-        if candidate is None:
-            continue
-        grid = candidate if candidate is drawn else without_margins(candidate, boxes)
+
+    def judged(grid: Grid, *, is_drawn: bool = False, is_spaced: bool = False) -> Judged:
+        if not is_drawn:
+            grid = without_margins(grid, boxes)
         pieces = cut_at(grid, boxes, rules, picture, height)
-        if candidate is not drawn:
+        if not is_drawn:
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
-        if candidate is by_space:
+        if is_spaced:
             grid = with_headings(grid, explain.homes(grid, pieces.boxes))
-        faults = explain.faults(grid, pieces.boxes, rules, height) - favour
-        faults += explain.missed_gutters(grid, parts, gutters, height) / len(boxes)
-        if best is None or faults < best[0]:
-            best = (faults, grid, pieces)
+        faults = explain.faults(grid, pieces.boxes, rules, height)
+        return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
+
+    by_rules = None if drawn is None else judged(drawn, is_drawn=True)
+    if by_rules is not None and by_rules.faults <= DRAWN - LEARNED:
+        # Nothing the network says of the cells could be better.
+        return by_rules.grid, by_rules.pieces, False
+    by_spaces = None if by_space is None else judged(by_space, is_spaced=True)
+    explained = by_spaces is not None and len(borders) > 2 and by_rules is None and by_spaces.faults <= EXPLAINED
+    if by_spaces is not None and explained and _agrees(told, by_spaces.grid, borders[1]):
+        return by_spaces.grid._replace(head=told.head), by_spaces.pieces, False
+    network, cut = _network(picture, boxes, height, structurer, borders, first)
+    if drawn is not None and network is not None and by_rules is not None and drawn.size[0] > network.head:
+        by_rules = by_rules._replace(grid=by_rules.grid._replace(head=network.head))
+    by_network = None if network is None else judged(network)
+    candidates = [(by_network, LEARNED), (by_rules, DRAWN), (by_spaces, 0.0)]
+    found = [(one.faults - favour, n) for n, (one, favour) in enumerate(candidates) if one is not None]
+    best = candidates[min(found)[1]][0] if found else None
     if best is None:
         raise AssertionError("texts always have a grid of their own")
-    return best[1], best[2]
+    return best.grid, best.pieces, cut
+
+
+def _agrees(told: Plan, grid: Grid, end: float) -> bool:
+    """Whether the network tells as many columns as `grid` has, and as many rows above `end`, but for one."""
+    rows = int((grid.levels[1:-1] < end + 1).sum() + (grid.levels[-1] < end))
+    return told.columns == grid.size[1] and abs(told.rows - rows) <= 1
 
 
 def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height: float) -> Pieces:
@@ -196,9 +230,10 @@ def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height
     found: list[list[float]] = []
     lines: list[int] = []
     anew: list[bool] = []
+    owners = grid.owners()
     for index, box in enumerate(boxes):
         x1, y1, x2, y2 = box.tolist()
-        sides = [x1, *explain.cuts(grid, box, rules, picture, height), x2]
+        sides = [x1, *explain.cuts(grid, owners, box, rules, picture, height), x2]
         for left, right in pairwise(sides):
             found.append([left, y1, right, y2])
             lines.append(index)
