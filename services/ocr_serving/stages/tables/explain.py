@@ -23,6 +23,9 @@ APART = 1.0
 LIKE_ROWS = 0.8
 """Lines of text in one row that are as far apart as so many times the rows are, are rows of their own."""
 
+LOOSE = 1.25
+"""Lines of one cell are no further apart than so many times the nearest lines of two cells below each other are."""
+
 ONE_COLUMN = 0.3
 """Share of faults that a table of one column is worth: it is a list."""
 
@@ -93,8 +96,8 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     for home, members in inside.items():
         wrong += _two_columns(boxes[members], height)
         wrong += _crossed(boxes[members], cells[home], rules)
-    wrong += _two_rows(grid, boxes, where, height)
-    held_rows = {grid.cells[home].row + n for home in inside for n in range(grid.cells[home].rows)}
+    wrong += _two_rows(grid, boxes, where, height) + _loose(grid, boxes, where, rules, height)
+    held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
     wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
     wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
@@ -140,6 +143,36 @@ def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> fl
         after, before = rule[:, 0] > boxes[:, last].min() - 3, rule[:, 0] < boxes[:, first].max() + 3
         parting += int((along & after & before).sum())
     return float(parting)
+
+
+def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> float:
+    """Texts of one cell that are further apart than those of two cells below each other with no rule between."""
+    columns: dict[int, list[int]] = {}
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].columns == 1:
+            columns.setdefault(grid.cells[home].column, []).append(index)
+    wrong = 0
+    for members in columns.values():
+        lines = rows_of_text(boxes[members], height)
+        inside: list[float] = []
+        across: list[float] = []
+        for upper, lower in pairwise(lines):
+            one, other = where[members[upper[0]]], where[members[lower[0]]]
+            step = float(boxes[members[lower[0]], 1] - boxes[members[upper[0]], 1])
+            if one == other:
+                inside.append(step)
+            elif not _parted_by_rule(boxes[members[upper[0]]], boxes[members[lower[0]]], rules):
+                across.append(step)
+        if inside and across:
+            nearest = min(across)
+            wrong += sum(step > LOOSE * nearest for step in inside)
+    return float(wrong)
+
+
+def _parted_by_rule(upper: NDArray[np.float64], lower: NDArray[np.float64], rules: Rulings) -> bool:
+    low, high = (upper[1] + upper[3]) / 2, (lower[1] + lower[3]) / 2
+    at = rules.level[(rules.level[:, 0] > low) & (rules.level[:, 0] < high)]
+    return bool((np.minimum(at[:, 2], upper[2]) - np.maximum(at[:, 1], upper[0]) > 0).any())
 
 
 def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:

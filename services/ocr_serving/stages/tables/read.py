@@ -15,7 +15,7 @@ from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import Structure
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted
-from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_margins
+from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_empty, without_margins
 from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
@@ -190,7 +190,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
 
     def judged(grid: Grid, *, is_drawn: bool = False, is_spaced: bool = False) -> Judged:
         if not is_drawn:
-            grid = without_margins(grid, boxes)
+            grid = without_empty(without_margins(grid, boxes), parts)
         pieces = cut_at(grid, boxes, rules, picture, height)
         if not is_drawn:
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
@@ -200,10 +200,15 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
         return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
 
     by_rules = None if drawn is None else judged(drawn, is_drawn=True)
-    if by_rules is not None and by_rules.faults <= DRAWN - LEARNED:
+    if by_rules is not None and by_rules.faults <= DRAWN - LEARNED and by_rules.grid.size[1] == told.columns:
         # Nothing the network says of the cells could be better.
         return by_rules.grid, by_rules.pieces, False
     by_spaces = None if by_space is None else judged(by_space, is_spaced=True)
+    by_gaps = spaced(parts, rules, height, by_gaps=True)
+    if by_spaces is not None and by_gaps is not None and by_gaps.size != by_spaces.grid.size:
+        other = judged(by_gaps, is_spaced=True)
+        fewer = other.grid.size[0] < by_spaces.grid.size[0]
+        by_spaces = other if (other.faults, not fewer) < (by_spaces.faults, fewer) else by_spaces
     explained = by_spaces is not None and len(borders) > 2 and by_rules is None and by_spaces.faults <= EXPLAINED
     if by_spaces is not None and explained and _agrees(told, by_spaces.grid, borders[1]):
         return by_spaces.grid._replace(head=told.head), by_spaces.pieces, False
