@@ -22,12 +22,14 @@ from ocr_serving.engines.base import (
     Precision,
     Tensor,
 )
+from ocr_serving.engines.idle.crew import Crew, crew_of
 from ocr_serving.engines.local import model_files, onnx_metadata
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import validated
 
 __all__ = [
     "CTC_CLASSES",
+    "Crew",
     "Ctc",
     "Engine",
     "EngineName",
@@ -38,6 +40,7 @@ __all__ = [
     "Pixels",
     "Precision",
     "Tensor",
+    "crew_of",
     "engine_options",
     "model_files",
     "onnx_metadata",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ocr_serving.config.params import ClassifierParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, crew_of, open_engine
 from ocr_serving.engines.base import Steps
 from ocr_serving.errors import ModelError
 
@@ -60,11 +60,12 @@ class TextClassifier:
         if isinstance(self.engine, PixelEngine):
             rows = [Pixels(scaled_line(crop, height, width), height, width) for crop in crops]
             return [outputs[0] for outputs in self.engine.run_pixels(rows)]
-        probabilities: list[NDArray[np.float32]] = []
-        for start in range(0, len(crops), self.params.cls_batch_num):
-            batch = crops[start : start + self.params.cls_batch_num]
-            probabilities += list(self.engine.run(lines_input(batch, height, width))[0])
-        return probabilities
+        batches = [crops[start : start + self.params.cls_batch_num] for start in range(0, len(crops), self.params.cls_batch_num)]
+        with crew_of(self.engine, len(batches)) as crew:
+            answers = crew.map(
+                lambda batch: self.engine.run(lines_input(batch, height, width))[0], batches, [len(batch) for batch in batches]
+            )
+        return [row for answer in answers for row in answer]
 
 
 def scaled_line(crop: Image, height: int, width: int) -> Image:

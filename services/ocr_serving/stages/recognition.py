@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 from ocr_serving import models
 from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import CTC_CLASSES, Ctc, EngineOptions, PixelEngine, PixelInput, Pixels, onnx_metadata, open_engine
+from ocr_serving.engines import (
+    CTC_CLASSES,
+    Ctc,
+    EngineOptions,
+    PixelEngine,
+    PixelInput,
+    Pixels,
+    crew_of,
+    onnx_metadata,
+    open_engine,
+)
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages import bidi
 from ocr_serving.stages.charsets import classes_of
@@ -129,8 +139,14 @@ class TextRecognizer:
                 self._reading(outputs, crop.shape[1], row.image.shape[1])
                 for outputs, crop, row in zip(self.engine.run_pixels(rows), crops, rows, strict=True)
             ]
-        for batch in plan:
-            outputs = self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
+
+        def run(batch: Batch) -> list[NDArray[Any]]:
+            return self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
+
+        with crew_of(self.engine, len(crops)) as crew:
+            plan = list(in_parts(plan, max(1, self.params.rec_batch_num // crew.hands)))
+            answers = crew.map(run, plan, [len(batch.indices) * batch.width for batch in plan])
+        for batch, outputs in zip(plan, answers, strict=True):
             for n, index in enumerate(batch.indices):
                 rows_, columns = crops[index].shape[:2]
                 own = min(batch.width, math.ceil(height * columns / rows_))
@@ -198,6 +214,16 @@ def batches(sizes: Sequence[tuple[int, int]], params: RecognitionParams) -> Iter
         pending = Batch([*pending.indices, index], width)
     if pending.indices:
         yield pending
+
+
+def in_parts(plan: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """The batches of a plan, those of more than `most` crops parted: several that are run at once then hold no more than one did.
+
+    Each crop keeps its width, and so the network's answer for it.
+    """
+    for batch in plan:
+        for start in range(0, len(batch.indices), most):
+            yield batch._replace(indices=batch.indices[start : start + most])
 
 
 def tight_width(ratio: float, height: int) -> int:

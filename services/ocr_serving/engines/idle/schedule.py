@@ -1,0 +1,106 @@
+"""Who may compute on which core, and in which order jobs go there. Pure: threads (`crew`) or a simulated clock run it.
+
+Each worker has a core that is its own. While a worker is at work on a request it computes on its own core and may borrow others,
+those of workers that have nothing to do. That is decided anew for each run of a network: a helper on a borrowed core asks before
+each job whether that core's own worker has got a request since, and leaves it then. So a request never waits for a core to be
+given back, and for no longer than one job two of them share one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Protocol
+
+
+class Ledger(Protocol):
+    """What all workers of a service know of each other's cores."""
+
+    def is_wanted(self, core: int) -> bool:
+        """Whether a worker whose own core that is, is at work."""
+
+    def take(self, core: int) -> bool:
+        """Mark a core as borrowed; False where it is already."""
+
+    def release(self, core: int) -> None:
+        """It is borrowed no longer."""
+
+
+class Lender:
+    """Lends a worker the cores of others."""
+
+    def __init__(self, ledger: Ledger, own: int, cores: int, *, most: int) -> None:
+        """`own` is the number of the worker's own core among `cores`; no more than `most` are lent at a time."""
+        self._ledger = ledger
+        # Each begins behind its own, so that several workers do not all ask for the same first.
+        self._others = [(own + step) % cores for step in range(1, cores)]
+        self.most = min(most, cores - 1)
+
+    def borrow(self, most: int) -> list[int]:
+        """Up to so many cores that are idle now; each is to be given back."""
+        borrowed: list[int] = []
+        for core in self._others:
+            if len(borrowed) >= min(most, self.most):
+                break
+            if self.may_keep(core) and self._ledger.take(core):
+                borrowed.append(core)
+        return borrowed
+
+    def may_keep(self, core: int) -> bool:
+        """Whether a borrowed core is still not wanted by its own worker."""
+        return not self._ledger.is_wanted(core)
+
+    def give_back(self, core: int) -> None:
+        """It may be lent to others."""
+        self._ledger.release(core)
+
+
+class Round:
+    """Jobs that may be done side by side in any order; the largest come first, so that none is begun alone at the end."""
+
+    def __init__(self, costs: Sequence[float]) -> None:
+        """One job for each of `costs`, of which only the order counts."""
+        self._waiting = deque(sorted(range(len(costs)), key=lambda job: -costs[job]))
+
+    @property
+    def left(self) -> int:
+        """How many nobody has begun."""
+        return len(self._waiting)
+
+    def take(self) -> int | None:
+        """The number of the next job; None where all are begun."""
+        with contextlib.suppress(IndexError):
+            return self._waiting.popleft()
+        return None
+
+    def cancel(self) -> None:
+        """Begin no more."""
+        self._waiting.clear()
+
+
+def leading(jobs: Round, lender: Lender, start: Callable[[int], None]) -> Iterator[int]:
+    """The jobs that a worker does itself; it has `start` a helper on each core that it can borrow, whenever it can."""
+    while (job := jobs.take()) is not None:
+        for core in lender.borrow(jobs.left):
+            start(core)
+        yield job
+
+
+def helping(jobs: Round, lender: Lender, core: int) -> Generator[int]:
+    """The jobs that a helper does on a borrowed core, which it gives back at the end."""
+    try:
+        while lender.may_keep(core) and (job := jobs.take()) is not None:
+            yield job
+    finally:
+        lender.give_back(core)
+
+
+def threads_for(widths: Sequence[int], hands: int) -> int:
+    """The most threads, of those `widths` that a network can run with, for so many cores; `widths` rise from 1."""
+    return max(width for width in widths if width <= hands)
+
+
+def widths(cores: int) -> tuple[int, ...]:
+    """Numbers of threads to have a network that runs once a page ready for: doubled from 1 to no more than `cores`, 8 at most."""
+    return tuple(width for width in (1, 2, 4, 8) if width <= max(1, cores))
