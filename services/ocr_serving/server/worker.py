@@ -76,7 +76,7 @@ class Worker:
         if self.ledger is None:
             return self._answer(task)
         before = self.ledger.lent_seconds
-        with self.ledger.at_work():
+        with self.ledger.at_work_on_a_request():
             done = self._answer(task)
         return replace(done, lent_seconds=self.ledger.lent_seconds - before)
 

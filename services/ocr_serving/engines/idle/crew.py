@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar, runtime_checkable
 
 from ocr_serving.engines.base import Engine
-from ocr_serving.engines.idle.schedule import Lender, Round, helping, leading, threads_for
+from ocr_serving.engines.idle.schedule import Lender, Round, helping, leading
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -82,12 +82,9 @@ class Helpers:
     @contextlib.contextmanager
     def threads(self, widths: Sequence[int]) -> Iterator[int]:
         """How many threads a network may run with inside the block, of the rising numbers that it can run with."""
-        borrowed = self.lender.borrow(widths[-1] - 1)
-        threads = threads_for(widths, 1 + len(borrowed))
+        borrowed = self.lender.borrow_for(widths)
         try:
-            while len(borrowed) >= threads:
-                self.lender.give_back(borrowed.pop())
-            yield threads
+            yield 1 + len(borrowed)
         finally:
             for core in borrowed:
                 self.lender.give_back(core)

@@ -54,7 +54,7 @@ class SharedLedger:
         self._table[address.worker] = AT_WORK
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work_on_a_request(self) -> Iterator[None]:
         """This worker's own core is not lent inside the block."""
         self._table[self._address.worker] = AT_WORK
         try:
@@ -69,6 +69,10 @@ class SharedLedger:
     def is_wanted(self, core: int) -> bool:
         """Whether a worker whose own core that is, is at work."""
         return AT_WORK in self._table[core : self._address.workers : self._address.cores]
+
+    def at_work(self) -> int:
+        """How many workers are."""
+        return self._table[: self._address.workers].count(AT_WORK)
 
     def take(self, core: int) -> bool:
         """Mark a core as borrowed; False where it is already, or cannot be."""

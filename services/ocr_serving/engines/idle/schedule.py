@@ -2,8 +2,8 @@
 
 Each worker has a core that is its own. While a worker is at work on a request it computes on its own core and may borrow others,
 those of workers that have nothing to do. That is decided anew for each run of a network: a helper on a borrowed core asks before
-each job whether that core's own worker has got a request since, and leaves it then. So a request never waits for a core to be
-given back, and for no longer than one job two of them share one.
+each job whether that core's own worker has got a request since, or others share in what is idle, and leaves it then. So a request
+never waits for a core to be given back, and for no longer than one job two of them share one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ class Ledger(Protocol):
 
     def is_wanted(self, core: int) -> bool:
         """Whether a worker whose own core that is, is at work."""
+
+    def at_work(self) -> int:
+        """How many workers are."""
 
     def take(self, core: int) -> bool:
         """Mark a core as borrowed; False where it is already."""
@@ -36,24 +39,41 @@ class Lender:
         # Each begins behind its own, so that several workers do not all ask for the same first.
         self._others = [(own + step) % cores for step in range(1, cores)]
         self.most = min(most, cores - 1)
+        self._cores = cores
+        self._held = 0
 
     def borrow(self, most: int) -> list[int]:
-        """Up to so many cores that are idle now; each is to be given back."""
+        """Up to so many cores that are idle now, within this worker's share; each is to be given back."""
+        share = self._share()
         borrowed: list[int] = []
         for core in self._others:
-            if len(borrowed) >= min(most, self.most):
+            if len(borrowed) >= min(most, self.most, share - self._held):
                 break
-            if self.may_keep(core) and self._ledger.take(core):
+            if not self._ledger.is_wanted(core) and self._ledger.take(core):
                 borrowed.append(core)
+        self._held += len(borrowed)
+        return borrowed
+
+    def borrow_for(self, widths: Sequence[int]) -> list[int]:
+        """As many as a network needs beside the worker's own core, that can run with any of `widths` threads: rising, from 1."""
+        borrowed = self.borrow(widths[-1] - 1)
+        threads = max(width for width in widths if width <= 1 + len(borrowed))
+        while len(borrowed) >= threads:
+            self.give_back(borrowed.pop())
         return borrowed
 
     def may_keep(self, core: int) -> bool:
-        """Whether a borrowed core is still not wanted by its own worker."""
-        return not self._ledger.is_wanted(core)
+        """Whether a borrowed core is still not wanted by its own worker, and this one has no more than its share."""
+        return not self._ledger.is_wanted(core) and self._held <= self._share()
 
     def give_back(self, core: int) -> None:
         """It may be lent to others."""
+        self._held -= 1
         self._ledger.release(core)
+
+    def _share(self) -> int:
+        """Cores that it may have beside its own: all alike, so that who reads lines leaves some to who detects them."""
+        return -(-self._cores // max(1, self._ledger.at_work())) - 1
 
 
 class Round:
@@ -94,11 +114,6 @@ def helping(jobs: Round, lender: Lender, core: int) -> Generator[int]:
             yield job
     finally:
         lender.give_back(core)
-
-
-def threads_for(widths: Sequence[int], hands: int) -> int:
-    """The most threads, of those `widths` that a network can run with, for so many cores; `widths` rise from 1."""
-    return max(width for width in widths if width <= hands)
 
 
 def widths(cores: int) -> tuple[int, ...]:
