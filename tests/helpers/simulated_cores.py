@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ocr_serving.engines.idle.schedule import Lender, Round, helping, leading, widths
-from ocr_serving.stages.recognition import Batch, in_parts
+from ocr_serving.engines.idle.schedule import Lender, Round, helping, leading, rows_of_a_run, widths
 
 SPEED = {1: 1.0, 2: 1.85, 4: 3.2, 8: 5.0}
 """How many times as fast a detector is on so many threads."""
@@ -183,9 +182,9 @@ class SimulatedService:
             lender.give_back(core)
         borrowed = lender.borrow(len(page.lines) - 1)
         by_width = sorted(range(len(page.lines)), key=page.lines.__getitem__)
-        whole = [Batch(by_width[start : start + ROWS], 0) for start in range(0, len(by_width), ROWS)]
-        plan = list(in_parts(whole, max(1, ROWS // (1 + len(borrowed)))))
-        costs = [RUN_S + sum(page.lines[line] for line in batch.indices) for batch in plan]
+        rows = rows_of_a_run(ROWS, 1 + len(borrowed))
+        runs = [by_width[start : start + rows] for start in range(0, len(by_width), rows)]
+        costs = [RUN_S + sum(page.lines[line] for line in run) for run in runs]
         jobs, latch = Round(costs), Latch()
 
         def start(core: int) -> None:

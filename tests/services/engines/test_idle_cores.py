@@ -227,9 +227,9 @@ def test_answers_are_the_same_to_the_bit(name: str, helpers: Helpers) -> None:
     chosen = models.model_sets()[name]
     values = np.random.default_rng(0).normal(size=(6, 3, 320, 480)).astype(np.float32)
     detector = models.home(chosen.det) / "inference.onnx"
-    engine = OnnxRuntimeEngine(detector, engine_options(), helpers=helpers, widths=(1, 2, 4))
+    wide = OnnxRuntimeEngine(detector, engine_options(), helpers=helpers, widths=(1, 2, 4))
     (alone,) = open_local(detector, engine_options()).run(values[:1])
-    assert all(np.array_equal(found, alone) for found in _at_each_width(engine, helpers, values[:1]))
+    assert all(np.array_equal(found, alone) for found in _at_each_width(wide, helpers, values[:1]))
     lines = np.ascontiguousarray(values[:, :, :48])
     recogniser = open_engine(models.home(chosen.rec), engine_options(engine="onnxruntime"), greedy_ctc=True)
     together = recogniser.run(lines)

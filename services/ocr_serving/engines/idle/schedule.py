@@ -116,6 +116,11 @@ def helping(jobs: Round, lender: Lender, core: int) -> Generator[int]:
         lender.give_back(core)
 
 
+def rows_of_a_run(batch: int, hands: int) -> int:
+    """How many rows to run a network with on each of so many cores, so that all together hold in memory what one `batch` does."""
+    return max(1, batch // hands)
+
+
 def widths(cores: int) -> tuple[int, ...]:
     """Numbers of threads to have a network that runs once a page ready for: doubled from 1 to no more than `cores`, 8 at most."""
     return tuple(width for width in (1, 2, 4, 8) if width <= max(1, cores))
