@@ -145,8 +145,7 @@ class OCRSystem(Module):
             drop_score=drop_score,
         )
         self.check(params, use_doc_orientation_classify=use_doc_orientation_classify)
-        if not self.is_part or lang is not None:
-            self.recognizer.choose_for_request(lang)
+        self.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         parts = Parts(return_words, return_chars)
         return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
