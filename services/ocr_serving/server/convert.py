@@ -5,7 +5,6 @@ The front asks `target` or `wanted` and hands the formats on with the task; the 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ REMARKS = "X-OCR-Remarks"
 """Header of what `msg` says elsewhere, percent-encoded UTF-8."""
 
 STRUCTURE, LINES = "structure_system", "ocr_system"
-RAW = ("application/pdf", "application/octet-stream")
 MOST_REMARKS = 2000
 TITLE = "document"
 
@@ -51,17 +49,6 @@ def wanted(output: str, accept: str) -> str:
     first = accept.partition(",")[0].partition(";")[0].strip().lower()
     kinds = {about.media_type.partition(";")[0]: form for form, about in FORMATS.items() if form not in ("json", "txt", "html")}
     return kinds.get(first, "")
-
-
-def is_raw(content_type: str) -> bool:
-    """Whether a body is the file itself."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in RAW or kind.startswith("image/")
-
-
-def from_raw(body: bytes) -> bytes:
-    """The request that a file as a body stands for."""
-    return b'{"images":["' + base64.b64encode(body) + b'"]}'
 
 
 def options(payload: dict[str, Any]) -> PdfText:

@@ -8,7 +8,7 @@ import flask
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import InputError
-from ocr_serving.server import convert, front, openapi, wire
+from ocr_serving.server import convert, front, openapi, uploads, wire
 from ocr_serving.server.front import Front
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import Described
@@ -35,11 +35,7 @@ def add(app: flask.Flask, service: Front) -> None:
 def _asked(service: Front, name: str, output: str = "") -> Reply:
     request = flask.request
     output = output or convert.wanted(request.args.get("output", ""), request.headers.get("Accept", ""))
-
-    def takes(kind: str) -> bool:
-        return wire.is_json(kind) or (bool(output) and convert.is_raw(kind))
-
-    return front.ask(service, name, takes=takes, output=output)
+    return front.ask(service, name, takes=uploads.takes, output=output)
 
 
 def describe(modules: Modules, config: ServiceConfig) -> Described:
