@@ -8,11 +8,14 @@ import flask
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import InputError
+from ocr_serving.output import reading
 from ocr_serving.server import convert, front, openapi, uploads, wire
 from ocr_serving.server.front import Front
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import Described
 from ocr_serving.server.routes import Modules, Routes
+
+PDF_TEXT = {"pdf_text": {"type": "string", "enum": list(reading.PDF_TEXT), "default": "auto"}}
 
 
 def add(app: flask.Flask, service: Front) -> None:
@@ -45,7 +48,7 @@ def describe(modules: Modules, config: ServiceConfig) -> Described:
     for name, about in modules.items():
         paths[f"/predict/{name}"] = {"post": openapi.operation(name, about, schemas, config)}
     if {convert.STRUCTURE, convert.LINES} & set(modules):
-        paths |= convert.paths(openapi.failures(), schemas, openapi.REF)
+        paths |= convert.paths(openapi.failures(), openapi.bodies("Convert.Request", PDF_TEXT), schemas, openapi.REF)
     return Described(paths, schemas)
 
 
