@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Protocol
 
 import flask
@@ -26,7 +25,7 @@ from werkzeug.exceptions import HTTPException
 from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import FullError, InputError, ServingError, UnavailableError
-from ocr_serving.server import convert, openapi, wire
+from ocr_serving.server import convert, openapi, site, wire
 from ocr_serving.server.budget import Budget, Holder
 from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.server.keys import ApiKeys
@@ -38,8 +37,6 @@ log = logging.getLogger("ocr_serving.request")
 
 CHUNK = 1 << 18
 REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-PAGE = Path(__file__).parent / "page" / "index.html"
-PAGE_POLICY = "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 PROBES = ("/healthz", "/readyz")
 NEEDS_KEY = "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
 
@@ -114,15 +111,24 @@ def create_app(front: Front) -> flask.Flask:
             return _respond(wire.failed(str(exc), 404))
         return answered(name, output)
 
+    @app.post("/pages/<int:number>")
+    def picture(number: int) -> flask.Response:
+        if not number:
+            return _respond(wire.failed("There is no page 0: pages count from 1.", 400))
+        return answered(next(iter(front.modules), ""), page=number)
+
     @app.post("/predict/<name>")
     def predict(name: str) -> flask.Response:
         return answered(name)
 
-    def answered(name: str, output: str = "") -> flask.Response:
+    def answered(name: str, output: str = "", page: int = 0) -> flask.Response:
         try:
             request = flask.request
             reply = _predict(
-                front, name, output or convert.wanted(request.args.get("output", ""), request.headers.get("Accept", ""))
+                front,
+                name,
+                output if output or page else convert.wanted(request.args.get("output", ""), request.headers.get("Accept", "")),
+                page,
             )
         except ServingError as exc:
             reply = wire.refusal(exc)
@@ -153,17 +159,14 @@ def create_app(front: Front) -> flask.Flask:
             {"name": name, "version": text["version"], "summary": text["summary"], "url": f"/predict/{name}"}
             for name, text in front.modules.items()
         ]
-        return flask.jsonify(modules=about)
+        limits = front.config.model_dump(include={"max_body_mb", "max_images", "max_pdf_pages", "max_pixels"})
+        return flask.jsonify(modules=about, limits=limits)
 
     @app.get("/openapi.json")
     def document() -> flask.Response:
         return flask.jsonify(openapi.document(front.modules, front.config))
 
-    @app.get("/")
-    def page() -> flask.Response:
-        response = flask.Response(PAGE.read_text(encoding="utf-8"), content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
-        return response
+    app.register_blueprint(site.blueprint())
 
     @app.errorhandler(HTTPException)
     def http_error(exc: HTTPException) -> flask.Response:
@@ -183,7 +186,7 @@ def create_app(front: Front) -> flask.Flask:
     return app
 
 
-def _predict(front: Front, name: str, output: str) -> Reply:
+def _predict(front: Front, name: str, output: str, page: int) -> Reply:
     """One request: checked, queued, awaited. Raises ServingError."""
     pool, request = front.pool, flask.request
     if pool is None or not pool.loaded_once:
@@ -194,7 +197,9 @@ def _predict(front: Front, name: str, output: str) -> Reply:
     if caller is None:
         return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": "Bearer"})
     kind = request.headers.get("Content-Type", "")
-    is_raw = bool(output) and convert.is_raw(kind)
+    is_raw = bool(output or page) and convert.is_raw(kind)
+    if page and not is_raw:
+        return wire.failed("A page's picture is made of a file: send it as the body, with its own content type.", 415)
     if not (is_raw or wire.is_json(kind)):
         return wire.outdated(request.path)
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
@@ -206,9 +211,10 @@ def _predict(front: Front, name: str, output: str) -> Reply:
         body = _read_body(front, receiver)
         if isinstance(body, Reply):
             return body
-        task = Task(name, convert.from_raw(body) if is_raw else body, flask.g.request_id, output=output)
+        wrapped = convert.from_raw(body) if is_raw and not page else body
+        task = Task(name, wrapped, flask.g.request_id, output=output, page=page)
         job = pool.submit(task, caller=caller, wanted=receiver.is_open)
-        del body, task
+        del body, wrapped, task
         front.wait(job.future)
         done = job.future.result()
     finally:

@@ -44,7 +44,8 @@ class Failed:
 class Task:
     """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock.
 
-    `output` names the formats of the document that is wanted, "docx,pdf"; "" is the answer itself.
+    `output` names the formats of the document that is wanted, "docx,pdf"; "" is the answer itself. With a `page` the body is a
+    file, of which that page, from 1, is wanted as a picture.
     """
 
     module: str
@@ -52,6 +53,7 @@ class Task:
     request_id: str
     deadline: float = math.inf
     output: str = ""
+    page: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, convert, logs, openapi, wire
+from ocr_serving.server import child, convert, logs, openapi, rewrite, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.pipe import Pipe
 
@@ -79,16 +79,20 @@ class Worker:
         return Done(reply, len(images), module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
+        if task.page:
+            return rewrite.picture(task.body, task.page, self.limits)
         payload = wire.parse(task.body)
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
-        pdf_text = convert.options(payload) if task.output else "never"
+        options = convert.options(payload) if task.output else convert.Options()
+        if options.document is not None:
+            return convert.rewritten(options.document, payload, task.output.split(","), self.limits)
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
         if task.output:
             takes = self.accepted[task.module].model.model_fields
-            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, pdf_text)
+            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, options)
             with opening_with(module.open_engine):
                 return convert.reply(module, request, structure="return_lines" in takes, words="return_words" in takes)
         with opening_with(module.open_engine):
