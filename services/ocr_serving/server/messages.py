@@ -42,10 +42,11 @@ class Failed:
 
 @dataclass(frozen=True)
 class Task:
-    """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock.
+    """One request to `module`: the bytes of its body, to be answered by `deadline` on the monotonic clock.
 
-    `output` names the formats of the document that is wanted, "docx,pdf"; "" is the answer itself. With a `page` the body is a
-    file, of which that page, from 1, is wanted as a picture.
+    `kind` is its Content-Type and `query` what stands behind the `?`, percent-encoded. `output` names the formats of the document
+    that is wanted, "docx,pdf"; "" is the answer itself. `api` names another contract than the module's own to answer by.
+    With a `page` the body is a file, of which that page, from 1, is wanted as a picture.
     """
 
     module: str
@@ -53,6 +54,9 @@ class Task:
     request_id: str
     deadline: float = math.inf
     output: str = ""
+    kind: str = "application/json"
+    query: str = ""
+    api: str = ""
     page: int = 0
 
 

@@ -81,7 +81,7 @@ class Worker:
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
         if task.page:
             return rewrite.picture(task.body, task.page, self.limits)
-        payload = wire.parse(task.body)
+        payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
         options = convert.options(payload) if task.output else convert.Options()
