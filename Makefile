@@ -14,7 +14,7 @@ GPU_VENV  := .venv-gpu
 GPU_STAMP := $(GPU_VENV)/.made-$(shell cat images/requirements/*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
-DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
 .PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
 
@@ -111,7 +111,7 @@ $(RUN_STAMP): | $(BIN)/python
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
 	@$(BIN)/python -m pip install -r services/requirements-dev.txt -r operator/requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps -e operator
+	@$(BIN)/python -m pip install --quiet --no-deps -e operator -e client
 	@touch $@
 
 $(BENCH_STAMP): $(RUN_STAMP)
