@@ -111,10 +111,10 @@ $(BIN)/python:
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh services/make-venv.sh
 
 $(RUN_STAMP): | $(BIN)/python
-	@echo "Installing what the services need into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3  # older ones cannot report progress
-	@$(BIN)/python -m pip install -r services/requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps -e services
+	@echo "Installing what the services need into $(VENV), which takes a minute or two; $(VENV)/install.log has the details …"
+	@{ $(BIN)/python -m pip install --disable-pip-version-check pip==26.3 && \
+	$(BIN)/python -m pip install -r services/requirements.txt && \
+	$(BIN)/python -m pip install --no-deps -e services; } >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
