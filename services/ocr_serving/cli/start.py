@@ -56,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
     say(f"starting {plan.summary(settings, variables, engines, cores=cores)}; loading models …")
     if plan.is_open(settings):
         say(
-            f"reachable from the network, without a key ({settings.host}): api_keys_file asks for one, --host 127.0.0.1 keeps others"
-            " out"
+            f"reachable from the network, without a key ({settings.host}): api_keys_file asks for one, --host 127.0.0.1 keeps"
+            " others out"
         )
     url = plan.url(settings)
 

@@ -56,8 +56,8 @@ def test_whoever_can_reach_it_without_a_key_is_said(tmp_path: Path) -> None:
         assert "reachable from the network, without a key (0.0.0.0)" in service.output.read_text()
     hosts = {"127.0.0.1": False, "::1": False, "localhost": False, "0.0.0.0": True, "::": True, "10.0.0.1": True, "ocr.lan": True}
     for host, is_open in hosts.items():
-        assert plan.is_open(ServiceConfig(modules_info={}, host=host)) == is_open
-    assert not plan.is_open(ServiceConfig(modules_info={}, host="0.0.0.0", api_keys_file="keys"))
+        assert plan.is_open(ServiceConfig(modules_info={"echo": {}}, host=host)) == is_open
+    assert not plan.is_open(ServiceConfig(modules_info={"echo": {}}, host="0.0.0.0", api_keys_file="keys"))
 
 
 def test_a_copy_of_a_module_has_its_own_name_and_port_and_is_served(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
