@@ -72,23 +72,28 @@ def from_raw(body: bytes) -> bytes:
 class Options:
     """What a request for a document says beside the arguments of the module.
 
-    `document` is a tree that was read before: nothing is read again, and the files are made of it.
+    Whose text of a PDF is taken, whether tables that go on on the next page are one, which pages are read; `document` is a tree
+    that was read before: nothing is read again, and the files are made of it.
     """
 
     pdf_text: PdfText = "auto"
+    join_tables: bool = True
     chosen: Chosen | None = None
     document: Document | None = None
 
 
 def options(payload: dict[str, Any]) -> Options:
-    """Take `pdf_text`, `pages` and `document` out of a request. Raises InputError."""
-    pdf_text = payload.pop("pdf_text", "auto")
+    """Take the options out of a request. Raises InputError."""
+    pdf_text, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
     if pdf_text not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
+    if not isinstance(joins, bool):
+        raise InputError("join_tables: takes true or false.")
     numbers, tree = payload.pop("pages", None), payload.pop("document", None)
     if tree is not None:
         payload.setdefault("images", [])
-    return Options(pdf_text, None if numbers is None else _chosen(numbers), None if tree is None else given.document(tree))
+    chosen = None if numbers is None else _chosen(numbers)
+    return Options(pdf_text, joins, chosen, None if tree is None else given.document(tree))
 
 
 def _chosen(numbers: Any) -> Chosen:
@@ -99,14 +104,16 @@ def _chosen(numbers: Any) -> Chosen:
     return Chosen(first, last)
 
 
-def rewritten(tree: Document, payload: Mapping[str, Any], forms: Sequence[str], limits: Limits) -> Reply:
+def rewritten(
+    tree: Document, payload: Mapping[str, Any], forms: Sequence[str], limits: Limits, *, join_tables: bool = True
+) -> Reply:
     """A document that was read before, as an answer; `payload` is what the request says besides. Raises InputError."""
     encoded = payload["images"]
     if not isinstance(encoded, list) or not all(isinstance(text, str) for text in encoded) or len(encoded) > limits.max_images:
         raise InputError(f"'images' must be a list of at most {limits.max_images} base64 strings, the files that were read.")
     if unknown := sorted(payload.keys() - {"images"}):
         raise InputError(f"'{unknown[0]}' does not go with document, from which nothing is read again: leave it out.")
-    return _answer(rewrite.files(tree, encoded, forms, limits), forms, [])
+    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=join_tables), forms, [])
 
 
 @dataclass(frozen=True)
@@ -148,15 +155,16 @@ class _Whole:
         if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
-        chosen, pdf_text = request.options.chosen, request.options.pdf_text
+        chosen = request.options.chosen
+        about = request.options.pdf_text, request.options.join_tables
         if chosen is not None and len(data) > 1:
             raise InputError("pages: chooses among the pages of one file: send one.")
-        self._reader = Reader(self._ask, structure, pdf_text, words)
-        self.job = Job(TITLE, data[0], request.forms, module.limits, pdf_text, chosen=chosen)
+        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        self.job = Job(TITLE, data[0], request.forms, module.limits, *about, chosen=chosen)
         allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
-            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, pdf_text)
+            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, *about)
             part.where, part.allowance = f"images[{n}]", allowance
             for sheet in part.sheets():
                 self._read(part, sheet, first=not done)
@@ -210,7 +218,17 @@ def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dic
         "type": "object",
         "properties": {
             "images": {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}},
-            "pdf_text": {"type": "string", "enum": list(PDF_TEXT), "default": "auto"},
+            "pdf_text": {
+                "type": "string",
+                "enum": list(PDF_TEXT),
+                "default": "auto",
+                "description": "A PDF's own text: taken where it is sound, never, or nothing else.",
+            },
+            "join_tables": {
+                "type": "boolean",
+                "default": True,
+                "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
+            },
             "pages": {
                 "type": "string",
                 "pattern": r"^[1-9]\d*(-[1-9]\d*)?$",

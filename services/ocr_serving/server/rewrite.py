@@ -48,7 +48,7 @@ def picture(body: bytes, number: int, limits: Limits) -> Reply:
     return Reply(200, "000", encoded, headers=about)
 
 
-def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: Limits) -> formats.Files:
+def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: Limits, *, join_tables: bool) -> formats.Files:
     """`tree` in `forms`; `encoded` are the files it was read from, as base64, which only some formats need. Raises InputError."""
     data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(encoded)]
     if "pdf" in forms and not data:
@@ -56,7 +56,8 @@ def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: 
     originals = _Originals(data, limits)
     if data and given.has_figures(tree) and any(form in SHOWN_FORMS for form in forms):
         tree = given.with_pictures(tree, originals.page)
-    return formats.files(tree, originals.of(tree) if "pdf" in forms else Original(), forms, tree.title or "document")
+    original = originals.of(tree) if "pdf" in forms else Original()
+    return formats.files(tree, original, forms, tree.title or "document", join_tables=join_tables)
 
 
 class _Originals:
