@@ -148,7 +148,7 @@ def test_small_pictures_for_the_network_keep_rules_of_one_pixel() -> None:
     page = np.full((1500, 1100, 3), 255, np.uint8)
     for y in range(101, 1450, 97):
         page[y, 50:1050] = 0
-    kept = {how: dips(table_input(page, 488, how)[0][0, 0, :480, 200]) for how in ("area", "linear")}  # type: ignore[arg-type]
+    kept = {how: dips(table_input(page, 488, how)[0][0, 0, :480, 200]) for how in ("area", "linear")}
     assert kept["area"] == len(range(101, 1450, 97))
     assert kept["linear"] < kept["area"]
 
