@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from benchmarks.library import styled_tables, teds
 
 from helpers.drawn_tables import Entry, Style, drawn
 from ocr_serving.modules.loader import load_module
@@ -131,6 +132,15 @@ def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
         ["3", "Disputes go to\nthe court of Bristol", "May"],
     ]
     assert grid(read(system, drawn(rows, "ruled"))) == [[text.replace("\n", " ") for text in row] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("style", "number"),
+    [("filled", 0), ("booktabs", 0), ("lines bare", 2), ("narrow rows", 1), ("groups", 0), ("groups rows", 0), ("dark rows", 0)],
+)
+def test_what_offices_print_is_read_whole(system: StructureSystem, style: str, number: int) -> None:
+    picture, html = styled_tables.drawn(style, number)
+    assert teds.score(read(system, picture), html) > 0.99
 
 
 def test_words_of_a_line_over_several_columns_go_each_to_its_own(system: StructureSystem) -> None:

@@ -14,6 +14,7 @@ import PIL.Image
 import pypdf
 import pypdfium2
 import pytest
+from pikepdf import pdfa
 
 from helpers.answers import document, line
 from ocr_serving.decoding.images import Image
@@ -136,6 +137,13 @@ def test_it_says_that_it_is_pdf_a() -> None:
         assert not opened.check_pdf_syntax()
         (font,) = opened.pages[0].resources.Font.values()
         assert "/FontFile2" in font.DescendantFonts[0].FontDescriptor
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tiff", "scan"])
+def test_a_validator_finds_nothing_against_pdf_a(suffix: str) -> None:
+    data = pdf.over_pdf(read(), scan()) if suffix == "scan" else pdf.of_images(read(), [encoded(picture(), suffix)], [picture()])
+    with pikepdf.open(io.BytesIO(data)) as opened:
+        assert pdfa.check(opened, "2b").findings == []
 
 
 def scan(**about: Any) -> bytes:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_serving.output import tables
-from ocr_serving.stages.table import TOKENS
+from ocr_serving.stages.table import TOKENS, table_input
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted, unspanned
-from ocr_serving.stages.tables.grid import Grid, GridCell, Plan, covering, markup, plan
+from ocr_serving.stages.tables.grid import Grid, GridCell, Plan, covering, markup, plan, without_empty
 from ocr_serving.stages.tables.picture import prepared, skew
 from ocr_serving.stages.tables.region import whole
 from ocr_serving.stages.tables.ruled import enclosed, ruled
@@ -126,6 +126,74 @@ def test_skew_is_found_and_taken_back() -> None:
     assert skew(np.asarray(turned, np.uint8), quads) == pytest.approx(2, abs=0.15)
     ready = prepared(np.asarray(turned, np.uint8), quads)
     assert ready.back(ready.there(quads)) == pytest.approx(quads)
+
+
+def test_light_print_on_dark_is_turned_into_dark_print_on_light() -> None:
+    light = np.full((300, 500, 3), 240, np.uint8)
+    quads = []
+    for y in range(40, 280, 40):
+        cv2.putText(light, "bearing  431", (60, y), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (20, 20, 20), 2, cv2.LINE_AA)
+        quads.append([[55, y - 22], [260, y - 22], [260, y + 6], [55, y + 6]])
+        cv2.line(light, (40, y + 15), (460, y + 15), (120, 120, 120), 1)
+    places = np.array(quads, np.float64)
+    dark = np.asarray(cv2.bitwise_not(light), np.uint8)
+    assert (prepared(light, places).picture == light).all()
+    assert (prepared(dark, places).picture == light).all()
+    boxes = np.concatenate([places.min(axis=1), places.max(axis=1)], axis=1)
+    assert len(rulings(prepared(dark, places).picture, boxes).level) == 6
+    assert len(rulings(dark, boxes).level) < 6, "rules are dark lines on light"
+
+
+def test_small_pictures_for_the_network_keep_rules_of_one_pixel() -> None:
+    page = np.full((1500, 1100, 3), 255, np.uint8)
+    for y in range(101, 1450, 97):
+        page[y, 50:1050] = 0
+    kept = {how: dips(table_input(page, 488, how)[0][0, 0, :480, 200]) for how in ("area", "linear")}
+    assert kept["area"] == len(range(101, 1450, 97))
+    assert kept["linear"] < kept["area"]
+
+
+def dips(column: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> int:
+    """How many rules a column of pixels crosses."""
+    dark = column < column.max() - 0.05 * (column.max() - column.min())
+    return int((np.diff(dark.astype(np.int8)) == 1).sum())
+
+
+def test_a_rule_that_was_not_found_parts_rows_all_the_same() -> None:
+    boxes = np.array([[50.0 + 120 * c, 30 + 40 * r, 120 + 120 * c, 52 + 40 * r] for r in range(7) for c in range(3)])
+    level = np.array([[21.0 + 40 * r, 40, 400] for r in range(8) if r != 1])
+    grid = spaced(boxes, Rulings(level, np.zeros((0, 3))), 22)
+    assert grid is not None
+    assert grid.size == (7, 3)
+
+
+def test_gaps_through_the_table_part_rows_whose_cells_are_set_in_the_middle() -> None:
+    rows: list[list[float]] = []
+    y = 20.0
+    for counts in ((1, 1, 1), (2, 1, 3), (3, 1, 2), (1, 1, 2), (2, 1, 1)):
+        high = 24 * max(counts)
+        for x, lines in zip((40.0, 240.0, 340.0), counts, strict=True):
+            rows += [[x, top, x + 80, top + 22] for top in (y + (high - 24 * lines) / 2 + 24 * n for n in range(lines))]
+        y += high + 20
+    none = Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
+    boxes = np.array(rows)
+    grid = spaced(boxes, none, 22, by_gaps=True)
+    assert grid is not None
+    assert grid.size == (5, 3)
+    loose = grid._replace(cells=covering([], 2, 3), levels=np.array([grid.levels[0], grid.levels[2], grid.levels[5]]))
+    assert explain.faults(loose, boxes, none, 22) > explain.faults(grid, boxes, none, 22)
+
+
+def test_rows_and_columns_of_nothing_go() -> None:
+    cells = [GridCell(0, 0), GridCell(0, 1), GridCell(0, 2), GridCell(1, 0, 2), GridCell(1, 1), GridCell(1, 2)]
+    grid = Grid(covering(cells, 4, 3), np.array([0.0, 30, 60, 90, 120]), np.array([0.0, 100, 150, 250]), 1)
+    boxes = np.array(
+        [[10.0, 5, 60, 25], [160, 5, 220, 25], [10, 62, 60, 82], [160, 35, 220, 55], [160, 95, 220, 115], [10, 95, 60, 115]]
+    )
+    found = without_empty(grid, boxes)
+    assert found.size == (3, 2)
+    assert found.head == 1
+    assert found.uprights.tolist() == [0, 150, 250]
 
 
 def test_a_row_of_headings_above_a_region_belongs_to_it_and_a_caption_does_not() -> None:
