@@ -1,4 +1,4 @@
-"""Environments of their own, for programs of others that tests run: `python tests/helpers/environments.py parity` prints an interpreter.
+"""Environments of their own for programs of others: `python tests/helpers/environments.py parity` prints the interpreter of one.
 
 Each lies in the user's cache, named after its pins, and is there completely or not at all.
 """
