@@ -122,11 +122,10 @@ class Leases:
             row.pages,
         )
 
-    def renew(self) -> None:
-        """Say that this service still works on what it has."""
-        mine = sa.and_(units.c.runner == self.runner, units.c.state == "leased")
+    def renew(self, leases: Collection[str]) -> None:
+        """Say that this service still works on what it has under these leases."""
         with self._store.engine.begin() as connection:
-            connection.execute(sa.update(units).where(mine).values(until=time.time() + LEASE_S))
+            connection.execute(sa.update(units).where(units.c.lease.in_(leases)).values(until=time.time() + LEASE_S))
 
     def give_back(self, unit: Unit) -> None:
         """It was not worked on after all, and waits again."""
@@ -151,13 +150,16 @@ class Leases:
             dead = [runner for runner in runners if runner and _is_dead(runner)]
             connection.execute(sa.update(units).where(units.c.state == "leased", units.c.runner.in_(dead)).values(**_waiting()))
 
-    def begin(self, unit: Unit, kind: str, pages: Sequence[int]) -> bool:
-        """The file has these pages to be read: they are shares now. False where the lease is lost."""
+    def begin(self, unit: Unit, kind: str, pages: Sequence[int], remark: str = "") -> bool:
+        """The file has these pages to be read: they are shares now. False where the lease is lost.
+
+        `remark` is something to say of the file, as a sentence.
+        """
         with self._store.engine.begin() as connection:
             if not self._take(connection, unit):
                 return False
             now = time.time()
-            values = {"state": "running", "kind": kind, "pages": len(pages), "started": now}
+            values = {"state": "running", "kind": kind, "pages": len(pages), "started": now, "error": remark}
             connection.execute(sa.update(jobs).where(jobs.c.id == unit.job).values(**values))
             rows = [
                 {"job": unit.job, "number": n, "page": page, "state": "waiting", "attempts": 0} for n, page in enumerate(pages, 1)
@@ -236,7 +238,9 @@ class Leases:
             sa.select(units.c.page, units.c.lost).where(units.c.job == job, units.c.number > 0).order_by(units.c.number)
         ).all()
         lost = [row for row in pages if row.lost is not None]
-        reason = " ".join(f"Page {row.page + 1} was not read: {row.lost}" if len(pages) > 1 else str(row.lost) for row in lost)
+        remark = connection.execute(sa.select(jobs.c.error).where(jobs.c.id == job)).scalar_one()
+        said = [f"Page {row.page + 1} was not read: {row.lost}" if len(pages) > 1 else str(row.lost) for row in lost]
+        reason = " ".join(filter(None, [remark, *said]))
         store.ended(connection, job, "failed" if len(lost) == len(pages) else "done", reason[:10_000], now)
 
     def _take(self, connection: sa.Connection, unit: Unit) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -20,11 +21,16 @@ from werkzeug.http import parse_options_header
 from ocr_serving.decoding import images
 from ocr_serving.errors import InputError
 from ocr_serving.server import wire
+from ocr_serving.server.jobs.fetching import HostRules
 from ocr_serving.server.jobs.store import Submission
+from ocr_serving.server.paddleocr3.options import LayoutRequest, OcrRequest, Request
+from ocr_serving.validation import first_problem
 
 OCR, DOCUMENTS = "ocr", "document"
-MODULES: Mapping[str, str] = {OCR: "ocr_system", DOCUMENTS: "structure_system"}
-"""The module that does the work of a family of models."""
+ROUTES: Mapping[str, str] = {OCR: "ocr", DOCUMENTS: "layout-parsing"}
+"""The route of basic serving that reads a page as a family of models has it."""
+NEEDED: Mapping[str, str] = {OCR: "ocr_system", DOCUMENTS: "structure_system"}
+ASKED: Mapping[str, type[Request]] = {OCR: OcrRequest, DOCUMENTS: LayoutRequest}
 MODELS: Mapping[str, str] = {
     "PP-OCRv5": OCR,
     "PP-OCRv5-latin": OCR,
@@ -44,11 +50,11 @@ MOST_PAGES = 1_000_000
 
 @dataclass(frozen=True)
 class Allowed:
-    """What this service does: `served` are its modules; whether it fetches URLs, and whether it calls callers back."""
+    """What this service does: the families that it reads; where it fetches URLs from and whom it calls, None where it does not."""
 
-    served: Collection[str]
-    fetches: bool
-    calls: bool
+    families: Collection[str]
+    fetches: HostRules | None
+    calls: HostRules | None
 
 
 class MissingFileError(InputError):
@@ -64,8 +70,8 @@ def submission(body: bytes, content_type: str, allowed: Allowed) -> Submission:
     if model not in MODELS:
         raise InputError(f"model: there is no {model[:64]!r}: take one of {', '.join(MODELS)}.")
     family = MODELS[model]
-    if MODULES[family] not in allowed.served:
-        raise InputError(f"model: {model} needs the module {MODULES[family]}, which is not served here: ask a service that has it.")
+    if family not in allowed.families:
+        raise InputError(f"model: no module here does what {model} is asked for: ask a service that has {NEEDED[family]}.")
     url = _text(values, "fileUrl", 0)
     if content is None and url.startswith("data:"):
         content, url = images.bytes_from_base64(url, where="fileUrl"), ""
@@ -76,20 +82,16 @@ def submission(body: bytes, content_type: str, allowed: Allowed) -> Submission:
     if content == b"":
         raise InputError("file: it is empty.")
     if url:
-        _check_url(url, "fileUrl")
-        if not allowed.fetches:
-            raise InputError("fileUrl: URLs are not fetched here (fetch_hosts): send the file itself.")
+        _check_url(url, "fileUrl", allowed.fetches, "URLs are not fetched here (fetch_hosts): send the file itself.")
     callback = _text(values, "callbackUrl", 0)
     if callback:
-        _check_url(callback, "callbackUrl")
-        if not allowed.calls:
-            raise InputError("callbackUrl: nobody is called here (webhook_hosts): ask for the job's state instead.")
+        _check_url(callback, "callbackUrl", allowed.calls, "nobody is called here (webhook_hosts): ask for the job's state instead.")
     page_ranges = _text(values, "pageRanges", LONGEST_RANGES)
     ranges(page_ranges)
     return Submission(
         model=model,
         family=family,
-        options=_options(values.get("optionalPayload")),
+        options=_options(values.get("optionalPayload"), family),
         page_ranges=page_ranges,
         batch=_text(values, "batchId", LONGEST_BATCH),
         content=content or b"",
@@ -165,7 +167,17 @@ def _text(values: Mapping[str, Any], name: str, most: int) -> str:
     return given.strip() if name != "batchId" else given
 
 
-def _options(given: Any) -> str:
+def asked(options: str, family: str) -> Request:
+    """The options of a job, checked. Raises InputError."""
+    try:
+        found = ASKED[family].model_validate(json.loads(options) | {"file": ""})
+    except ValidationError as exc:
+        raise InputError(first_problem(exc, where="optionalPayload")) from None
+    found.check()
+    return found
+
+
+def _options(given: Any, family: str) -> str:
     if isinstance(given, str):
         try:
             given = json.loads(given or "{}")
@@ -175,13 +187,19 @@ def _options(given: Any) -> str:
         given = {}
     if not isinstance(given, dict):
         raise InputError("optionalPayload: takes a JSON object.")
-    text = json.dumps(given, separators=(",", ":"))
+    # Some clients write the names as Python does.
+    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in given.items()} | given
+    dropped = ("file", "fileType", "logId")
+    text = json.dumps({name: value for name, value in named.items() if name not in dropped}, separators=(",", ":"))
     if len(text) > LONGEST_OPTIONS:
         raise InputError(f"optionalPayload: takes up to {LONGEST_OPTIONS} characters, got {len(text)}.")
+    asked(text, family)
     return text
 
 
-def _check_url(url: str, name: str) -> None:
+def _check_url(url: str, name: str, rules: HostRules | None, never: str) -> None:
+    if rules is None:
+        raise InputError(f"{name}: {never}")
     try:
         parts = urllib.parse.urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
@@ -189,3 +207,4 @@ def _check_url(url: str, name: str) -> None:
         usable = False
     if not usable or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url) or len(url) > LONGEST_URL:
         raise InputError(f"{name}: it is no URL to be asked for: write http:// or https://, percent-encoded, without a password.")
+    rules.check(url)
