@@ -92,9 +92,9 @@ def _bodies() -> dict[str, Any]:
 
 def _responses(schema: str, meaning: str) -> dict[str, Any]:
     failure = {"application/json": {"schema": {"$ref": REF.format(model="Job.Failure")}}}
-    return {
-        "200": {"description": meaning, "content": {"application/json": {"schema": {"$ref": REF.format(model=schema)}}}}
-    } | {code: {"description": text, "content": failure} for code, text in FAILURES.items()}
+    return {"200": {"description": meaning, "content": {"application/json": {"schema": {"$ref": REF.format(model=schema)}}}}} | {
+        code: {"description": text, "content": failure} for code, text in FAILURES.items()
+    }
 
 
 def _schemas() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode
 
 from ocr_serving.decoding import bounded, headers, images, pages
@@ -16,7 +16,7 @@ from ocr_serving.modules.base import Module
 from ocr_serving.server import wire
 from ocr_serving.server.jobs import request
 from ocr_serving.server.messages import Reply, Task
-from ocr_serving.server.paddleocr3 import answer, envelope, reading
+from ocr_serving.server.paddleocr3 import answer, catalogue, envelope, reading
 from ocr_serving.server.paddleocr3.reading import Asked
 
 COUNT, READ = "jobs/count", "jobs/read"
@@ -71,7 +71,10 @@ def _read(module: Module, data: bytes, family: str, number: int, options: str, l
     entry, draft = about.read(work, image, f"page {number + 1}")
     about.complete(work, [entry], [draft])
     width, height = reading.size_of(image)
-    result: dict[str, Any] = {about.results: [entry], "dataInfo": {"width": width, "height": height, "type": "image"}}
+    result: dict[str, Any] = {
+        catalogue.ROUTES[route].results: [entry],
+        "dataInfo": {"width": width, "height": height, "type": "image"},
+    }
     remarks = [*work.remarks, *(f"{warning}." for warning in dict.fromkeys(module.warnings))]
     if remarks:
         result["warnings"] = remarks
@@ -86,11 +89,11 @@ def task_id(number: int) -> str:
 def _counted(data: bytes, limits: Limits) -> Counted:
     """Raises InputError where the file cannot be opened."""
     kind = _kind(data)
-    if kind == "image":
+    if kind == "picture":
         header = headers.read(data)
         animated = header is not None and header.animated
-        return Counted(kind, 1, "The file is an animation, of which only the first picture was read." if animated else "")
-    with bounded.File(data, kind, limits, Allowance(limits.seconds_together)) as file:  # type: ignore[arg-type]  kinds of documents
+        return Counted("image", 1, "The file is an animation, of which only the first picture was read." if animated else "")
+    with bounded.File(data, kind, limits, Allowance(limits.seconds_together)) as file:
         opened = file.open()
     if isinstance(opened, Refused):
         raise _unread(opened, f"{WHERE} is a {kind.upper()} that cannot be opened")
@@ -104,13 +107,13 @@ def _page(data: bytes, number: int, limits: Limits, remarks: list[str]) -> Image
     """One page of a file, counted from 0. Raises InputError where it cannot be decoded."""
     kind = _kind(data)
     allowance = Allowance(limits.seconds_together)
-    if kind == "image":
+    if kind == "picture":
         found = next(item for item in pages.from_bytes(data, where=WHERE, limits=limits, allowance=allowance))
         if isinstance(found, Undecodable):
             raise InputError(f"{found.reason.removesuffix('.')}.")
         assert not isinstance(found, pages.Remark)
         return found
-    with bounded.File(data, kind, limits, allowance) as file:  # type: ignore[arg-type]  kinds of documents
+    with bounded.File(data, kind, limits, allowance) as file:
         opened = file.open()
         decoded = opened if isinstance(opened, Refused) else file.page(number)
     if isinstance(decoded, Refused):
@@ -128,7 +131,7 @@ def _unread(refused: Refused, what: str) -> InputError | UnavailableError:
     return InputError(f"{what}: {reason}.")
 
 
-def _kind(data: bytes) -> str:
+def _kind(data: bytes) -> Literal["pdf", "tiff", "picture"]:
     if pages.is_pdf(data):
         return "pdf"
-    return "tiff" if headers.is_tiff(data) and headers.has_second_page(data) else "image"
+    return "tiff" if headers.is_tiff(data) and headers.has_second_page(data) else "picture"

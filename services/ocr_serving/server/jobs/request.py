@@ -23,14 +23,13 @@ from ocr_serving.errors import InputError
 from ocr_serving.server import wire
 from ocr_serving.server.jobs.fetching import HostRules
 from ocr_serving.server.jobs.store import Submission
-from ocr_serving.server.paddleocr3.options import LayoutRequest, OcrRequest, Request
+from ocr_serving.server.paddleocr3 import catalogue
+from ocr_serving.server.paddleocr3.options import Request
 from ocr_serving.validation import first_problem
 
 OCR, DOCUMENTS = "ocr", "document"
-ROUTES: Mapping[str, str] = {OCR: "ocr", DOCUMENTS: "layout-parsing"}
+ROUTES: Mapping[str, str] = {OCR: catalogue.OCR, DOCUMENTS: catalogue.LAYOUT}
 """The route of basic serving that reads a page as a family of models has it."""
-NEEDED: Mapping[str, str] = {OCR: "ocr_system", DOCUMENTS: "structure_system"}
-ASKED: Mapping[str, type[Request]] = {OCR: OcrRequest, DOCUMENTS: LayoutRequest}
 MODELS: Mapping[str, str] = {
     "PP-OCRv5": OCR,
     "PP-OCRv5-latin": OCR,
@@ -71,7 +70,8 @@ def submission(body: bytes, content_type: str, allowed: Allowed) -> Submission:
         raise InputError(f"model: there is no {model[:64]!r}: take one of {', '.join(MODELS)}.")
     family = MODELS[model]
     if family not in allowed.families:
-        raise InputError(f"model: no module here does what {model} is asked for: ask a service that has {NEEDED[family]}.")
+        needed = catalogue.ROUTES[ROUTES[family]].modules[0]
+        raise InputError(f"model: no module here does what {model} is asked for: ask a service that has {needed}.")
     url = _text(values, "fileUrl", 0)
     if content is None and url.startswith("data:"):
         content, url = images.bytes_from_base64(url, where="fileUrl"), ""
@@ -85,7 +85,9 @@ def submission(body: bytes, content_type: str, allowed: Allowed) -> Submission:
         _check_url(url, "fileUrl", allowed.fetches, "URLs are not fetched here (fetch_hosts): send the file itself.")
     callback = _text(values, "callbackUrl", 0)
     if callback:
-        _check_url(callback, "callbackUrl", allowed.calls, "nobody is called here (webhook_hosts): ask for the job's state instead.")
+        _check_url(
+            callback, "callbackUrl", allowed.calls, "nobody is called here (webhook_hosts): ask for the job's state instead."
+        )
     page_ranges = _text(values, "pageRanges", LONGEST_RANGES)
     ranges(page_ranges)
     return Submission(
@@ -170,7 +172,7 @@ def _text(values: Mapping[str, Any], name: str, most: int) -> str:
 def asked(options: str, family: str) -> Request:
     """The options of a job, checked. Raises InputError."""
     try:
-        found = ASKED[family].model_validate(json.loads(options) | {"file": ""})
+        found = catalogue.ROUTES[ROUTES[family]].model.model_validate(json.loads(options) | {"file": ""})
     except ValidationError as exc:
         raise InputError(first_problem(exc, where="optionalPayload")) from None
     found.check()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import os
 from collections.abc import Callable
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 THREADS = 8
 PATIENCE_S = 2.0
-"""How long a call that sends a job waits for its end: clients ask at once, and then only after seconds."""
+"""How long a call that sends a job to an idle service waits for its end: clients ask at once, and then only after seconds."""
 NEVER = wire.failed("No jobs are taken here: set jobs to true, or use another path.", 404)
 
 
@@ -92,7 +91,7 @@ class Room:
     def link(self, job: Job) -> str:
         """Where its results are, for the request at hand."""
         asked = flask.request
-        base = answers.base_url(self.config.public_url, asked.headers, scheme=asked.scheme, host=asked.host)
+        base = answers.base_url(self.config.public_url, dict(asked.headers), scheme=asked.scheme, host=asked.host)
         return answers.link(base, job.id, self.store.signature(job.id))
 
 
@@ -183,12 +182,12 @@ def _created(room: Room) -> dict[str, str]:
     try:
         body = front.read_body(service)
         job = room.ask(lambda: room.store.create(owner, request.submission(body, content_type, allowed)))
-        del body
     finally:
         service.budget.release(receiver)
-    ended = room.runner.end_of(job, PATIENCE_S)
+    at_once = room.runner.end_of(job, PATIENCE_S) if room.runner.is_idle else None
     room.runner.wake()
-    service.wait(ended)
+    if at_once is not None:
+        service.wait(at_once)
     flask.g.log["job"] = job
     return {"jobId": job}
 

@@ -1,7 +1,7 @@
 """Works on jobs, in threads of the front: takes shares of the store, has workers do them, keeps what they answer.
 
-A thread for each worker, so that all may be busy; what they hand over waits behind the requests of callers. Whatever goes wrong with
-the store costs time alone: a share whose answer could not be kept is done again once its lease is over.
+A thread for each worker, so that all may be busy; what they hand over waits behind callers' requests. What goes wrong with the
+store costs time alone: a share whose answer could not be kept is done again once its lease is over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from ocr_serving.server.jobs.fetching import HostRules
 from ocr_serving.server.jobs.leases import ATTEMPTS, LEASE_S, Answer, Leases, Unit
 from ocr_serving.server.jobs.store import Store
 from ocr_serving.server.messages import Reply, Task
+from ocr_serving.server.paddleocr3 import catalogue
 
 log = logging.getLogger("ocr_serving.jobs")
 
@@ -63,7 +64,9 @@ class _Waiting:
 class Runner:
     """Everything that works on jobs in one service."""
 
-    def __init__(self, service: Front, kept: Store, outside: Outside, *, most_pages: int, status: Callable[[store.Job], dict[str, Any]]) -> None:
+    def __init__(
+        self, service: Front, kept: Store, outside: Outside, *, most_pages: int, status: Callable[[store.Job], dict[str, Any]]
+    ) -> None:
         """Nothing is started. `status` words a job for those who are called."""
         self._service, self._store, self._outside = service, kept, outside
         self._most_pages, self._status = most_pages, status
@@ -103,6 +106,11 @@ class Runner:
         with self._changed:
             self._dropped.add(job)
             self._files.pop(job, None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being worked on here."""
+        return not self._held
 
     def end_of(self, job: str, seconds: float) -> Future[None]:
         """Done once the job has ended here, or so many seconds are over."""
@@ -215,9 +223,8 @@ class Runner:
         return [family for family in request.ROUTES if self._module(family)]
 
     def _module(self, family: str) -> str:
-        route = request.ROUTES[family]
-        modules: Mapping[str, Mapping[str, Any]] = self._service.modules
-        return next((name for name, about in modules.items() if route in about.get("paddleocr3", ())), "")
+        known = catalogue.ROUTES[request.ROUTES[family]].modules
+        return next((name for name in known if name in self._service.modules), "")
 
     def _do(self, unit: Unit) -> None:
         if unit.attempts > ATTEMPTS:
@@ -257,7 +264,9 @@ class Runner:
             with self._asking():
                 kept = self._leases.keep_source(unit, content)
             if not kept:
-                raise InputError(f"The jobs together are over the limit of {self._store.bounds.total_bytes >> 20} MiB (jobs_max_mb).")
+                raise InputError(
+                    f"The jobs together are over the limit of {self._store.bounds.total_bytes >> 20} MiB (jobs_max_mb)."
+                )
         found = reading.counted(self._asked(unit, reading.counting(self._module(unit.family), content, unit.job)))
         pages = request.chosen(unit.page_ranges, found.pages, self._most_pages)
         with self._asking():
@@ -280,7 +289,7 @@ class Runner:
         job = pool.submit_patiently(task, caller=unit.owner, wanted=lambda: self._is_wanted(unit))
         reply = job.future.result().reply
         if reply.code != 200:
-            raise _Refused(reply)
+            raise _RefusedError(reply)
         return reply
 
     def _is_wanted(self, unit: Unit) -> bool:
@@ -336,7 +345,7 @@ class Runner:
             future.set_result(None)
 
 
-class _Refused(ServingError):
+class _RefusedError(ServingError):
     """What a worker said no to."""
 
     def __init__(self, reply: Reply) -> None:
