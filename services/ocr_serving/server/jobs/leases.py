@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,9 @@ class Answer:
 class Leases:
     """What one service has taken of the store's work. Thread-safe."""
 
-    def __init__(self, kept: Store) -> None:
-        """Nothing is taken yet."""
-        self._store = kept
+    def __init__(self, kept: Store, clock: Callable[[], float] = time.time) -> None:
+        """Nothing is taken yet; `clock` tells seconds since 1970."""
+        self._store, self._clock = kept, clock
         self.runner = f"{_here()} {os.getpid()} {_started(os.getpid())}"
 
     def claim(self, families: Collection[str]) -> Unit | None:
@@ -76,7 +76,7 @@ class Leases:
 
         It is of the owner of whose jobs the fewest shares are being worked on, among equals of the oldest job.
         """
-        now = time.time()
+        now = self._clock()
         busy = (
             sa.select(jobs.c.owner, sa.func.count().label("count"))
             .join(units, units.c.job == jobs.c.id)
@@ -125,7 +125,7 @@ class Leases:
     def renew(self, leases: Collection[str]) -> None:
         """Say that this service still works on what it has under these leases."""
         with self._store.engine.begin() as connection:
-            connection.execute(sa.update(units).where(units.c.lease.in_(leases)).values(until=time.time() + LEASE_S))
+            connection.execute(sa.update(units).where(units.c.lease.in_(leases)).values(until=self._clock() + LEASE_S))
 
     def give_back(self, unit: Unit) -> None:
         """It was not worked on after all, and waits again."""
@@ -158,7 +158,7 @@ class Leases:
         with self._store.engine.begin() as connection:
             if not self._take(connection, unit):
                 return False
-            now = time.time()
+            now = self._clock()
             values = {"state": "running", "kind": kind, "pages": len(pages), "started": now, "error": remark}
             connection.execute(sa.update(jobs).where(jobs.c.id == unit.job).values(**values))
             rows = [
@@ -184,12 +184,12 @@ class Leases:
         with self._store.engine.begin() as connection:
             if not self._take(connection, unit):
                 return False
-            store.ended(connection, unit.job, "failed", reason, time.time())
+            store.ended(connection, unit.job, "failed", reason, self._clock())
         return True
 
     def finish(self, unit: Unit, answer: Answer) -> bool:
         """A page is done, and with the last one the job; whether it is now."""
-        now = time.time()
+        now = self._clock()
         with self._store.engine.begin() as connection:
             # One at a time for each job, so that one of them finds that it is the last.
             lock = sa.select(jobs.c.id).where(jobs.c.id == unit.job, jobs.c.state == "running").with_for_update()
@@ -214,7 +214,7 @@ class Leases:
 
     def due_call(self) -> tuple[str, int] | None:
         """A job whose caller is to be told of its end, and the how manieth try this is; nobody else gets it for a while."""
-        now = time.time()
+        now = self._clock()
         wanted = sa.select(calls).where(calls.c.due <= now).order_by(calls.c.due).limit(1).with_for_update(skip_locked=True)
         with self._store.engine.begin() as connection:
             row = connection.execute(wanted).one_or_none()
@@ -230,7 +230,7 @@ class Leases:
             if again_in is None:
                 connection.execute(sa.delete(calls).where(calls.c.job == job))
             else:
-                connection.execute(sa.update(calls).where(calls.c.job == job).values(due=time.time() + again_in))
+                connection.execute(sa.update(calls).where(calls.c.job == job).values(due=self._clock() + again_in))
 
     def _end(self, connection: sa.Connection, job: str, now: float) -> None:
         """All pages are done: whether that is a success, and what is to be said of those that could not be read."""

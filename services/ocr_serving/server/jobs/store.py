@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,9 +86,9 @@ class Bounds:
 class Store:
     """The jobs in one database, which several services may share. Thread-safe."""
 
-    def __init__(self, url: sa.URL, bounds: Bounds) -> None:
-        """Nothing is connected yet."""
-        self.bounds = bounds
+    def __init__(self, url: sa.URL, bounds: Bounds, clock: Callable[[], float] = time.time) -> None:
+        """Nothing is connected yet; `clock` tells seconds since 1970."""
+        self.bounds, self._clock = bounds, clock
         self.engine = tables.opened(url)
         self._secret: bytes | None = None
 
@@ -120,7 +120,7 @@ class Store:
 
     def create(self, owner: str, sent: Submission) -> str:
         """Keep a job, which then waits to be worked on; its id. Raises FullError."""
-        now = time.time()
+        now = self._clock()
         job = f"ocrjob-{secrets.token_hex(12)}"
         size = len(sent.content)
         with self.engine.begin() as connection:
@@ -179,7 +179,7 @@ class Store:
             if found.state in ENDED:
                 remove(connection, [name])
                 return _job(found)
-            ended(connection, name, "cancelled", "The job was cancelled.", time.time())
+            ended(connection, name, "cancelled", "The job was cancelled.", self._clock())
         return self.job(name, owner)
 
     def results(self, name: str) -> list[tuple[int, str | None, str | None]]:
@@ -198,7 +198,7 @@ class Store:
 
     def tidy(self) -> int:
         """Remove jobs whose time is over; how many. One that has come to no end in all that time is ended, and kept as long."""
-        now = time.time()
+        now = self._clock()
         old = now - self.bounds.keep_s
         with self.engine.begin() as connection:
             stuck = connection.execute(sa.select(jobs.c.id).where(jobs.c.state.in_(OPEN), jobs.c.created < old)).scalars().all()

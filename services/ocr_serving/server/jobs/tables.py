@@ -145,7 +145,8 @@ def made(engine: sa.Engine) -> str:
     with engine.begin() as connection:
         alone(connection)
         metadata.create_all(connection)
-        found: dict[str, str] = dict(connection.execute(sa.select(facts.c.name, facts.c.value)).tuples().all())
+        rows = connection.execute(sa.select(facts.c.name, facts.c.value)).all()
+        found: dict[str, str] = {row.name: row.value for row in rows}
         if not found:
             found = {"schema": SCHEMA, "secret": secrets.token_hex(32)}
             connection.execute(sa.insert(facts), [{"name": name, "value": value} for name, value in found.items()])
