@@ -12,6 +12,9 @@ from typing import Any, Protocol
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Prefixes whose last four bytes are an address of IPv4 (RFC 6052, RFC 8215)."""
+
 
 class Rules(Protocol):
     """Where requests may go."""
@@ -83,9 +86,13 @@ class Opener:
 
 
 def plain(text: str) -> Address:
-    """An address; one of IPv4 that is written as one of IPv6 is what it means."""
+    """An address; one of IPv4 that one of IPv6 stands for (mapped, 6to4, NAT64) is what it means."""
     found = ipaddress.ip_address(text.partition("%")[0])
-    return getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, ipaddress.IPv4Address):
+        return found
+    if any(found in network for network in NAT64):
+        return ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour or found
 
 
 class _Http(urllib.request.HTTPHandler):

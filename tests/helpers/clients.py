@@ -38,7 +38,11 @@ class PythonClients:
 
     def command(self, name: str, *words: str, url: str, token: str = "any") -> subprocess.CompletedProcess[str]:
         """Run a command of the environment, such as `paddleocr`."""
-        return self._run([str(self.python.parent / name), *words], url, token)
+        return self._run([*self.program(name), *words], url, token)
+
+    def program(self, name: str) -> list[str]:
+        """How a command of the environment is run: its own first line names the folder that it was built in."""
+        return [str(self.python), str(self.python.parent / name)]
 
     def script(self, text: str, *words: str, url: str, token: str = "any") -> subprocess.CompletedProcess[str]:
         """Run Python there."""

@@ -21,7 +21,7 @@ from ocr_serving.server.jobs import store
 from ocr_serving.server.jobs.store import Blob, Store
 from ocr_serving.server.jobs.tables import alone, blobs, calls, jobs, units
 
-LEASE_S = 30.0
+LEASE_S = 20.0
 """A share whose holder was not heard of for so long is another's. Holders renew thrice in that time."""
 ATTEMPTS = 3
 """A page during which its worker died so often is given up: it may be what kills them."""
@@ -269,9 +269,11 @@ def _here() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in the kernel's own measure; "" where there is none."""
+    """When a process was started, in the kernel's own measure; "" where there is none, or none any more."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # What is dead may keep its number until its parent asks.
+        return "" if fields[0] == "Z" else fields[19]
     except (OSError, IndexError):
         return ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,14 +24,11 @@ from ocr_serving.server.jobs.store import Bounds, Job, Store
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.routes import Routes
 
-log = logging.getLogger("ocr_serving.jobs")
-
 T = TypeVar("T")
 
 THREADS = 8
 PATIENCE_S = 2.0
 """How long a call that sends a job to an idle service waits for its end: clients ask at once, and then only after seconds."""
-NEVER = wire.failed("No jobs are taken here: set jobs to true, or use another path.", 404)
 
 
 class Room:
@@ -46,17 +43,22 @@ class Room:
         self.outside = outside
         url = tables.parsed(config.jobs_store) if config.jobs_store else tables.sqlite_url(state_dir(config, os.environ))
         self.store = Store(url, bounds)
-        self.runner = Runner(service, self.store, outside, most_pages=config.jobs_max_pages, status=answers.status)
+        unusable = (
+            "the database of jobs_store cannot be reached"
+            if config.jobs_store
+            else "the folder for them cannot be used, which state_dir names, or a database that jobs_store names may take its place"
+        )
+        self.runner = Runner(
+            service, self.store, outside, most_pages=config.jobs_max_pages, unusable=unusable, status=answers.status
+        )
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="jobs-front")
 
     def start(self) -> Callable[[], None]:
         """Begin to work; what ends it."""
         if not self.config.jobs_store:
-            try:
+            # Where it cannot be made, the store finds that it cannot be used, and says so to each caller.
+            with contextlib.suppress(OSError):
                 state_dir(self.config, os.environ).mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as exc:
-                # The store says it again, to each caller.
-                log.warning("the folder for jobs cannot be made: set state_dir", extra={"reason": exc.strerror})
         self.runner.start()
         return self.close
 

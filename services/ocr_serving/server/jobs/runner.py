@@ -65,9 +65,16 @@ class Runner:
     """Everything that works on jobs in one service."""
 
     def __init__(
-        self, service: Front, kept: Store, outside: Outside, *, most_pages: int, status: Callable[[store.Job], dict[str, Any]]
+        self,
+        service: Front,
+        kept: Store,
+        outside: Outside,
+        *,
+        most_pages: int,
+        unusable: str,
+        status: Callable[[store.Job], dict[str, Any]],
     ) -> None:
-        """Nothing is started. `status` words a job for those who are called."""
+        """Nothing is started. `status` words a job for those who are called; `unusable` says what is so where the store is not."""
         self._service, self._store, self._outside = service, kept, outside
         self._most_pages, self._status = most_pages, status
         self._leases = Leases(kept)
@@ -80,7 +87,9 @@ class Runner:
         self._files: OrderedDict[str, bytes] = OrderedDict()
         self._loading = threading.Lock()
         self._lost = False
-        self.problem = "The store of jobs cannot be reached yet."
+        self._unusable = unusable
+        self.problem = "The jobs are still loading."
+        """Why none are taken now, as a sentence; "" where they are."""
 
     def start(self) -> None:
         """Start the threads; returns at once."""
@@ -136,12 +145,12 @@ class Runner:
             self._end_waiting(now)
             if now - renewed > LEASE_S / 3:
                 renewed = now
-                with self._asking():
+                with contextlib.suppress(StoreLostError), self._asking():
                     self._leases.renew(list(self._held.values()))
+                    self._leases.bury()
             if now - tidied > TIDY_S:
                 tidied = now
-                with self._asking():
-                    self._leases.bury()
+                with contextlib.suppress(StoreLostError), self._asking():
                     self._store.tidy()
 
     def _prepared(self) -> bool:
@@ -152,7 +161,7 @@ class Runner:
         except ConfigError as exc:
             self.problem = str(exc)
         except (sa.exc.SQLAlchemyError, OSError) as exc:
-            self.problem = f"The store of jobs cannot be reached ({_cause(exc)}): ask again later."
+            self.problem = f"No jobs are taken here now: {self._unusable} ({_cause(exc)})."
         else:
             self.problem = ""
             return True
@@ -287,15 +296,20 @@ class Runner:
         pool = self._service.pool
         assert pool is not None
         job = pool.submit_patiently(task, caller=unit.owner, wanted=lambda: self._is_wanted(unit))
-        reply = job.future.result().reply
-        if reply.code != 200:
-            raise _RefusedError(reply)
-        return reply
+        done = job.future.result()
+        if done.reply.code != 200:
+            raise _RefusedError(done.reply)
+        metrics = self._service.metrics
+        metrics.images.labels(task.module).inc(done.images)
+        for stage, seconds in done.stage_seconds.items():
+            metrics.stage_seconds.labels(task.module, stage).observe(seconds)
+        return done.reply
 
     def _is_wanted(self, unit: Unit) -> bool:
         return not self._closing.is_set() and unit.job not in self._dropped
 
     def _finish(self, unit: Unit, answer: Answer) -> None:
+        self._service.metrics.job_pages.labels("read" if answer.lost is None else "lost").inc()
         with self._asking():
             ended = self._leases.finish(unit, answer)
         if ended:
