@@ -23,7 +23,7 @@ class ModelRules:
         if self._all_allowed or not (address.is_link_local or (host != self._named and not address.is_global)):
             return None
         return ModelError(
-            f"a download was led to {host}, at the private address {address}; "
+            f"A download was led to {host}, at the private address {address}; "
             f"name a URL that serves the file itself, or set OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS=1 where that is meant."
         )
 
@@ -32,7 +32,7 @@ class ModelRules:
         scheme = urllib.parse.urlsplit(url).scheme
         if scheme in ("http", "https"):
             return None
-        return ModelError(f"a download was redirected to a URL of scheme {scheme!r:.20}; only http and https are followed.")
+        return ModelError(f"A download was redirected to a URL of scheme {scheme!r:.20}; only http and https are followed.")
 
 
 def opener(url: str) -> Opener:

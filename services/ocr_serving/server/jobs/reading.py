@@ -19,7 +19,7 @@ from ocr_serving.server.messages import Reply, Task
 from ocr_serving.server.paddleocr3 import answer, catalogue, envelope, reading
 from ocr_serving.server.paddleocr3.reading import Asked
 
-COUNT, READ = "jobs/count", "jobs/read"
+APIS = COUNT, READ = "jobs/count", "jobs/read"
 """What a Task may ask, as its `api`."""
 WHERE = "The file"
 
