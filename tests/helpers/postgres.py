@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,16 +29,13 @@ def _user() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """Makes an empty database and tells its URL; tests that use it have the marker `postgres`."""
     programs = needs.postgres_folder()
     assert programs is not None, "PostgreSQL's server is missing"
-    folder, user = tmp_path_factory.mktemp("postgres"), _user()
+    # Not where pytest keeps things: that is closed to everybody else, who may be the one that runs this.
+    folder, user = Path(tempfile.mkdtemp(prefix="ocr-serving-postgres-")), _user()
     if user is not None:
-        # Its folder lies below one that is root's alone.
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         entry = pwd.getpwnam(user)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
     port = free_port()
@@ -73,6 +72,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     finally:
         server.terminate()
         server.wait(timeout=30)
+        shutil.rmtree(folder)
 
 
 def _answers(url: str) -> bool:

@@ -123,8 +123,8 @@ class ServiceConfig(Frozen):
         None,
         description="Folder that jobs are kept in; unset, ocr-serving/PORT in XDG_STATE_HOME. Each service needs one of its own.",
     )
-    jobs_store: str = Field(
-        "",
+    jobs_store: str | None = Field(
+        None,
         description="URL of a PostgreSQL database to keep jobs in instead; services that share one answer for each other's.",
     )
     jobs_keep_hours: float = Field(
@@ -133,8 +133,8 @@ class ServiceConfig(Frozen):
     jobs_max_mb: int = Field(2048, ge=1, description="Most that all jobs take together, files and results, in MiB.")
     jobs_max_open: int = Field(100, ge=1, description="Most jobs of one caller that are not done yet.")
     jobs_max_pages: int = Field(1000, ge=1, le=100_000, description="Most pages of one job.")
-    public_url: str = Field(
-        "",
+    public_url: str | None = Field(
+        None,
         description=(
             "What stands before /api in links to results, such as https://ocr.example.org; unset, what the request's Host and its"
             " X-Forwarded headers say."

@@ -54,7 +54,7 @@ def status(job: Job, link: str = "") -> dict[str, Any]:
     return about
 
 
-def base_url(public_url: str, headers: Mapping[str, str], *, scheme: str, host: str) -> str:
+def base_url(public_url: str | None, headers: Mapping[str, str], *, scheme: str, host: str) -> str:
     """What callers have before the path: as it is set, else as the request and the proxies before us say."""
     if public_url:
         return public_url.rstrip("/")

@@ -144,7 +144,7 @@ def _values(body: bytes, content_type: str) -> tuple[Mapping[str, Any], bytes | 
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":
         raise InputError("The body must be a form (multipart/form-data) or JSON: send the file as the part 'file'.")
-    parser = FormDataParser(max_form_memory_size=1 << 20, max_form_parts=MOST_PARTS, silent=False)
+    parser = FormDataParser(stream_factory=_in_memory, max_form_memory_size=1 << 20, max_form_parts=MOST_PARTS, silent=False)
     try:
         _, form, files = parser.parse(io.BytesIO(body), kind, len(body), options)
     except (ValueError, HTTPException):
@@ -153,6 +153,11 @@ def _values(body: bytes, content_type: str) -> tuple[Mapping[str, Any], bytes | 
         return form, files["file"].read()
     # A part without a filename is a value; what it holds is base64 then.
     return form, images.bytes_from_base64(form["file"], where="file") if "file" in form else None
+
+
+def _in_memory(*_: object, **__: object) -> io.BytesIO:
+    """Where a file of a form goes: its bytes are in memory already."""
+    return io.BytesIO()
 
 
 def _text(values: Mapping[str, Any], name: str, most: int) -> str:
@@ -190,7 +195,8 @@ def _options(given: Any, family: str) -> str:
     if not isinstance(given, dict):
         raise InputError("optionalPayload: takes a JSON object.")
     # Some clients write the names as Python does.
-    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in given.items()} | given
+    named = {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in given.items() if "_" in name}
+    named |= {name: value for name, value in given.items() if "_" not in name}
     dropped = ("file", "fileType", "logId")
     text = json.dumps({name: value for name, value in named.items() if name not in dropped}, separators=(",", ":"))
     if len(text) > LONGEST_OPTIONS:
