@@ -18,7 +18,7 @@ from ocr_serving.engines.batching import remote
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, convert, logs, openapi, wire
+from ocr_serving.server import child, convert, logs, openapi, uploads, wire
 from ocr_serving.server.jobs import reading as jobs
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.paddleocr3 import answer, envelope, reading
@@ -93,7 +93,7 @@ class Worker:
         return Done(reply, count, module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
-        payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
+        payload = uploads.payload(task.body, task.kind, task.query, self.accepted[task.module], self.limits)
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
         pdf_text = convert.options(payload) if task.output else "never"

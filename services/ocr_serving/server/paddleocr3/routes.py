@@ -9,7 +9,7 @@ import flask
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import UnavailableError
-from ocr_serving.server import front, wire
+from ocr_serving.server import front, openapi, wire
 from ocr_serving.server.front import Front, RefusedError
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import REF, Described
@@ -105,7 +105,7 @@ def describe(modules: Modules, _config: ServiceConfig) -> Described:
                     "content": {
                         "application/json": {
                             "schema": {"$ref": REF.format(model=model)},
-                            "example": {"file": "<base64 of an image or a PDF>", "visualize": False},
+                            "example": {"file": openapi.example(), "visualize": False},
                         }
                     },
                 },
