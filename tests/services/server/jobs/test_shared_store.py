@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers import pdfs
 from helpers.jobs import JobService, children, job_service, stopped
+from helpers.pdfs import of_text
 from helpers.services import wait_until
 
 pytestmark = [pytest.mark.models, pytest.mark.postgres]
 
 WORDS = [f"page {word}" for word in ("one", "two", "three", "four", "five", "six")]
-PAGES = pdfs.of_text(*([word] for word in WORDS), size=28)
+PAGES = of_text(*([word] for word in WORDS), size=28)
 
 
 def test_any_service_answers_for_any_job_and_reads_what_a_dead_one_had(tmp_path: Path, postgres: Callable[[], str]) -> None:
