@@ -19,6 +19,7 @@ FAILURES = {
     "503": "Full, loading, or the store cannot be reached: try again after `Retry-After` seconds.",
 }
 
+TAGS = ["Jobs"]
 OPTIONS = "Options in camel case, as /ocr and /layout-parsing take them; unknown ones are passed over."
 
 
@@ -33,28 +34,33 @@ def describe(_modules: Modules, config: ServiceConfig) -> Described:
             base: {
                 "post": {
                     "operationId": "job_create",
+                    "tags": TAGS,
                     "summary": "Send a file to be read",
                     "requestBody": {"required": True, "content": _bodies()},
                     "responses": _responses("Job.Created", "The job is kept."),
                 }
             },
             f"{base}/{{jobId}}": {
-                "parameters": [name],
                 "get": {
                     "operationId": "job_status",
+                    "tags": TAGS,
+                    "parameters": [name],
                     "summary": "How a job stands",
                     "responses": _responses("Job.Answer", "Its state; where its results are, once it is done."),
                 },
                 "delete": {
                     "operationId": "job_cancel",
+                    "tags": TAGS,
+                    "parameters": [name],
                     "summary": "Cancel a job, or remove the results of one that is done",
                     "responses": _responses("Job.Answer", "How it stood."),
                 },
             },
             f"{base}/batch/{{batchId}}": {
-                "parameters": [_path("batchId", "The name that jobs were sent with.")],
                 "get": {
                     "operationId": "job_batch",
+                    "tags": TAGS,
+                    "parameters": [_path("batchId", "The name that jobs were sent with.")],
                     "summary": "All jobs of a batch",
                     "responses": _responses("Job.Batch", "Their states, in the order in which they came."),
                 },

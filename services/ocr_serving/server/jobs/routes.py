@@ -58,7 +58,10 @@ class Room:
         if not self.config.jobs_store:
             # Where it cannot be made, the store finds that it cannot be used, and says so to each caller.
             with contextlib.suppress(OSError):
-                state_dir(self.config, os.environ).mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = state_dir(self.config, os.environ)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # What people send is nobody else's; SQLite's other files have the rights of this one.
+                (folder / tables.FILE).touch(mode=0o600)
         self.runner.start()
         return self.close
 
@@ -104,8 +107,12 @@ def state_dir(config: ServiceConfig, environ: Any) -> Path:
     """The folder that jobs are kept in where there is no jobs_store."""
     if config.state_dir is not None:
         return config.state_dir
-    home = environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser() / "ocr-serving" / str(config.port)
+    try:
+        home = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    except RuntimeError:
+        # A user of a container may have no home.
+        home = Path("/")
+    return home / "ocr-serving" / str(config.port)
 
 
 def outside_of(config: ServiceConfig) -> Outside:

@@ -145,13 +145,29 @@ class Runner:
             self._end_waiting(now)
             if now - renewed > LEASE_S / 3:
                 renewed = now
-                with contextlib.suppress(StoreLostError), self._asking():
-                    self._leases.renew(list(self._held.values()))
-                    self._leases.bury()
+                self._quietly(self._renew)
             if now - tidied > TIDY_S:
                 tidied = now
-                with contextlib.suppress(StoreLostError), self._asking():
-                    self._store.tidy()
+                self._quietly(self._tidy)
+
+    def _quietly(self, what: Callable[[], None]) -> None:
+        """Do something that is done again later in any case: what goes wrong ends no thread."""
+        try:
+            with self._asking():
+                what()
+        except StoreLostError:
+            pass
+        except Exception:
+            log.exception("keeping jobs failed")
+
+    def _renew(self) -> None:
+        self._leases.renew(list(self._held.values()))
+        self._leases.bury()
+
+    def _tidy(self) -> None:
+        with self._changed:
+            self._dropped.clear()
+        self._store.tidy()
 
     def _prepared(self) -> bool:
         try:
@@ -199,18 +215,16 @@ class Runner:
         """Tell callers of ends."""
         outside = self._outside
         while outside.calls is not None and not self._closing.wait(0.5):
-            if not self._store.is_prepared:
-                continue
-            with contextlib.suppress(StoreLostError), self._asking():
-                due = self._leases.due_call()
-                if due is None:
-                    continue
-                name, attempt = due
-                job = self._store.job(name)
-                if job is None:
-                    continue
-                again = webhooks.call(job.callback, self._status(job), attempt, key=outside.secret, rules=outside.calls)
-                self._leases.called(name, again)
+            if self._store.is_prepared:
+                self._quietly(self._call_one)
+
+    def _call_one(self) -> None:
+        outside = self._outside
+        due = self._leases.due_call()
+        job = None if due is None else self._store.job(due[0])
+        if due is not None and job is not None and outside.calls is not None:
+            again = webhooks.call(job.callback, self._status(job), due[1], key=outside.secret, rules=outside.calls)
+            self._leases.called(job.id, again)
 
     @contextlib.contextmanager
     def _asking(self) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import event
 
 from ocr_serving.errors import ConfigError
 
+FILE = "jobs.sqlite"
 SCHEMA = "1"
 """Of these tables; a service does not touch tables of another."""
 LOCK = 0x6F637273
@@ -93,7 +94,7 @@ calls = sa.Table(
 
 def sqlite_url(folder: Path) -> sa.URL:
     """The store in a folder of this machine."""
-    return sa.URL.create("sqlite", database=str(folder / "jobs.sqlite"))
+    return sa.URL.create("sqlite", database=str(folder / FILE))
 
 
 def parsed(text: str) -> sa.URL:
