@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from helpers import needs
+from helpers.clients import node_packages, python_clients
+from helpers.jobs import jobs
 from helpers.operator_fixtures import api_server, namespace, operator
+from helpers.postgres import postgres
 from helpers.services import ECHO, Service, serve
 from helpers.site import site
 
-__all__ = ["api_server", "namespace", "operator", "site"]
+__all__ = ["api_server", "jobs", "namespace", "node_packages", "operator", "postgres", "python_clients", "site"]
 
 ON_AN_API_SERVER = {"api_server", "helm", "cluster"}
 """Fixtures that need what Go builds."""

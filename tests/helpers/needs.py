@@ -57,6 +57,22 @@ def _curl() -> str:
     return "" if shutil.which("curl") else "curl"
 
 
+def _node() -> str:
+    return " and ".join(name for name in ("node", "npm") if shutil.which(name) is None)
+
+
+def _postgres() -> str:
+    return "" if postgres_folder() is not None else "PostgreSQL's server"
+
+
+def postgres_folder() -> Path | None:
+    """Where `initdb` and `postgres` are: on the path, or where Debian keeps them."""
+    if shutil.which("initdb") and (found := shutil.which("postgres")):
+        return Path(found).parent
+    debians = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return debians[-1].parent if debians else None
+
+
 NEEDS = (
     Need(
         "api_server",
@@ -66,6 +82,8 @@ NEEDS = (
         f" its packages {' '.join(CLUSTER_PACKAGES)}; or name a folder of such binaries with OCR_CLUSTER_BIN",
     ),
     Need("browser", "tests of the page to try it, in a browser", _browser, "apt-get install chromium chromium-driver"),
+    Need("node", "the TypeScript client of PaddleOCR 3", _node, "apt-get install nodejs npm"),
+    Need("postgres", "jobs that several services share", _postgres, "apt-get install postgresql"),
     Need("curl", "the call that `ocr-serving start --try` prints", _curl, "apt-get install curl"),
 )
 
@@ -95,8 +113,9 @@ def report() -> tuple[list[str], bool]:
         if packages := _not_installed(CLUSTER_PACKAGES):
             lines.append(f"Installing Debian's packages {' '.join(packages)}.")
         lines.append(f"Building an API server once with Go, in {_cache() / 'cluster'}: some ten minutes.")
-    if not list(_cache().glob("parity-*/bin/python")):
-        lines.append(f"Making an environment with paddleocr once, for parity tests, in {_cache()}: 1.4 GB.")
+    for name, size in (("parity", "1.4 GB"), ("clients", "0.8 GB")):
+        if not list(_cache().glob(f"{name}-*/bin/python")):
+            lines.append(f"Making an environment with paddleocr once, for tests/{name}, in {_cache()}: {size}.")
     return lines, not cannot
 
 

@@ -126,7 +126,7 @@ def serve(
             stdout=sink,
             stderr=sink,
             pass_fds=pass_fds,
-            env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **(env or {})},
+            env={**os.environ, "XDG_RUNTIME_DIR": str(folder), "XDG_STATE_HOME": str(folder), **(env or {})},
         )
     service = Service(f"http://127.0.0.1:{port}", process, output)
     try:

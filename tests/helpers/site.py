@@ -62,6 +62,8 @@ class Site:
     url: str
     answers: list[Answer]
     requests: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    """What was posted."""
     stalled: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
@@ -73,6 +75,10 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None: ...
+
+    def do_POST(self) -> None:
+        cast(_Server, self.server).site.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+        self.do_GET()
 
     def do_GET(self) -> None:
         site = cast(_Server, self.server).site

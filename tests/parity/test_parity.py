@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers import environments
 from ocr_serving import models
 from ocr_serving.modules.loader import load_module
 
@@ -73,7 +74,7 @@ def python(pytestconfig: pytest.Config) -> Path:
     """The interpreter of the parity environment; how far its building has come is shown."""
     capture = pytestconfig.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        run = subprocess.run([sys.executable, str(HERE / "environment.py")], stdout=subprocess.PIPE, text=True, check=True)
+        run = subprocess.run([sys.executable, environments.__file__, "parity"], stdout=subprocess.PIPE, text=True, check=True)
     return Path(run.stdout.strip())
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers import environments
 from ocr_serving import models
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
@@ -72,7 +73,7 @@ def judged(
     folder = tmp_path_factory.mktemp("judge")
     job = {"params": params, "pages": asked[0], "tables": asked[1], "answers": str(folder / "answers.json")}
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        built = subprocess.run([sys.executable, str(HERE / "environment.py")], stdout=subprocess.PIPE, text=True, check=True)
+        built = subprocess.run([sys.executable, environments.__file__, "parity"], stdout=subprocess.PIPE, text=True, check=True)
     command = [built.stdout.strip(), "-W", "ignore", str(HERE / "ask_ppstructure.py"), json.dumps(job)]
     run = subprocess.run(command, env=os.environ | {"PYTHONPATH": ""}, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]

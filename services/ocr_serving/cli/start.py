@@ -16,6 +16,7 @@ from ocr_serving.modules import loader
 from ocr_serving.server import demo, logs, plan
 from ocr_serving.server.front import Front
 from ocr_serving.server.gunicorn import Service
+from ocr_serving.server.jobs import routes as jobs
 from ocr_serving.server.pidfile import pidfile
 
 
@@ -31,6 +32,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--use_multiprocess", action="store_true", help="accepted as before; several processes are the default")
     option("--workers", type=int, help="worker processes (default: what cores and memory carry)")
     option("--offline", action="store_true", help="never fetch models that are missing")
+    option("--state-dir", metavar="FOLDER", help="where jobs are kept (default: ocr-serving/PORT in XDG_STATE_HOME)")
     page = "once ready, post this page (default: one that ships) and print what is read"
     option("--try", dest="try_page", nargs="?", const=str(data.PAGE), metavar="PAGE", help=page)
     parser.set_defaults(run=run)
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     cores = machine.cpu_count()
     variables = plan.environments(settings, os.environ, cores=cores, memory=machine.memory_bytes())
     engines = plan.engine_environments(settings, os.environ, cores=cores)
+    jobs.check(settings)
     for spec in settings.modules_info:
         loader.find(spec)
     _check_port(settings)

@@ -10,6 +10,7 @@ VARIABLES: Mapping[str, str] = {
     "OCR_SERVING_API_KEY": "The key that `ocr-serving client` presents; `--api_key` wins.",
     "CUDA_VISIBLE_DEVICES": "The GPUs to use, by number or UUID; wins over `gpu` of config.json.",
     "OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS": "Set to 1, models may be pulled from addresses of one's own network, too.",
+    "XDG_STATE_HOME": "Where jobs are kept, in ocr-serving/PORT, unless state_dir or jobs_store is set; unset, ~/.local/state.",
     "XDG_CACHE_HOME": "The user's cache folder; unset, ~/.cache.",
     "XDG_RUNTIME_DIR": "Where a running service leaves ocr-serving/PORT.pid for `ocr-serving stop`; unset, below /tmp.",
     "ORT_DISABLE_TELEMETRY": "Set to 1 unless it is set, so that onnxruntime reports nothing to its maker.",

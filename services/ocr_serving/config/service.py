@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, ValidationError
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, NonNegativeInt, ValidationError
 
 from ocr_serving.decoding import images
 from ocr_serving.errors import ConfigError
@@ -123,6 +123,44 @@ class ServiceConfig(Frozen):
         ge=0,
         le=10_000,
         description="With engine_process, milliseconds a row waits at most for others while the device is busy.",
+    )
+
+    jobs: bool = Field(True, description="Whether jobs are taken at /api/v2/ocr/jobs.")
+    state_dir: Path | None = Field(
+        None,
+        description="Folder that jobs are kept in; unset, ocr-serving/PORT in XDG_STATE_HOME. Each service needs one of its own.",
+    )
+    jobs_store: str | None = Field(
+        None,
+        description="URL of a PostgreSQL database to keep jobs in instead; services that share one answer for each other's.",
+    )
+    jobs_keep_hours: float = Field(
+        24, gt=0, le=8760, description="Hours that a job is kept after its end, and may take until then."
+    )
+    jobs_max_mb: int = Field(2048, ge=1, description="Most that all jobs take together, files and results, in MiB.")
+    jobs_max_open: int = Field(100, ge=1, description="Most jobs of one caller that are not done yet.")
+    jobs_max_pages: int = Field(1000, ge=1, le=100_000, description="Most pages of one job.")
+    public_url: str | None = Field(
+        None,
+        description=(
+            "What stands before /api in links to results, such as https://ocr.example.org; unset, what the request's Host and its"
+            " X-Forwarded headers say."
+        ),
+    )
+    fetch_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (),
+        description="Hosts that files may be fetched from for a caller who sends a URL; *.example.org is all below; unset, none.",
+    )
+    fetch_networks: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_names)] = Field(
+        (), description="Private networks that fetch_hosts and webhook_hosts may be in, such as 10.1.0.0/16; unset, none."
+    )
+    fetch_max_mb: int = Field(200, ge=1, le=1024, description="Largest file that is fetched, in MiB.")
+    fetch_timeout_s: float = Field(60, gt=0, le=3600, description="Seconds that fetching a file may take in all.")
+    webhook_hosts: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        (), description="Hosts that may be called when a job has ended (callbackUrl), as in fetch_hosts; unset, none."
+    )
+    webhook_secret_file: Path | None = Field(
+        None, description="File of the secret that such calls are signed with; needed where there are webhook_hosts."
     )
 
     @property

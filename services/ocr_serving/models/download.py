@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_serving.errors import ModelError
-from ocr_serving.models.opener import Opener
+from ocr_serving.models.opener import opener
 from ocr_serving.models.progress import Progress
 from ocr_serving.models.store import sha256_of
 
@@ -118,7 +118,7 @@ class _Transfer:
         self._part = part
         self._progress = progress
         self._timeout = timeout
-        self._opener = Opener(self._url)
+        self._opener = opener(self._url)
         self._etag: str | None = None
         self.resumed = False
 

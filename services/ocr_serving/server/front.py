@@ -60,7 +60,7 @@ class Front:
         self.pool: Pool | None = None
         self.engines: EnginePool | None = None
         self.modules: Mapping[str, Mapping[str, Any]] = {}
-        self.wait: Callable[[Future[Done]], object] = lambda future: concurrent.futures.wait([future])
+        self.wait: Callable[[Future[Any]], object] = lambda future: concurrent.futures.wait([future])
         """How a request waits for its answer; the HTTP server has others go on meanwhile."""
 
     @property
@@ -199,7 +199,7 @@ def closed_to_strangers(front: Front) -> Reply | None:
 def caller_of(front: Front) -> str | None:
     """Who asks, for a fair share: the key's owner where there are keys, else the address; None for one without a right key."""
     if front.keys is not None:
-        caller = front.keys.caller(_presented_key())
+        caller = front.keys.caller(presented_key())
         return None if caller is None else f"key {caller.number}"
     address = flask.request.remote_addr or ""
     try:
@@ -210,7 +210,8 @@ def caller_of(front: Front) -> str | None:
     return address if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-def _presented_key() -> str:
+def presented_key() -> str:
+    """The key that the request at hand presents, right or not; "" where it has none."""
     scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
     # "token" is what clients of PaddleOCR 3 write.
     if scheme.lower() in ("bearer", "token"):

@@ -58,6 +58,8 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.job_pages = Counter("ocr_serving_job_pages", "Pages of jobs: read, or lost.", ["outcome"], registry=self.registry)
+
     def watch(self, pool: Pool) -> None:
         """Export the state of `pool` too."""
         self.registry.register(PoolCollector(pool))

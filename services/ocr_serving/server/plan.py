@@ -13,7 +13,7 @@ from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError
 from ocr_serving.modules import loader
 
-OPTIONS = {"port": "-p", "host": "--host", "workers": "--workers", "offline": "--offline"}
+OPTIONS = {"port": "-p", "host": "--host", "workers": "--workers", "offline": "--offline", "state_dir": "--state-dir"}
 FRONT_BYTES = 150 << 20
 """What the front takes besides the bodies it holds."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
@@ -53,7 +53,13 @@ def ignored(args: argparse.Namespace) -> list[str]:
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Keys of config.json that have an option, None where it was not given."""
-    return {"port": args.port, "host": args.host, "workers": args.workers, "offline": args.offline or None}
+    return {
+        "port": args.port,
+        "host": args.host,
+        "workers": args.workers,
+        "offline": args.offline or None,
+        "state_dir": args.state_dir,
+    }
 
 
 def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int, memory: int | None) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ to the head of the queue.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -31,12 +32,16 @@ GRACE_S = 0.5
 
 @dataclass(eq=False)
 class Job:
-    """A task in the queue. `deadline` is on the monotonic clock; `wanted` says whether anybody still waits for the answer."""
+    """A task in the queue. `deadline` is on the monotonic clock; `wanted` says whether anybody still waits for the answer.
+
+    What is `patient` is begun where nobody else waits, and its time begins then.
+    """
 
     task: Task
     deadline: float
     wanted: Callable[[], bool] = lambda: True
     caller: str = ""
+    patient: bool = False
     queued: float = field(default_factory=time.monotonic)
     waited: float = 0.0
     future: Future[Done] = field(default_factory=Future)
@@ -81,9 +86,11 @@ class Pool:
         self._on_ready = on_ready
         self._on_fatal = on_fatal
         self._jobs: FairQueue[Job] = FairQueue()
+        self._patient: FairQueue[Job] = FairQueue()
         self._changed = threading.Condition()
         self._ready: set[int] = set()
         self._busy: set[int] = set()
+        self._busy_patiently: set[int] = set()
         self._loaded_once = False
         self._mean_seconds = 1.0
         self._supervisor = Supervisor(
@@ -119,6 +126,15 @@ class Pool:
             self._changed.notify()
         return job
 
+    def submit_patiently(self, task: Task, *, caller: str = "", wanted: Callable[[], bool] = lambda: True) -> Job:
+        """Queue a task behind all that `submit` queues; it takes none of the places there. Raises FullError."""
+        with self._changed:
+            self._check_open()
+            job = Job(task, math.inf, wanted, caller, patient=True)
+            self._patient.put(caller, job)
+            self._changed.notify()
+        return job
+
     def state(self) -> PoolState:
         """How things stand now."""
         supervisor = self._supervisor
@@ -143,21 +159,25 @@ class Pool:
         """Hang up on all workers, which then end; jobs still queued fail with FullError."""
         self._supervisor.closing.set()
         with self._changed:
-            waiting = self._jobs.clear()
+            waiting = self._jobs.clear() + self._patient.clear()
             self._changed.notify_all()
         for job in waiting:
             job.future.set_exception(FullError("The service is stopping.", 1))
         self._supervisor.close()
 
-    def _admit(self, caller: str) -> None:
+    def _check_open(self) -> None:
         if self._supervisor.closing.is_set():
             raise FullError("The service is stopping.", 1)
         if not self._loaded_once:
             raise FullError("The models are still loading.", 2)
+
+    def _admit(self, caller: str) -> None:
+        self._check_open()
         waiting = len(self._jobs)
         # Who has nothing here finds some more places, so that those who fill the queue do not keep all others out.
         spare = 0 if self._jobs.held(caller) else -(-self._max_queue // 4)
-        if waiting + len(self._busy) >= len(self._supervisor.slots) + self._max_queue + spare:
+        # What is done patiently is in nobody's way here: who comes now is next.
+        if waiting + len(self._busy - self._busy_patiently) >= len(self._supervisor.slots) + self._max_queue + spare:
             raise FullError(f"{waiting} requests are waiting already, as many as may (max_queue).", self._retry_after())
 
     def _retry_after(self) -> int:
@@ -253,13 +273,16 @@ class Pool:
         assert slot.process is not None
         while True:
             with self._changed:
-                while not len(self._jobs):
+                while not len(self._jobs) and not len(self._patient):
                     # The time-out is for noticing a worker that dies while idle.
                     self._changed.wait(timeout=1.0)
                     if self._supervisor.closing.is_set() or slot.process.poll() is not None:
                         return None
-                job = self._jobs.take()
+                job = self._jobs.take() if len(self._jobs) else self._patient.take()
                 self._busy.add(slot.number)
+                if job.patient:
+                    self._busy_patiently.add(slot.number)
+                    job.deadline = time.monotonic() + self._timeout_s
             if time.monotonic() > job.deadline:
                 self._finish(slot, job, error=LateError(f"No worker was free within {self._timeout_s:g} s (timeout_s)."))
             elif not job.wanted():
@@ -267,18 +290,25 @@ class Pool:
             else:
                 return job
 
+    def _queue_of(self, job: Job) -> FairQueue[Job]:
+        return self._patient if job.patient else self._jobs
+
+    def _idle(self, slot: Slot) -> None:
+        self._busy.discard(slot.number)
+        self._busy_patiently.discard(slot.number)
+
     def _put_back(self, slot: Slot, job: Job) -> None:
         with self._changed:
-            self._busy.discard(slot.number)
-            self._jobs.put_back(job.caller, job)
+            self._idle(slot)
+            self._queue_of(job).put_back(job.caller, job)
             self._changed.notify()
 
     def _finish(self, slot: Slot, job: Job, *, done: Done | None = None, error: ServingError | None = None) -> None:
         if job.future.done():
             return
         with self._changed:
-            self._busy.discard(slot.number)
-            self._jobs.done(job.caller)
+            self._idle(slot)
+            self._queue_of(job).done(job.caller)
             if done is not None:
                 self._mean_seconds += 0.1 * (done.seconds - self._mean_seconds)
         if done is not None:

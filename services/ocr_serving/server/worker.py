@@ -23,6 +23,7 @@ from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelE
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
 from ocr_serving.server import child, convert, logs, openapi, rewrite, uploads, wire
+from ocr_serving.server.jobs import reading as jobs
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.paddleocr3 import answer, envelope, reading
 from ocr_serving.server.pipe import Pipe
@@ -90,7 +91,10 @@ class Worker:
         images: list[str] = []
         count = 0
         try:
-            if task.api:
+            if task.api in jobs.APIS:
+                with opening_with(module.open_engine):
+                    reply, count = jobs.answered(module, task, self.limits)
+            elif task.api:
                 with opening_with(module.open_engine):
                     reply, count = answer.answer(module, task.api.rpartition("/")[2], task.body, task.kind, self.limits)
             else:
@@ -99,7 +103,7 @@ class Worker:
         except Exception as exc:  # noqa: BLE001  logged, or said to the caller
             reply = _refused(task, exc)
             count = len(images)
-            if task.api:
+            if task.api and task.api not in jobs.APIS:
                 reply = envelope.refusal(reply)
         seconds = time.perf_counter() - start
         return Done(reply, count, module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))

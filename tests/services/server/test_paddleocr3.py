@@ -197,6 +197,17 @@ def test_charts_asked_for_by_default_are_told_as_left_out(structure: Module) -> 
     assert result["layoutParsingResults"][0]["prunedResult"]["model_settings"]["use_chart_recognition"] is False
 
 
+def test_lines_on_their_head_are_told_as_left_out_where_no_classifier_is_loaded() -> None:
+    module = load_module("ocr_system", params={"model_set": "PP-OCRv6_tiny"})
+    body = {"file": page("table_crop.jpg"), "useTextlineOrientation": True, "visualize": False}
+    result = asked(module, "ocr", body)["result"]
+    assert result["warnings"][0].startswith("useTextlineOrientation: this service loaded no angle classifier")
+    read = result["ocrResults"][0]["prunedResult"]
+    assert read["model_settings"]["use_textline_orientation"] is False
+    assert set(read["textline_orientation_angles"]) == {-1}
+    assert "Oceania" in read["rec_texts"]
+
+
 EDGES = json.loads((RECORDED / "ocr_edge_cases.json").read_text(encoding="utf-8"))
 SAME_FAULTS = (
     *("missing_file", "empty_object", "file_null", "file_number", "filetype_2", "filetype_string_1", "logid_in_422"),

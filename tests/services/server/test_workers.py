@@ -78,6 +78,27 @@ def test_a_process_that_cannot_be_started_is_tried_again(pool: Pool, environment
     assert fatal == []
 
 
+def test_what_is_patient_waits_for_everybody_else_and_takes_nobodys_place(pool: Pool) -> None:
+    pool.start()
+    wait_until(lambda: pool.state().ready == 2, "both workers")
+    workers = pool.state().pids
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        at_work = [pool.submit_patiently(Task("echo", BODY, f"p{n}"), caller="jobs") for n in range(2)]
+        wait_until(lambda: pool.state().busy == 2, "both to be at work")
+        later = [pool.submit_patiently(Task("echo", BODY, f"q{n}"), caller="jobs") for n in range(8)]
+        # As many as without: one for each worker, and max_queue.
+        now = [pool.submit(Task("echo", BODY, f"c{n}"), caller="somebody") for n in range(6)]
+        assert pool.state().waiting == 6
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    for job in (*at_work, *now, *later):
+        assert job.future.result(20).reply.status == "000"
+    assert max(job.queued + job.waited for job in now) <= min(job.queued + job.waited for job in later)
+
+
 def test_a_pipe_keeps_its_deadlines() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -41,6 +41,10 @@ class Work:
     asked: Asked
     remarks: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """What could not be asked of the module is said from the beginning."""
+        self.remarks += self.asked.remarks
+
 
 Entry = dict[str, Any]
 
@@ -67,7 +71,7 @@ def answer(module: Module, route: str, body: bytes, kind: str, limits: Limits) -
         request.check()
         ocr = reading.ocr_of(module)
         ocr.recognizer.choose_for_request(None)
-        work = Work(module, request, Asked.of(request, ocr, route), request.remarks)
+        work = Work(module, request, Asked.of(request, ocr, route), list(request.remarks))
         return _answered(work, route, limits.model_copy(update={"pdf_dpi": DPI}), log_id)
     except MalformedError as exc:
         return envelope.failure(exc.code, str(exc), exc.log_id), 0

@@ -41,6 +41,12 @@ SHIPPED: Mapping[str, Limit] = {
 }
 
 
+WITHOUT_CLASSIFIER = (
+    "useTextlineOrientation: this service loaded no angle classifier, and lines that stand on their head were read as they stand;"
+    " start it with use_angle_cls = True in params.py."
+)
+
+
 def served_by(module: Module) -> list[str]:
     """The routes that a module can serve. What it can do decides, not its class: it may be a user's copy."""
     if _is_structure(module):
@@ -81,11 +87,15 @@ def structure_of(module: Module) -> StructureSystem | None:
 
 @dataclass(frozen=True)
 class Asked:
-    """How one request is read: parameters, whether pages are set upright, from which confidence on lines are told."""
+    """How one request is read: parameters, whether pages are set upright, from which confidence on lines are told.
+
+    `remarks` are sentences on what is asked for and left out.
+    """
 
     params: OCRParams
     turns: bool
     least: float
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, request: Request, ocr: OCRSystem, route: str) -> Asked:
@@ -121,10 +131,8 @@ class Asked:
         changes = own | {name: value for name, value in given.items() if value is not None}
         chosen = params.updated(**changes, use_doc_orientation_classify=turns)
         if chosen.use_angle_cls and ocr.classifier is None:
-            raise InputError(
-                "useTextlineOrientation: this service loaded no angle classifier: leave it out, or start the service with "
-                "use_angle_cls = True in params.py."
-            )
+            # Its clients' option for lines that hardly any page has: what they read is not withheld for it.
+            return cls(chosen.updated(use_angle_cls=False), bool(turns), least, (WITHOUT_CLASSIFIER,))
         return cls(chosen, bool(turns), least)
 
     def page(self, ocr: OCRSystem, image: Image, where: str) -> ReadPage:
