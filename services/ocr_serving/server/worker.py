@@ -98,13 +98,13 @@ class Worker:
         payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
-        pdf_text = convert.options(payload) if task.output else "never"
+        options = convert.options(payload) if task.output else convert.Options()
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
         if task.output:
             takes = self.accepted[task.module].model.model_fields
-            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, pdf_text)
+            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, options)
             with opening_with(module.open_engine):
                 return convert.reply(module, request, structure="return_lines" in takes, words="return_words" in takes)
         with opening_with(module.open_engine):
