@@ -99,7 +99,7 @@ def service_config(
     """A config.json for `module` with the weights of `model_set` and nothing else changed that costs time or memory.
 
     Without `workers` it is the service as it ships: as many as the machine carries, and its own time limits. `settings` go over
-    everything but `modules_info`.
+    everything, `modules_info` too.
     """
     entry = {"params": {"model_set": model_set}, "init_args": dict(init_args or {})}
     shipped = {"modules_info": {module: entry}, "host": "127.0.0.1", "log_format": "json"}
