@@ -166,7 +166,7 @@ def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Ru
         if inside and across:
             nearest = min(across)
             wrong += sum(step > LOOSE * nearest for step in inside)
-    return float(wrong)
+    return 2.0 * wrong
 
 
 def _parted_by_rule(upper: NDArray[np.float64], lower: NDArray[np.float64], rules: Rulings) -> bool:
