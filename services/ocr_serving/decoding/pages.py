@@ -106,6 +106,7 @@ class _Document:
                 return
             count, pixels, cut = opened.pages, 0, ""
             small: list[str] = []
+            empty: list[str] = []
             for number in range(count):
                 if number == self._limits.max_pdf_pages:
                     cut = f"max_pdf_pages = {number}"
@@ -123,6 +124,8 @@ class _Document:
                     break
                 if found.smaller:
                     small.append(str(number + 1))
+                if found.empty:
+                    empty.append(str(number + 1))
                 yield found.image
                 del found
         if cut:
@@ -132,6 +135,11 @@ class _Document:
         if small:
             over = f"over {self._limits.max_pixels} pixels (max_pixels) at {self._limits.pdf_dpi} dpi"
             yield Remark(f"{self._where}: page {', '.join(small)} would be {over} and was rendered smaller")
+        if empty:
+            seen = (
+                "shows one colour alone, although it has content, so that nothing can be read: look at it, and send it as a picture"
+            )
+            yield Remark(f"{self._where}: page {', '.join(empty)} {seen}")
 
     def _unopened(self, refused: Refused) -> Undecodable:
         reasons = {"locked": "it needs a password", "damaged": "it is damaged or has no pages"}
