@@ -75,7 +75,7 @@ def skewed(page: Page, degrees: float, folder: Path) -> Page:
     """`page` turned clockwise by a little, whole on a white sheet that is as much larger, as a file in `folder`."""
     picture = _pixels(page)
     height, width = picture.shape[:2]
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0)
+    turn = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0), np.float64)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     size = int(height * sine + width * cosine), int(height * cosine + width * sine)
     turn[:, 2] += np.array([size[0] - width, size[1] - height]) / 2
