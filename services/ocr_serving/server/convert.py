@@ -5,7 +5,6 @@ The front asks `target` or `wanted` and hands the formats on with the task; the 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ REMARKS = "X-OCR-Remarks"
 """Header of what `msg` says elsewhere, percent-encoded UTF-8."""
 
 STRUCTURE, LINES = "structure_system", "ocr_system"
-RAW = ("application/pdf", "application/octet-stream")
 MOST_REMARKS = 2000
 TITLE = "document"
 
@@ -53,34 +51,32 @@ def wanted(output: str, accept: str) -> str:
     return kinds.get(first, "")
 
 
-def is_raw(content_type: str) -> bool:
-    """Whether a body is the file itself."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in RAW or kind.startswith("image/")
+@dataclass(frozen=True)
+class Options:
+    """How a document is made: whose text of a PDF is taken, and whether tables that go on on the next page are one."""
+
+    pdf_text: PdfText = "auto"
+    join_tables: bool = True
 
 
-def from_raw(body: bytes) -> bytes:
-    """The request that a file as a body stands for."""
-    return b'{"images":["' + base64.b64encode(body) + b'"]}'
-
-
-def options(payload: dict[str, Any]) -> PdfText:
-    """Take `pdf_text` out of a request. Raises InputError."""
-    chosen = payload.pop("pdf_text", "auto")
+def options(payload: dict[str, Any]) -> Options:
+    """Take the options out of a request. Raises InputError."""
+    chosen, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
     if chosen not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
-    found: PdfText = chosen
-    return found
+    if not isinstance(joins, bool):
+        raise InputError("join_tables: takes true or false.")
+    return Options(chosen, joins)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the worker is to make: formats, the files as base64, arguments of `predict`, whose text of a PDF."""
+    """What the worker is to make: formats, the files as base64, arguments of `predict`, and how."""
 
     forms: Sequence[str]
     encoded: Sequence[str]
     keywords: Mapping[str, Any]
-    pdf_text: PdfText = "auto"
+    options: Options = Options()
 
 
 def reply(module: Module, request: Request, *, structure: bool, words: bool) -> Reply:
@@ -108,12 +104,13 @@ class _Whole:
         if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
-        self._reader = Reader(self._ask, structure, request.pdf_text, words)
-        self.job = Job(TITLE, data[0], request.forms, module.limits, request.pdf_text)
+        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        about = request.options.pdf_text, request.options.join_tables
+        self.job = Job(TITLE, data[0], request.forms, module.limits, *about)
         allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
-            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, request.pdf_text)
+            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, *about)
             part.where, part.allowance = f"images[{n}]", allowance
             for sheet in part.sheets():
                 self._read(part, sheet, first=not done)
@@ -153,8 +150,11 @@ class _Whole:
             job.miss(sheet, str(exc))
 
 
-def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dict[str, Any]:
-    """What OpenAPI says of `/convert/<format>`; the schema of the tree is added to `schemas`, to which `ref` leads."""
+def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dict[str, Any]:
+    """What OpenAPI says of `/convert/<format>`, whose requests have `bodies`.
+
+    The schema of the tree is added to `schemas`, to which `ref` leads.
+    """
     tree = json.schema()
     schemas.update(_led(tree.pop("$defs"), ref))
     schemas["DocumentTree"] = _led({key: value for key, value in tree.items() if key != "$schema"}, ref)
@@ -162,15 +162,25 @@ def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dic
         "type": "object",
         "properties": {
             "images": {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}},
-            "pdf_text": {"type": "string", "enum": list(PDF_TEXT), "default": "auto"},
+            "pdf_text": {
+                "type": "string",
+                "enum": list(PDF_TEXT),
+                "default": "auto",
+                "description": "A PDF's own text: taken where it is sound, never, or nothing else.",
+            },
+            "join_tables": {
+                "type": "boolean",
+                "default": True,
+                "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
+            },
         },
         "required": ["images"],
         "description": "Images and PDFs, whose pages are those of the document; further keys are arguments of the module.",
     }
-    return {f"/convert/{form}": {"post": _operation(form, failures, ref)} for form in FORMATS}
+    return {f"/convert/{form}": {"post": _operation(form, failures, bodies, ref)} for form in FORMATS}
 
 
-def _operation(form: str, failures: Mapping[str, Any], ref: str) -> dict[str, Any]:
+def _operation(form: str, failures: Mapping[str, Any], bodies: Mapping[str, Any], ref: str) -> dict[str, Any]:
     kind = FORMATS[form].media_type.partition(";")[0]
     schema = {"$ref": ref.format(model="DocumentTree")} if form == "json" else {"type": "string", "format": "binary"}
     file = {"schema": {"type": "string", "format": "binary"}}
@@ -181,14 +191,11 @@ def _operation(form: str, failures: Mapping[str, Any], ref: str) -> dict[str, An
     return {
         "operationId": f"convert_{form}",
         "summary": f"A document as {form}",
+        "tags": ["Documents"],
         "description": f"Several formats are one ZIP: `/convert/{form},txt`. What was cut or not read is said in `{REMARKS}`.",
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {"schema": {"$ref": ref.format(model="Convert.Request")}},
-                "application/pdf": file,
-                "image/*": file,
-            },
+            "content": dict(bodies),
         },
         "responses": {"200": {"description": "The document.", "content": content}} | dict(failures),
     }

@@ -1,9 +1,10 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple, NotRequired
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -14,7 +15,7 @@ from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.geometry import Quad, crop
 from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
@@ -30,9 +31,12 @@ from ocr_serving.stages.page_orientation import (
 )
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText
-from ocr_serving.stages.words import Span, characters, quad_of, words
+from ocr_serving.stages.words import Reading, Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
+
+Cut = Callable[[Image, Quad], Image]
+"""How the picture of a line is taken from a page."""
 
 
 class TextPart(TypedDict):
@@ -57,6 +61,14 @@ class TextLine(TypedDict):
     page_angle: NotRequired[int]
     words: NotRequired[list[TextPart]]
     chars: NotRequired[list[TextPart]]
+
+
+class Placed(NamedTuple):
+    """A word, or a character, of a line: what it says, its confidence, 0 to 1, and its corners, float32 of shape (4, 2)."""
+
+    text: str
+    confidence: float
+    quad: NDArray[np.float32]
 
 
 class Parts(NamedTuple):
@@ -134,6 +146,14 @@ class OCRSystem(Module):
             use_doc_orientation_classify=use_doc_orientation_classify,
             drop_score=drop_score,
         )
+        self.check(params, use_doc_orientation_classify=use_doc_orientation_classify)
+        self.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        parts = Parts(return_words, return_chars)
+        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
+
+    def check(self, params: OCRParams, *, use_doc_orientation_classify: bool | None = None) -> None:
+        """Raises InputError where `params`, or a request's own word on pages that lie turned, need what was not loaded."""
         if params.use_angle_cls and self.classifier is None:
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
@@ -143,10 +163,6 @@ class OCRSystem(Module):
                 "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
                 "use_doc_orientation_classify = True in params.py."
             )
-        self.recognizer.choose_for_request(lang)
-        pages = enumerate(self.in_time(self.read(images, paths)))
-        parts = Parts(return_words, return_chars)
-        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
 
     def _lines(self, image: Image, params: OCRParams, where: str, parts: Parts) -> list[TextLine]:
         page = self.page(image, params, where)
@@ -169,46 +185,69 @@ class OCRSystem(Module):
 
     def _tell_parts(self, line: TextLine, page: ReadPage, index: int, params: OCRParams, parts: Parts) -> None:
         """Add its words and characters to a line of `page`."""
+
+        def told(found: Sequence[Placed]) -> list[TextPart]:
+            regions = [np.rint(page.as_sent(part.quad)).astype(int).tolist() for part in found]
+            return [
+                {"text": part.text, "confidence": part.confidence, "text_region": region}
+                for part, region in zip(found, regions, strict=True)
+            ]
+
+        if not isinstance(page.texts[index], PlacedText):
+            return
+        if parts.words:
+            line["words"] = told(self.words(page, index, params))
+        if parts.chars:
+            line["chars"] = told(self.words(page, index, params, pieces=characters))
+
+    def words(
+        self, page: ReadPage, index: int, params: OCRParams | None = None, pieces: Callable[[Reading, Image], list[Span]] = words
+    ) -> list[Placed]:
+        """The words of a line of `page`, or other `pieces` of it, from its left to its right, in pixels of the upright page.
+
+        [] where the recogniser tells no places.
+        """
+        params = params or self.params
         said, quad = page.texts[index], page.quads[index]
         if not isinstance(said, PlacedText):
-            return
+            return []
         picture = crop(page.image, quad)
         upside_down = page.angles is not None and is_turned(page.angles[index], params.cls_thresh)
         if page.angles is not None:
             picture = turned(picture, page.angles[index], params.cls_thresh)
         height, width = picture.shape[:2]
 
-        def part(span: Span) -> TextPart:
+        def part(span: Span) -> Placed:
             text = bidi.logical(span.text) if params.text_direction == "logical" else span.text
             if upside_down:
                 left, right, top, bottom = width - span.right, width - span.left, height - span.bottom, height - span.top
                 span = span._replace(left=left, right=right, top=top, bottom=bottom)
-            region = np.rint(page.as_sent(quad_of(span, quad, (height, width)))).astype(int).tolist()
-            return {"text": text, "confidence": span.confidence, "text_region": region}
+            return Placed(text, span.confidence, quad_of(span, quad, (height, width)))
 
-        if parts.words:
-            line["words"] = [part(span) for span in words(said.reading, picture)]
-        if parts.chars:
-            line["chars"] = [part(span) for span in characters(said.reading, picture)]
+        return [part(span) for span in pieces(said.reading, picture)]
 
-    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
-        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""
+    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page", cut: Cut = crop) -> ReadPage:
+        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said.
+
+        `cut` takes the picture of a line from the page.
+        """
         params = params or self.params
         found = self._found(image, params)
-        page = self._read(found, params)
+        page = self._read(found, params, cut)
         if self.orienter and params.turns_pages and not page.turn and page.confidence < DOUBTFUL:
             with self.stage("orient"):
                 on_its_head = is_on_its_head(image, page.quads, self.recognizer)
             if on_its_head:
-                page = self._read(self._looked_at(image, 180, params), params)
+                page = self._read(self._looked_at(image, 180, params), params, cut)
         self.warnings += [f"{where}: {remark}" for remark in page.remarks]
         return page
 
-    def upright(self, image: Image, where: str = "the page") -> UprightPage:
+    def upright(self, image: Image, where: str = "the page", params: OCRParams | None = None) -> UprightPage:
         """`image` set upright; its lines are found only where it does not look upright already."""
+        params = params or self.params
         with self.stage("orient"):
-            looks_upright = not (self.orienter and self.params.turns_pages and self.orienter(image).argmax())
-        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, self.params)
+            looks_upright = not (self.orienter and params.turns_pages and self.orienter(image).argmax())
+        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, params)
         self.warnings += [f"{where}: {remark}" for remark in page.remarks]
         return page
 
@@ -230,10 +269,10 @@ class OCRSystem(Module):
             quads = reading_order(lines, legacy=params.legacy_order)
         return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
 
-    def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
+    def _read(self, page: UprightPage, params: OCRParams, cut: Cut) -> ReadPage:
         """What the lines of `page` say."""
         with self.stage("detect"):
-            crops = [crop(page.image, quad) for quad in page.quads]
+            crops = [cut(page.image, quad) for quad in page.quads]
         angles = None
         if self.classifier and params.use_angle_cls:
             with self.stage("classify"):
