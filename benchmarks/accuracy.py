@@ -68,7 +68,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         with support.serve(model_set, workers=workers, init_args=init_args) as service:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
             for kind in sets if args.altered else ():
-                altered_rows += altered.measure(service, model_set, kind, sets[kind][: args.altered], workers)
+                for row in altered.measure(service, model_set, kind, sets[kind][: args.altered], workers, args.ways):
+                    tqdm.write(f"{model_set} {kind} {row.altered}: {row.word_f1:.4f}, as they are {row.as_they_are:.4f}")
+                    altered_rows.append(row)
     for model_set in args.models if args.faster_paddle and "all" not in args.models else ():
         rows += [_peer_row(model_set, kind, sets[kind][: args.limit]) for kind in sets]
     print(f"\n{workers} workers, as many clients, {', '.join(init_args.values())}\n\n{table(rows)}")
@@ -202,7 +204,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         default=10,
         metavar="N",
-        help="read the first N pages of each set turned and in long pictures as well (default %(default)s; 0: none)",
+        help="read the first N pages of each set turned, skewed and in long pictures as well (default %(default)s; 0: none)",
+    )
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=altered.WAYS,
+        default=list(altered.WAYS),
+        metavar="WAY",
+        help=f"of {', '.join(altered.WAYS)} (default: all)",
     )
     return support.run("benchmarks.accuracy", measure, parser.parse_args(argv))
 

@@ -1,13 +1,13 @@
-"""What is read on pages that lie turned, and on long ones, beside the same pages upright and one by one.
+"""What is read on pages that lie turned or askew, and on long ones, beside the same pages upright and one by one.
 
-Part of `python -m benchmarks.accuracy`: the first pages of a set are posted as they are, turned by 90, 180 and 270 degrees, and
-some at a time one below the other in one long picture.
+Part of `python -m benchmarks.accuracy`: the first pages of a set are posted as they are, turned by 90, 180 and 270 degrees, skewed
+by 15 degrees either way on a larger sheet, and some at a time one below the other in one long picture.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from benchmarks.library.pages import Page, WordCount
 
 MAY_LOSE = 0.01
 """Word F1 that a page may lose by lying turned or being part of a long one."""
+
+SKEW = 15
+"""Degrees by which a page lies askew."""
 
 TOGETHER = 5
 """Pages of which a long one is made."""
@@ -38,23 +41,46 @@ class AlteredRow:
     reached: bool
 
 
-def measure(service: support.Service, model_set: str, kind: str, chosen: Sequence[Page], workers: int) -> list[AlteredRow]:
-    """Read `chosen` as they are and altered. Raises BenchmarkError."""
+WAYS = ("turned", "skewed", "long")
+"""How pages are altered."""
+
+
+def measure(
+    service: support.Service, model_set: str, kind: str, chosen: Sequence[Page], workers: int, ways: Sequence[str] = WAYS
+) -> Iterator[AlteredRow]:
+    """Read `chosen` as they are and altered in each of `ways`, a row as soon as it is known. Raises BenchmarkError."""
     with tempfile.TemporaryDirectory(prefix="ocr-serving-benchmark-") as name:
         folder = Path(name)
-        ways = {f"turned by {degrees}": [turned(page, degrees, folder) for page in chosen] for degrees in (90, 180, 270)}
-        ways[f"{TOGETHER} in one"] = long_pages(chosen, folder)
         upright = _word_f1(service, chosen, workers, f"{model_set} {kind} as they are")
-        rows = []
-        for way, altered in ways.items():
+        for way, altered in _altered(chosen, folder, ways):
             f1 = _word_f1(service, altered, workers, f"{model_set} {kind} {way}")
-            rows.append(AlteredRow(model_set, kind, way, len(chosen), f1, upright, f1 >= upright - MAY_LOSE))
-    return rows
+            yield AlteredRow(model_set, kind, way, len(chosen), f1, upright, f1 >= upright - MAY_LOSE)
+
+
+def _altered(chosen: Sequence[Page], folder: Path, ways: Sequence[str]) -> Iterator[tuple[str, list[Page]]]:
+    for degrees in (90, 180, 270) if "turned" in ways else ():
+        yield f"turned by {degrees}", [turned(page, degrees, folder) for page in chosen]
+    for degrees in (SKEW, -SKEW) if "skewed" in ways else ():
+        yield f"skewed by {degrees}", [skewed(page, degrees, folder) for page in chosen]
+    if "long" in ways:
+        yield f"{TOGETHER} in one", long_pages(chosen, folder)
 
 
 def turned(page: Page, degrees: int, folder: Path) -> Page:
     """`page` turned clockwise, as a file in `folder`."""
     return _written(np.rot90(_pixels(page), -degrees // 90), page.lines, folder / f"{page.image.stem}-{degrees}.png")
+
+
+def skewed(page: Page, degrees: float, folder: Path) -> Page:
+    """`page` turned clockwise by a little, whole on a white sheet that is as much larger, as a file in `folder`."""
+    picture = _pixels(page)
+    height, width = picture.shape[:2]
+    turn = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0), np.float64)
+    cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
+    size = int(height * sine + width * cosine), int(height * cosine + width * sine)
+    turn[:, 2] += np.array([size[0] - width, size[1] - height]) / 2
+    sheet = cv2.warpAffine(picture, turn, size, flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
+    return _written(np.asarray(sheet, np.uint8), page.lines, folder / f"{page.image.stem}-skewed-{degrees}.png")
 
 
 def long_pages(chosen: Sequence[Page], folder: Path) -> list[Page]:

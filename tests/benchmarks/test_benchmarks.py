@@ -106,9 +106,9 @@ def test_accuracy_reads_pages_through_a_service(data: Path, tmp_path: Path, caps
     assert (receipts["word_f1"], receipts["reached"]) == (1.0, True)
     assert 0 < receipts["cpu_s_per_page"] < 60
     assert "MISSED" in capsys.readouterr().out
-    assert accuracy.main([*command, "--limit", "1"]) == 0
+    assert accuracy.main([*command, "--limit", "1", "--ways", "skewed", "long"]) == 0
     rows = json.loads((tmp_path / "out.json").read_text())["altered"]
-    assert [row["altered"] for row in rows] == 2 * ["turned by 90", "turned by 180", "turned by 270", "5 in one"]
+    assert [row["altered"] for row in rows] == 2 * ["skewed by 15", "skewed by -15", "5 in one"]
     assert all(row["word_f1"] == row["as_they_are"] for row in rows)
 
 

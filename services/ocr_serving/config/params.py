@@ -97,6 +97,22 @@ def _found(spec: str, root: Path | None) -> str:
     return spec if root is None or path.exists() or not (root / path).is_file() else str(root / path)
 
 
+class OrientationParams(Params):
+    """Which way up pages lie."""
+
+    use_doc_orientation_classify: bool | None = Field(
+        None, description="Whether pages that lie on their side or on their head are read upright; unset, see rec_width."
+    )
+    doc_orientation_classify_model_dir: str = Field(
+        "text_image_orientation", description="The classifier of pages: a name of `ocr-serving models list`, or a folder."
+    )
+
+    @property
+    def turns_pages(self) -> bool:
+        """Whether pages that lie on their side or on their head are set upright."""
+        return self.use_doc_orientation_classify is not False
+
+
 class PageParams(Params):
     """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
 
@@ -123,7 +139,7 @@ class PageParams(Params):
         return self.legacy if self.reading_order is None else self.reading_order == "legacy"
 
 
-class DetectionParams(PageParams):
+class DetectionParams(PageParams, OrientationParams):
     """Parameters of text detection; lengths in pixels."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"det_model_dir": "det"}
@@ -145,6 +161,11 @@ class DetectionParams(PageParams):
     det_db_score_mode: Literal["fast", "slow"] = Field(
         "fast", description="Average the pixels of a line over its rectangle (fast) or over its outline (slow)."
     )
+
+    @property
+    def turns_pages(self) -> bool:
+        """Whether pages that lie on their side or on their head are set upright; unset, not where lines come as PaddleOCR sorts."""
+        return not self.legacy_order if self.use_doc_orientation_classify is None else self.use_doc_orientation_classify
 
 
 class ClassifierParams(Params):
@@ -249,12 +270,6 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
 
     use_angle_cls: bool = Field(description="Whether the angle classifier looks at each line, and turns those upside down.")
     drop_score: Score = Field(0.5, description="Lines that the recogniser is less sure of are left out.")
-    use_doc_orientation_classify: bool | None = Field(
-        None, description="Whether pages that lie on their side or on their head are read upright; unset, see rec_width."
-    )
-    doc_orientation_classify_model_dir: str = Field(
-        "text_image_orientation", description="The classifier of pages: a name of `ocr-serving models list`, or a folder."
-    )
 
     @property
     def turns_pages(self) -> bool:
@@ -267,7 +282,7 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
         return self.rec_width == "legacy"
 
 
-class LayoutParams(Params):
+class LayoutParams(OrientationParams):
     """Parameters of layout analysis."""
 
     layout_model_dir: str = Field("layout_cdla", description="The network: a name of `ocr-serving models list`, or a folder.")

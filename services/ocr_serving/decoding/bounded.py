@@ -43,10 +43,11 @@ told, as it may have been found by way of a folder that another start would not 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture, or a page, and whether it is smaller than `pdf_dpi` asks for."""
+    """A picture, or a page; whether it is smaller than `pdf_dpi` asks for, and of one colour though it has content."""
 
     image: Image
     smaller: bool = False
+    empty: bool = False
 
 
 class DecodingProcess:
@@ -198,7 +199,7 @@ class File:
         answer = self._process.ask(Decode(number, seconds), None, seconds)
         counted = self._counted(answer)
         if isinstance(counted, Pixels):
-            return Decoded(self._process.pixels(counted), counted.smaller)
+            return Decoded(self._process.pixels(counted), counted.smaller, counted.empty)
         return counted if isinstance(counted, Refused) else Refused("damaged")
 
     @property

@@ -46,11 +46,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture, BGR uint8, lies in the memory file. `smaller`: than `pdf_dpi` asks for. `last`: the process ends now."""
+    """A picture, BGR uint8, lies in the memory file. `smaller`: than `pdf_dpi` asks for. `empty`: of one colour, though the page
+    has content. `last`: the process ends now.
+    """
 
     height: int
     width: int
     smaller: bool = False
+    empty: bool = False
     last: bool = False
     seconds: float = 0.0
 

@@ -133,6 +133,7 @@ class _Document:
                 return
             count, pixels, cut = opened.pages, 0, ""
             small: list[str] = []
+            empty: list[str] = []
             first, last = (self._chosen.first - 1, min(count, self._chosen.last)) if self._chosen else (0, count)
             if self._chosen:
                 self._chosen.of = count
@@ -156,6 +157,8 @@ class _Document:
                     break
                 if found.smaller:
                     small.append(str(number + 1))
+                if found.empty:
+                    empty.append(str(number + 1))
                 yield found.image
                 del found
         if cut:
@@ -166,6 +169,11 @@ class _Document:
         if small:
             over = f"over {self._limits.max_pixels} pixels (max_pixels) at {self._limits.pdf_dpi} dpi"
             yield Remark(f"{self._where}: page {', '.join(small)} would be {over} and was rendered smaller")
+        if empty:
+            seen = (
+                "shows one colour alone, although it has content, so that nothing can be read: look at it, and send it as a picture"
+            )
+            yield Remark(f"{self._where}: page {', '.join(empty)} {seen}")
 
     def _unopened(self, refused: Refused) -> Undecodable:
         reasons = {"locked": "it needs a password", "damaged": "it is damaged or has no pages"}

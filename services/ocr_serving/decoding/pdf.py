@@ -19,10 +19,11 @@ IMAGE_PIXELS = 20
 
 
 class Page(NamedTuple):
-    """A page, and whether it is smaller than `pdf_dpi` asks for."""
+    """A page; whether it is smaller than `pdf_dpi` asks for, and of one colour though something is drawn on it."""
 
     image: Image
     smaller: bool
+    empty: bool = False
 
 
 def load() -> None:
@@ -74,13 +75,24 @@ class Document:
                 with contextlib.closing(page.render(scale=scale, bitmap_maker=pypdfium2.PdfBitmap.new_native)) as bitmap:
                     # A native bitmap lies in memory of Python's, which the array keeps when PDFium has closed its own end.
                     image = bgr(bitmap.to_numpy(), "white")
-                    return Page(stretched(image) if limits.decoding == "full" else image, smaller)
+                    empty = bool((image == image[0, 0]).all()) and _draws(page)
+                    return Page(stretched(image) if limits.decoding == "full" else image, smaller, empty)
         except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError):
             return Refused("damaged")
 
     def close(self) -> None:
         """Free it."""
         self._document.close()
+
+
+def _draws(page: Any) -> bool:
+    """Whether there is more on a page than spaces."""
+    import pypdfium2.raw
+
+    if any(piece.type != pypdfium2.raw.FPDF_PAGEOBJ_TEXT for piece in page.get_objects(max_depth=1)):
+        return True
+    with contextlib.closing(page.get_textpage()) as text:
+        return bool(text.get_text_range().strip())
 
 
 def _largest_picture(page: Any, most: int) -> tuple[int, int] | None:

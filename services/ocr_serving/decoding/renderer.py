@@ -130,13 +130,13 @@ class Renderer:
             while written < len(view):
                 written += os.pwrite(self._memory, view[written:], written)
             height, width = found.image.shape[:2]
-            smaller = found.smaller
+            smaller, empty = found.smaller, found.empty
             del found, view
         except MemoryError:
             return Refused("memory", seconds=time.process_time() - begin)
         except Exception:  # noqa: BLE001  as above
             return Refused("damaged", seconds=time.process_time() - begin)
-        return Pixels(height, width, smaller, _keeps_too_much(), time.process_time() - begin)
+        return Pixels(height, width, smaller, empty, _keeps_too_much(), time.process_time() - begin)
 
     def _close(self) -> None:
         # Not after each page: to give memory back and take it again costs as much as to copy a page.

@@ -22,8 +22,9 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelInput, Pixels, Steps, open_for_pixels, table_of, tensor_of
 from ocr_serving.errors import ModelError
 from ocr_serving.stages import pieces
-from ocr_serving.stages.geometry import Points, Quad, clipped, clockwise
+from ocr_serving.stages.geometry import WARP_LIMIT, Points, Quad, clipped, clockwise
 from ocr_serving.stages.pieces import STRIDE
+from ocr_serving.stages.reading_order import slope
 
 MAX_SIDE = 4000
 """Longest side the network is given, whatever `det_limit_type` asks for, as in PaddleOCR 3: memory grows with the area."""
@@ -60,6 +61,15 @@ LEAST_LIMIT = 640
 
 FINER = 1.25
 """A second look is worth its time at a scale that many times finer."""
+
+SKEWED = 3.0
+"""Degrees from which a page whose lines slope is looked at again along them: sloping lines that stand close melt into one."""
+
+MOST_SKEWED = 30.0
+"""Degrees up to which that is a skewed page, and not one with lines all over it."""
+
+MARGIN = 0.05
+"""Share of the longer side of what was found on such a page that is looked at around it."""
 
 FEW = 3
 """Lines that a close look at a part of a page finds before the page is read again."""
@@ -121,7 +131,13 @@ class TextDetector:
         wanted = self._scale_for(page, found, scale, params)
         finer = pieces.affordable(height, width, wanted)
         if finer < FINER * scale:
-            return found._replace(remark=TOO_SMALL) if wanted >= FINER * scale else found
+            if wanted >= FINER * scale:
+                return found._replace(remark=TOO_SMALL)
+            degrees = slope(found.quads)
+            is_skewed = (
+                SKEWED <= abs(degrees) <= MOST_SKEWED and params.det_limit_type == "max" and max(height, width) <= WARP_LIMIT
+            )
+            return self._look_along(page, degrees, scale, found, params) if is_skewed else found
         closer = self._look(page, pieces.map_size(height, width, finer), params)
         remark = closer.remark or (TOO_SMALL if wanted > 1.5 * finer else "")
         return FoundLines(pieces.both(found.quads, closer.quads, finer), remark, closer.missed)
@@ -151,6 +167,22 @@ class TextDetector:
             return wanted
         high = pieces.heights(lines, 1.0)
         return max(wanted, min(pieces.ENLARGED, pieces.READABLE / float(np.median(high))))
+
+    def _look_along(self, page: Image, degrees: float, scale: float, found: FoundLines, params: DetectionParams) -> FoundLines:
+        """The lines of `page`, which slope by `degrees`, seen level, where a look at `scale` has `found` some.
+
+        A page that lies skewed needs a larger picture: it is seen at the scale that its own sides give it.
+        """
+        height, width = page.shape[:2]
+        scale = min(1.0, scale * pieces.unskewed(height, width, degrees))
+        level, size = pieces.levelling(found.quads, degrees, scale, MARGIN)
+        seen = np.asarray(cv2.warpAffine(page, level, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        # In one piece, as the page would be by itself.
+        params = params.model_copy(update={"det_limit_side_len": max(params.det_limit_side_len, *size)})
+        lines = quads_from_map(self._map_in_pieces(seen, params), *size, params)
+        back = cv2.invertAffineTransform(level)
+        quads = [np.asarray(cv2.transform(clockwise(quad)[None], back)[0], np.float32) for quad in lines.quads]
+        return FoundLines(quads, lines.remark, found.missed)
 
     def _map_in_pieces(self, seen: Image, params: DetectionParams) -> ProbabilityMap:
         """The map, shape (height, width), of a picture of whole strides; where pieces overlap the surer tells."""

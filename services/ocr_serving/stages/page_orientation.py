@@ -6,6 +6,7 @@ read either way decides. No page is turned on the guess alone: one that is uprig
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -14,12 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_serving.config.params import OrientationParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelInput, Pixels, open_for_pixels
-from ocr_serving.errors import ModelError
+from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages.detection import MEAN_AND_STD, normalising
 from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
 from ocr_serving.stages.recognition import Text
+
+log = logging.getLogger(__name__)
 
 Turn = Literal[0, 90, 180, 270]
 TURNS: tuple[Turn, ...] = get_args(Turn)
@@ -70,6 +74,21 @@ class PageClassifier:
         """How sure the network is of each of `TURNS`, float32 of shape (4,)."""
         ((sureness, *_),) = self.network.run([Pixels(thumbnail(page), SIDE, SIDE)])
         return np.asarray(sureness, np.float32)
+
+
+def page_classifier(params: OrientationParams, find: Callable[[str], Path], options: EngineOptions) -> PageClassifier | None:
+    """The classifier of pages that `params` ask for, whose folder `find` tells.
+
+    None, and a warning in the log, where it cannot be had and nobody asked for it: a service that had all its models before there
+    was this one goes on without it, and so does one that has paddle alone. Raises ConfigError or ModelError where somebody did.
+    """
+    try:
+        return PageClassifier(find(params.doc_orientation_classify_model_dir), options)
+    except (ModelError, ConfigError) as exc:
+        if params.use_doc_orientation_classify:
+            raise
+        log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
+        return None
 
 
 def thumbnail(page: Image) -> Image:
@@ -147,6 +166,18 @@ def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read
     if _is_plain(as_it_is, over):
         return 90
     return 270 if _is_plain(over, as_it_is) else 0
+
+
+def surely(guess: NDArray[np.float32]) -> Turn:
+    """What the classifier says where it is sure, else 0."""
+    return TURNS[int(guess.argmax())] if guess.max() >= SURE_GUESS else 0
+
+
+def turn_by_boxes(quads: Sequence[Quad], guess: NDArray[np.float32]) -> Turn:
+    """How a page lies of which nothing can be read: as the classifier says where it is sure, and the lines run that way."""
+    guessed = surely(guess)
+    across, down = _lengths(quads)
+    return guessed if quads and (down > across) == (guessed in (90, 270)) else 0
 
 
 def is_on_its_head(page: Image, quads: Sequence[Quad], read: Callable[[list[Image]], list[Text]]) -> bool:

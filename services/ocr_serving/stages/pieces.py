@@ -83,6 +83,32 @@ def affordable(height: int, width: int, scale: float) -> float:
     return min(scale, math.sqrt(MOST_PIXELS / (height * width)))
 
 
+def unskewed(height: int, width: int, degrees: float) -> float:
+    """How many times longer than its longer side is the one of a picture of that size, in which a page lies skewed by `degrees`.
+
+    1 where it could not lie so: the picture is then the page, whatever its lines do.
+    """
+    cosine, sine = math.cos(math.radians(degrees)), abs(math.sin(math.radians(degrees)))
+    if cosine <= 2 * sine:
+        return 1.0
+    sides = [(one * cosine - other * sine) / (cosine**2 - sine**2) for one, other in ((height, width), (width, height))]
+    return max(height, width) / max(sides) if min(sides) > 0 else 1.0
+
+
+def levelling(quads: Sequence[Quad], degrees: float, scale: float, margin: float) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """How a page whose lines, `quads`, slope by `degrees` is laid level at `scale`: the affine transform, shape (2, 3), from pixels
+    of the page to those of a map, and the map's size, which shows all lines and around them `margin` of their longer extent.
+    """
+    angle = math.radians(degrees)
+    turn = scale * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    corners = np.asarray(quads, np.float64).reshape(-1, 2) @ turn.T
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    around = margin * float((high - low).max())
+    width, height = (math.ceil((side + 2 * around) / STRIDE) * STRIDE for side in (high - low).tolist())
+    middle = (low + high) / 2
+    return np.column_stack([turn, np.array([width, height]) / 2 - middle]), (height, width)
+
+
 def map_size(height: int, width: int, scale: float) -> tuple[int, int]:
     """Height and width of the map of a page at that scale."""
     rows, columns = (max(round(side * scale / STRIDE) * STRIDE, STRIDE) for side in (height, width))

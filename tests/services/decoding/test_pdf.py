@@ -9,6 +9,7 @@ import numpy as np
 import pypdfium2
 import pytest
 
+from helpers import pdfs
 from helpers.services import ECHO, b64
 from ocr_serving.decoding import pages
 from ocr_serving.decoding.images import Image, Limits, Undecodable
@@ -97,3 +98,9 @@ def test_a_request_has_an_entry_for_each_page_between_those_of_its_pictures() ->
         "images[1] is a PDF that cannot be opened: it is damaged or has no pages",
         "images[2] has 3 pages, of which only the first 2 were read (max_pdf_pages = 2)",
     ]
+
+
+def test_a_page_of_one_colour_that_has_content_is_told_from_an_empty_one() -> None:
+    _, said = read(pdfs.of_text(["unseen"], [" "], [], mode=3), pdf_dpi=36)
+    assert len(said) == 1
+    assert said[0].startswith("images[0]: page 1 shows one colour alone, although it has content")

@@ -15,7 +15,9 @@ from ocr_serving.config.params import OCRParams
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.kie_ser_re.module import KieSerRe
 from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.ocr_det.module import OCRDet
 from ocr_serving.modules.ocr_system.module import OCRSystem
+from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_system.module import StructureSystem
 
 ROOT = Path(__file__).parents[3]
@@ -42,6 +44,20 @@ def structure() -> StructureSystem:
 @pytest.fixture(scope="module")
 def system(structure: StructureSystem) -> OCRSystem:
     return structure.tables.ocr
+
+
+@pytest.fixture(scope="module")
+def detection() -> OCRDet:
+    module = load_module("ocr_det", params=TINY)
+    assert isinstance(module, OCRDet)
+    return module
+
+
+@pytest.fixture(scope="module")
+def layout() -> StructureLayout:
+    module = load_module("structure_layout")
+    assert isinstance(module, StructureLayout)
+    return module
 
 
 def opened(path: Path) -> Page:
@@ -176,3 +192,39 @@ def test_a_form_on_its_head_has_the_same_pairs() -> None:
     assert found["page_angle"] == 180
     pairs = [[(question["text"], reply["text"]) for question, reply in answer["re_res"]] for answer in (upright, found)]
     assert pairs[0] == pairs[1]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_detection_alone_tells_the_lines_of_a_turned_page_as_those_of_the_upright_one(detection: OCRDet, path: Path) -> None:
+    page = opened(path)
+    detection.begin_request()
+    (upright,) = detection.predict([page])
+    assert all("page_angle" not in box for box in upright)
+    assert detection.warnings == []
+    (boxes,) = detection.predict([turned(page, 90)])
+    assert {box["page_angle"] for box in boxes} == {90}
+    assert "turned by 90 degrees clockwise" in detection.warnings[0]
+    # Upright, the page has the very boxes it had; here they are where their pixels are.
+    height = page.shape[0]
+    assert [box["text_region"] for box in boxes] == [[[height - 1 - y, x] for x, y in box["text_region"]] for box in upright]
+    (as_it_lies,) = detection.predict([turned(page, 90)], use_doc_orientation_classify=False)
+    assert all("page_angle" not in box for box in as_it_lies)
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.stem != "table_crop"], ids=lambda path: path.stem)
+def test_layout_alone_finds_the_regions_of_a_turned_page(layout: StructureLayout, path: Path) -> None:
+    page = opened(path)
+    layout.begin_request()
+    (upright,) = layout.predict([page])
+    assert isinstance(upright, dict)
+    assert "page_angle" not in upright
+    assert layout.warnings == []
+    (found,) = layout.predict([turned(page, 180)])
+    assert isinstance(found, dict)
+    assert found["page_angle"] == 180
+    assert "turned by 180 degrees clockwise" in layout.warnings[0]
+    height, width = page.shape[:2]
+    assert [region["label"] for region in found["layout"]] == [region["label"] for region in upright["layout"]]
+    for region, was in zip(found["layout"], upright["layout"], strict=True):
+        x1, y1, x2, y2 = was["bbox"]
+        assert region["bbox"] == pytest.approx([width - x2, height - y2, width - x1, height - y1], abs=1)

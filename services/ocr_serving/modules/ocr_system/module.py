@@ -1,6 +1,5 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple, NotRequired
 
@@ -11,8 +10,8 @@ from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, LimitType, OCRParams, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineName, EngineOptions, Precision, engine_options
-from ocr_serving.errors import ConfigError, InputError, ModelError
+from ocr_serving.engines import EngineName, Precision, engine_options
+from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
@@ -21,13 +20,20 @@ from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
 from ocr_serving.stages.page import ReadPage, UprightPage
-from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
+from ocr_serving.stages.page_orientation import (
+    DOUBTFUL,
+    PageClassifier,
+    Turn,
+    is_on_its_head,
+    page_classifier,
+    turn_of,
+    turned_upright,
+)
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText
 from ocr_serving.stages.words import Reading, Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
-log = logging.getLogger(__name__)
 
 Cut = Callable[[Image, Quad], Image]
 """How the picture of a line is taken from a page."""
@@ -102,20 +108,7 @@ class OCRSystem(Module):
             self.classifier = TextClassifier(self.params, self.model(self.params.cls_model_dir), options)
         self.orienter: PageClassifier | None = None
         if self.params.turns_pages:
-            self.orienter = self._page_classifier(options)
-
-    def _page_classifier(self, options: EngineOptions) -> PageClassifier | None:
-        """The classifier of pages; None, and a warning in the log, where it cannot be had and nobody asked for it.
-
-        A service that had all its models before there was this one goes on without it, and so does one that has paddle alone.
-        """
-        try:
-            return PageClassifier(self.model(self.params.doc_orientation_classify_model_dir), options)
-        except (ModelError, ConfigError) as exc:
-            if self.params.use_doc_orientation_classify:
-                raise
-            log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
-            return None
+            self.orienter = page_classifier(self.params, self.model, options)
 
     def merge_configs(self) -> OCRParams:
         """params.py with the overrides of config.json."""

@@ -13,5 +13,7 @@ def read_params() -> Config:
     # "area" keeps hairlines when a page is made smaller for the network, "linear" is PaddleOCR's way; None: "area", but in
     # structure_system "linear" where rec_width is "legacy"
     cfg.layout_resize = None
+    cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are set upright; None: on
+    cfg.doc_orientation_classify_model_dir = "text_image_orientation"
     cfg.use_tensorrt = False
     return cfg
