@@ -122,8 +122,10 @@ class Service(BaseApplication):  # type: ignore[misc]
             self.front.engines.start()
             self.front.metrics.watch_engines(self.front.engines)
         engines = self.front.engines.address if self.front.engines else None
+        workers = len(self.environments)
+        config = plan.worker_config(self.config, self.memory, workers)
         self.front.pool = Pool(
-            WorkerSpec(self.config, engines, plan.worker_memory(self.config, self.memory, len(self.environments))),
+            WorkerSpec(config, engines, plan.worker_memory(self.config, self.memory, workers)),
             environments=self.environments,
             max_queue=self.config.queue_size(len(self.environments)),
             timeout_s=self.config.timeout_s,
