@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
@@ -164,6 +165,22 @@ def test_what_images_are_called() -> None:
     wanted = {f"registry.example.org/team/ocr/{name.replace('_', '-')}:7-gpu" for name in loader.builtin_names()}
     assert set(names) == {*wanted, "registry.example.org/team/ocr/operator:7"}
     assert build("--names", "ocr_det", REGISTRY="").stdout == f"ocr-serving/ocr-det:{__version__}-cpu\n"
+
+
+def test_the_compose_file_serves_images_that_are_built_at_the_ports_of_their_modules() -> None:
+    services = yaml.safe_load((ROOT / "manifests/compose.yaml").read_text())["services"]
+    built = {flavor: build("--names", FLAVOR=flavor).stdout.splitlines() for flavor in ("cpu", "gpu")}
+    for service in services.values():
+        (flavor,) = service["profiles"]
+        image = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", service["image"])
+        assert image in [f"docker.io/{name}" if name.startswith("ocr-serving/") else name for name in built[flavor]]
+        module = re.split(r"[/:]", image)[2].replace("-", "_")
+        port = loader.find(module).settings["port"]
+        assert service["ports"] == [f"${{HOST:-127.0.0.1}}:{port}:{port}"]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert ("deploy" in service) == (flavor == "gpu")
+    assert len(services) == 6
 
 
 @pytest.mark.parametrize(
