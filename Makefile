@@ -14,7 +14,7 @@ GPU_VENV  := .venv-gpu
 GPU_STAMP := $(GPU_VENV)/.made-$(shell cat images/requirements/*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
 TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
-DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
+DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
 .PHONY: setup run test lint format docs chart manifests images lock sbom release e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-tables train-kie clean help
 
@@ -111,16 +111,16 @@ $(BIN)/python:
 	@PYTHON=$(PYTHON) VENV=$(VENV) sh services/make-venv.sh
 
 $(RUN_STAMP): | $(BIN)/python
-	@echo "Installing what the services need into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check pip==26.3  # older ones cannot report progress
-	@$(BIN)/python -m pip install -r services/requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps -e services
+	@echo "Installing what the services need into $(VENV), which takes a minute or two; $(VENV)/install.log has the details …"
+	@{ $(BIN)/python -m pip install --disable-pip-version-check pip==26.3 && \
+	$(BIN)/python -m pip install -r services/requirements.txt && \
+	$(BIN)/python -m pip install --no-deps -e services; } >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
 $(DEV_STAMP): $(RUN_STAMP)
 	@echo "Installing what tests and lint need into $(VENV) …"
 	@$(BIN)/python -m pip install -r services/requirements-dev.txt -r operator/requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps -e operator
+	@$(BIN)/python -m pip install --quiet --no-deps -e operator -e client
 	@touch $@
 
 $(BENCH_STAMP): $(RUN_STAMP)

@@ -1,17 +1,19 @@
-"""`ocr-serving start|stop|modules|models|predict|convert|client`."""
+"""`ocr-serving start|stop|status|new|modules|models|predict|convert|client`."""
 
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 from ocr_serving import __version__
-from ocr_serving.cli import client, convert, models, modules, predict, start, stop
+from ocr_serving.cli import client, convert, models, modules, new, predict, start, status, stop
 from ocr_serving.errors import ServingError
 
-COMMANDS = (start, stop, modules, models, predict, convert, client)
+COMMANDS = (start, stop, status, new, modules, models, predict, convert, client)
 """Each a room with `add_parser(commands)`, its words on the command line, and `run(args)`, which gives the exit status."""
 
 
@@ -27,9 +29,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 1 and one sentence on stderr where it cannot be done."""
-    args = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's or a file's letters cannot say is written as escapes.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(args.run(args))
+        return _done(argv)
     except ServingError as exc:
         print(f"ocr-serving: {exc}", file=sys.stderr)
         return 1
@@ -37,5 +42,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # `… | head` has read enough; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 141
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        _forget_output()
+        print(f"ocr-serving: what is printed cannot be written: {exc.strerror}.", file=sys.stderr)
+        return 1
+
+
+def _done(argv: Sequence[str] | None) -> int:
+    try:
+        args = parser().parse_args(argv)
+        return int(args.run(args))
+    finally:
+        # Here, where it may be said what is wrong with it, and not at the end of the process.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _forget_output() -> None:
+    """Have what is still to be written to standard output go nowhere, at the end of the process too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -54,6 +54,11 @@ def run(args: argparse.Namespace) -> int:
     if page is not None and not page.is_file():
         raise ConfigError(f"{page} does not exist: name an image file after --try, or leave it out for the page that ships.")
     say(f"starting {plan.summary(settings, variables, engines, cores=cores)}; loading models …")
+    if plan.is_open(settings):
+        say(
+            f"reachable from the network, without a key ({settings.host}): api_keys_file asks for one, --host 127.0.0.1 keeps"
+            " others out"
+        )
     url = plan.url(settings)
 
     def on_ready(front: Front) -> None:

@@ -36,6 +36,18 @@ class LostPage(Undecodable):
 PageOrRemark = Image | Undecodable | Remark
 
 
+@dataclass
+class Chosen:
+    """The pages of a file that are wanted, from 1, `last` included; `of`, how many it has, is known once one was asked for."""
+
+    first: int = 1
+    last: int = 0
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        self.last = self.last or self.first
+
+
 def is_pdf(data: bytes) -> bool:
     """Whether a PDF begins within the first 1024 bytes, as readers have it, and no picture before it."""
     return MAGIC in data[: SEARCHED + len(MAGIC) - 1] and not data.startswith(PICTURES)
@@ -60,11 +72,17 @@ def from_base64(text: str, *, where: str, limits: Limits, allowance: Allowance |
 
 
 def from_bytes(
-    data: bytes, *, where: str, limits: Limits, kept: bool = False, allowance: Allowance | None = None
+    data: bytes,
+    *,
+    where: str,
+    limits: Limits,
+    kept: bool = False,
+    allowance: Allowance | None = None,
+    chosen: Chosen | None = None,
 ) -> Iterator[PageOrRemark]:
     """The picture or the pages of a file, one after the other, and remarks on what was cut.
 
-    `kept` says that the caller keeps all pages, so that there may not be too many of them.
+    `kept` says that the caller keeps all pages, so that there may not be too many of them; `chosen` are those that are wanted.
 
     A page of a PDF is rendered at `pdf_dpi`, or at what `max_pixels` allows, with its annotations and form fields; one of a TIFF
     has the size it has, and is left out where that is too large. A PDF that is damaged or needs a password is one Undecodable; so
@@ -76,9 +94,11 @@ def from_bytes(
     elif is_pdf(data) or (headers.is_tiff(data) and limits.decoding == "full"):
         most = TOGETHER * limits.max_pixels if kept else math.inf
         try:
-            yield from _Document(data, where, limits, allowance).pages(most)
+            yield from _Document(data, where, limits, allowance, chosen).pages(most)
         except MemoryError:
             raise UnavailableError(f"Memory is too short to decode {where} now: send it again later.") from None
+    elif chosen and chosen.first > 1:
+        yield no_such_page(where, chosen)
     else:
         try:
             yield images.from_bytes(data, where=where, limits=limits, allowance=allowance)
@@ -90,10 +110,17 @@ def from_bytes(
             yield Remark(f"{where}: an animation, of which only the first picture was read")
 
 
+def no_such_page(where: str, chosen: Chosen) -> LostPage:
+    """What is said of a page beyond the last."""
+    count = "1 page" if chosen.of == 1 else f"{chosen.of} pages"
+    return LostPage(f"{where} has {count}, so that there is no page {chosen.first}")
+
+
 class _Document:
     """A file of pages."""
 
-    def __init__(self, data: bytes, where: str, limits: Limits, allowance: Allowance) -> None:
+    def __init__(self, data: bytes, where: str, limits: Limits, allowance: Allowance, chosen: Chosen | None) -> None:
+        self._chosen = chosen
         self.kind = "PDF" if is_pdf(data) else "TIFF"
         self._data, self._where, self._limits, self._allowance = data, where, limits, allowance
 
@@ -106,9 +133,15 @@ class _Document:
                 return
             count, pixels, cut = opened.pages, 0, ""
             small: list[str] = []
-            for number in range(count):
-                if number == self._limits.max_pdf_pages:
-                    cut = f"max_pdf_pages = {number}"
+            first, last = (self._chosen.first - 1, min(count, self._chosen.last)) if self._chosen else (0, count)
+            if self._chosen:
+                self._chosen.of = count
+                if first >= count:
+                    yield no_such_page(self._where, self._chosen)
+                    return
+            for number in range(first, last):
+                if number - first == self._limits.max_pdf_pages:
+                    cut = f"max_pdf_pages = {self._limits.max_pdf_pages}"
                     break
                 if self._allowance.left <= 0:
                     cut = f"decoding took {self._limits.seconds_together:g} s of CPU time, which is 6 x page_timeout_s"
@@ -126,7 +159,8 @@ class _Document:
                 yield found.image
                 del found
         if cut:
-            yield Remark(f"{self._where} has {count} pages, of which only the first {number} were read ({cut})")
+            read = f"{first + 1} to {number}" if first else f"the first {number}"
+            yield Remark(f"{self._where} has {count} pages, of which only {read} were read ({cut})")
         if opened.broken:
             yield Remark(f"{self._where}: the {self.kind} is damaged after its page {count}, so there may have been more")
         if small:

@@ -84,16 +84,18 @@ class _Read:
     words: list[list[PdfWord]] = field(default_factory=lambda: [[]])
 
 
-def read(data: bytes, most: int) -> list[PdfPage]:
-    """The pages of a PDF, the first `most` of them. One that could not be read, or not within the bounds, says so in `doubt`."""
+def read(data: bytes, most: int, *, first: int = 0) -> list[PdfPage]:
+    """The pages of a PDF from `first`, counted from 0, up to the `most`-th. One that could not be read, or not within the bounds,
+    says so in `doubt`.
+    """
     found: list[PdfPage] = []
     for _ in range(DEATHS):
-        count, further = _asked(data, len(found), most)
+        count, further = _asked(data, first + len(found), most)
         found += further
-        if len(found) >= count:
+        if first + len(found) >= count:
             return found
         found.append(UNREAD)
-    return found + [UNREAD] * (count - len(found))
+    return found + [UNREAD] * (count - first - len(found))
 
 
 def _asked(data: bytes, start: int, most: int) -> tuple[int, list[PdfPage]]:

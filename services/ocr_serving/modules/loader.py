@@ -77,11 +77,15 @@ def find(spec: str) -> ModuleFolder:
                 f"There is no module '{name}'{did_you_mean(name, known)}: take one of {names}, or the path of a folder."
             )
         folder = Path(name).resolve()
+    if folder.parent != BUILTIN and (folder / "module.py").is_file() and (told := paddlehub.advice(folder)):
+        raise ConfigError(told)
+    if inside := sorted(file.parent.name for file in folder.glob("*/module.py") if not (folder / "module.py").exists()):
+        raise ConfigError(
+            f"{folder} is no module but holds some ({', '.join(inside)}): name one, as in {spec.rstrip('/')}/{inside[0]}."
+        )
     for file in FILES:
         if not (folder / file).is_file():
             raise ConfigError(f"{folder} is not a module: it has no {file} (a module is {', '.join(FILES)}).")
-    if folder.parent != BUILTIN and (told := paddlehub.advice(folder)):
-        raise ConfigError(told)
     return ModuleFolder(folder, version or None)
 
 

@@ -34,6 +34,8 @@ def advice(folder: Path) -> str | None:
     """What to tell whoever wants the module in `folder` served: a line for each change; None where it is none of PaddleHub's."""
     told = []
     for name in ("module.py", "params.py"):
+        if not (folder / name).is_file():
+            continue
         code = (folder / name).read_text(encoding="utf-8", errors="replace")
         told += [
             f"{name}, line {number}, `{line}`: {remedy}." for number, line, remedy in changes(code, beside=name == "module.py")
@@ -42,8 +44,8 @@ def advice(folder: Path) -> str | None:
         return None
     return "\n  ".join(
         [
-            f"{folder} is written for PaddleHub: change these lines, or copy the module that comes with ocr-serving and make your"
-            " changes there (docs/migrate.md has such a module before and after).",
+            f"{folder} is written for PaddleHub: change these lines, or copy one that comes with ocr-serving (ocr-serving new) and"
+            " make your changes there (docs/migrate.md has such a module before and after).",
             *told,
         ]
     )

@@ -217,11 +217,14 @@ def _pixels(box: Box, image: np.ndarray[Any, Any]) -> tuple[int, int, int, int]:
     return x1, y1, max(x1 + 1, min(width, int(box[2]))), max(y1 + 1, min(high, int(box[3])))
 
 
+def cut(box: Box, image: np.ndarray[Any, Any]) -> bytes:
+    """The part of a page, BGR uint8 of shape (H, W, 3), as PNG."""
+    x1, y1, x2, y2 = _pixels(box, image)
+    return cv2.imencode(".png", image[y1:y2, x1:x2])[1].tobytes()
+
+
 def _figure(lines: Sequence[Line], box: Box, image: np.ndarray[Any, Any] | None) -> Figure:
-    picture = b""
-    if image is not None:
-        x1, y1, x2, y2 = _pixels(box, image)
-        picture = cv2.imencode(".png", image[y1:y2, x1:x2])[1].tobytes()
+    picture = b"" if image is None else cut(box, image)
     inside = rows(lines)
     text = running(inside, box) if inside else ""
     kept = tuple(line for row in inside for line in row)

@@ -91,7 +91,7 @@ def _add_text(file: Any, block: Text, scale: float) -> None:
 
 def _gaps_end(lines: Sequence[Line]) -> list[float]:
     """Where the second and later things of rows begin, from left to right, near ones once."""
-    left = min(line.box[0] for line in lines)
+    left = min((line.box[0] for line in lines), default=0.0)
     found: list[float] = []
     for line in sorted(lines, key=lambda line: line.box[0]):
         x, near = line.box[0], 2 * height(line)

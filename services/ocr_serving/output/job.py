@@ -49,6 +49,8 @@ class Job:
     where: str = ""
     allowance: Allowance | None = None
     """CPU seconds that decoding may take, of several jobs together; None is no bound but that of each page."""
+    chosen: pages.Chosen | None = None
+    """The pages that are wanted; None is all."""
     remarks: list[str] = field(default_factory=list)
     """What was cut or is missing, as sentences."""
     faults: int = 0
@@ -69,21 +71,23 @@ class Job:
         """The pages, as they are decoded; what cannot be is one too, and says why. Raises TooLargeError."""
         texts: list[PdfPage] = []
         if self.is_pdf and self.pdf_text != "never":
-            texts = pdf_text.read(self.data, self.limits.max_pdf_pages)
+            first, most = (self.chosen.first - 1, self.chosen.last) if self.chosen else (0, self.limits.max_pdf_pages)
+            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), first=first)
         dpi = None if self.is_pdf else _dpi(self.data)
-        for item in pages.from_bytes(self.data, where=self.where or self.title, limits=self.limits, allowance=self.allowance):
+        where, skipped = self.where or self.title, self.chosen.first - 1 if self.chosen else 0
+        for item in pages.from_bytes(self.data, where=where, limits=self.limits, allowance=self.allowance, chosen=self.chosen):
             if isinstance(item, pages.Remark):
                 self.remarks.append(f"{item.text}.")
                 continue
             self._count += 1
             self._files = [self.data] if self._count == 1 else [b""] * self._count
             if isinstance(item, images.Undecodable):
-                yield Sheet(self._count, None, why=f"{item.reason}.")
+                yield Sheet(skipped + self._count, None, why=f"{item.reason}.")
                 continue
             text = texts[self._count - 1] if self._count <= len(texts) else None
             if self.is_pdf:
                 dpi = item.shape[1] / text.width * POINTS if text and text.width else float(self.limits.pdf_dpi)
-            yield Sheet(self._count, item, text, dpi)
+            yield Sheet(skipped + self._count, item, text, dpi)
 
     def take(self, sheet: Sheet, entry: Any, remarks: Sequence[str] = (), fields: Any = None) -> None:
         """The `entry` that `sheet` was read as, and `fields`, that of kie_ser_re. Raises InputError where it is no page's."""

@@ -30,7 +30,8 @@ INVISIBLE = 3
 
 
 def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
-    """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are.
+    """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are;
+    pages that `document` does not tell of, too.
 
     An invisible layer of text on a page that was read anew is taken out, so that no word is found twice. Raises InputError where
     the file cannot be changed.
@@ -41,7 +42,10 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
         with pikepdf.open(io.BytesIO(original), password=password) as pdf:
             archive = archival.allows(pdf)
             font = _Font(pdf)
-            for page, place in zip(document.pages, pdf.pages, strict=False):
+            for page in document.pages:
+                if page.number > len(pdf.pages):
+                    break
+                place = pdf.pages[page.number - 1]
                 read = [line for line in page.lines if line.source == "ocr"]
                 if not read:
                     continue

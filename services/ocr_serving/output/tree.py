@@ -205,6 +205,21 @@ class Document(Frozen):
     pages: tuple[Page, ...] = ()
     fields: tuple[Pair, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """All text: blocks apart by a blank line, pages by a form feed."""
+        return "\n\f".join("\n\n".join(text for block in page.blocks if (text := text_of(block))) for page in self.pages)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines, in reading order."""
+        return tuple(line for page in self.pages for line in page.lines)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables."""
+        return tuple(block for page in self.pages for block in page.blocks if isinstance(block, Table))
+
 
 def around(points: tuple[Point, ...]) -> Box:
     """The upright box around `points`."""

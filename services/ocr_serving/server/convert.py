@@ -5,20 +5,24 @@ The front asks `target` or `wanted` and hands the formats on with the task; the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from ocr_serving.decoding import images, pages
-from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
+from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
-from ocr_serving.output import formats, json
+from ocr_serving.output import formats, given, json
 from ocr_serving.output.formats import FORMATS
 from ocr_serving.output.job import Job, Sheet
 from ocr_serving.output.reading import PDF_TEXT, PdfText, Reader
+from ocr_serving.output.tree import Document
+from ocr_serving.server import rewrite
 from ocr_serving.server.messages import Reply
 
 REMARKS = "X-OCR-Remarks"
@@ -53,25 +57,55 @@ def wanted(output: str, accept: str) -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """How a document is made: whose text of a PDF is taken, and whether tables that go on on the next page are one."""
+    """What a request for a document says beside the arguments of the module.
+
+    Whose text of a PDF is taken, whether tables that go on on the next page are one, which pages are read; `document` is a tree
+    that was read before: nothing is read again, and the files are made of it.
+    """
 
     pdf_text: PdfText = "auto"
     join_tables: bool = True
+    chosen: Chosen | None = None
+    document: Document | None = None
 
 
 def options(payload: dict[str, Any]) -> Options:
     """Take the options out of a request. Raises InputError."""
-    chosen, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
-    if chosen not in PDF_TEXT:
+    pdf_text, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
+    if pdf_text not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
     if not isinstance(joins, bool):
         raise InputError("join_tables: takes true or false.")
-    return Options(chosen, joins)
+    numbers, tree = payload.pop("pages", None), payload.pop("document", None)
+    if tree is not None:
+        payload.setdefault("images", [])
+    chosen = None if numbers is None else _chosen(numbers)
+    return Options(pdf_text, joins, chosen, None if tree is None else given.document(tree))
+
+
+def _chosen(numbers: Any) -> Chosen:
+    match = re.fullmatch(r"([1-9]\d{0,5})(?:-([1-9]\d{0,5}))?", str(numbers), re.ASCII) if isinstance(numbers, str | int) else None
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= first <= last:
+        raise InputError('pages: takes a page, "3", or the first and the last, "3-5"; pages count from 1.')
+    return Chosen(first, last)
+
+
+def rewritten(
+    tree: Document, payload: Mapping[str, Any], forms: Sequence[str], limits: Limits, *, join_tables: bool = True
+) -> Reply:
+    """A document that was read before, as an answer; `payload` is what the request says besides. Raises InputError."""
+    encoded = payload["images"]
+    if not isinstance(encoded, list) or not all(isinstance(text, str) for text in encoded) or len(encoded) > limits.max_images:
+        raise InputError(f"'images' must be a list of at most {limits.max_images} base64 strings, the files that were read.")
+    if unknown := sorted(payload.keys() - {"images"}):
+        raise InputError(f"'{unknown[0]}' does not go with document, from which nothing is read again: leave it out.")
+    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=join_tables), forms, [])
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the worker is to make: formats, the files as base64, arguments of `predict`, and how."""
+    """What the worker is to make: formats, the files as base64, arguments of `predict`, and how the files are read."""
 
     forms: Sequence[str]
     encoded: Sequence[str]
@@ -83,12 +117,16 @@ def reply(module: Module, request: Request, *, structure: bool, words: bool) -> 
     """The document as an answer: its images, and the pages of its PDFs, are its pages, in their order. Raises ServingError."""
     data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(request.encoded)]
     whole = _Whole(module, request, data, structure=structure, words=words)
-    made = whole.files()
+    return _answer(whole.files(), request.forms, whole.remarks, whole.counted)
+
+
+def _answer(made: formats.Files, forms: Sequence[str], said: Sequence[str], counted: Mapping[str, str] | None = None) -> Reply:
     if not made:
-        raise InputError(f"The document shows no tables, so that there is nothing to write as {', '.join(request.forms)}.")
-    content, name, kind = formats.together(made, request.forms)
-    remarks = " ".join(whole.remarks)[:MOST_REMARKS]
-    headers = {"Content-Type": kind, "Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+        raise InputError(f"The document shows no tables, so that there is nothing to write as {', '.join(forms)}.")
+    content, name, kind = formats.together(made, forms)
+    remarks = " ".join(said)[:MOST_REMARKS]
+    disposition = f'attachment; filename="{name}"' if name.isascii() else f"attachment; filename*=UTF-8''{quote(name)}"
+    headers = {"Content-Type": kind, "Content-Disposition": disposition, "X-Content-Type-Options": "nosniff"} | dict(counted or {})
     if remarks:
         headers[REMARKS] = quote(remarks, safe=" ()[]:;,./=")
     return Reply(200, "000", content, remarks[:300], None, headers)
@@ -104,9 +142,12 @@ class _Whole:
         if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
-        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        chosen = request.options.chosen
         about = request.options.pdf_text, request.options.join_tables
-        self.job = Job(TITLE, data[0], request.forms, module.limits, *about)
+        if chosen is not None and len(data) > 1:
+            raise InputError("pages: chooses among the pages of one file: send one.")
+        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        self.job = Job(TITLE, data[0], request.forms, module.limits, *about, chosen=chosen)
         allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
@@ -117,6 +158,11 @@ class _Whole:
                 done += 1
             if part is not self.job:
                 self.job.append(part)
+
+    @property
+    def counted(self) -> Mapping[str, str]:
+        """The header that says how many pages the file has, where some of them were chosen."""
+        return {rewrite.PAGES: str(self.job.chosen.of)} if self.job.chosen else {}
 
     @property
     def remarks(self) -> list[str]:
@@ -173,8 +219,18 @@ def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[
                 "default": True,
                 "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
             },
+            "pages": {
+                "type": "string",
+                "pattern": r"^[1-9]\d*(-[1-9]\d*)?$",
+                "description": f"The pages of one PDF or TIFF to read, such as 3 or 3-5; `{rewrite.PAGES}` says how many it has.",
+            },
+            "document": {
+                "allOf": [{"$ref": ref.format(model="DocumentTree")}],
+                "description": "A tree that was read before, as with corrections: nothing is read, the files are made of it. "
+                "`images`, the files it was read from, are then needed for a searchable PDF and the pictures of figures alone.",
+            },
         },
-        "required": ["images"],
+        "anyOf": [{"required": ["images"]}, {"required": ["document"]}],
         "description": "Images and PDFs, whose pages are those of the document; further keys are arguments of the module.",
     }
     return {f"/convert/{form}": {"post": _operation(form, failures, bodies, ref)} for form in FORMATS}

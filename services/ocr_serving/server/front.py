@@ -81,10 +81,12 @@ class RefusedError(Exception):
         self.reply = reply
 
 
-def ask(front: Front, name: str, *, takes: Callable[[str], bool] = wire.is_json, output: str = "", api: str = "") -> Reply:
+def ask(
+    front: Front, name: str, *, takes: Callable[[str], bool] = wire.is_json, output: str = "", api: str = "", page: int = 0
+) -> Reply:
     """Have the module `name` answer the request at hand: checked, queued, awaited.
 
-    `takes` says of a Content-Type whether such bodies are read, `output` and `api` are those of the Task. Raises ServingError,
+    `takes` says of a Content-Type whether such bodies are read; `output`, `api` and `page` are the Task's. Raises ServingError,
     RefusedError.
     """
     pool, request = front.pool, flask.request
@@ -103,7 +105,7 @@ def ask(front: Front, name: str, *, takes: Callable[[str], bool] = wire.is_json,
     try:
         pool.admit(caller)
         query = request.query_string.decode("latin-1")
-        task = Task(name, read_body(front), flask.g.request_id, output=output, kind=kind, query=query, api=api)
+        task = Task(name, read_body(front), flask.g.request_id, output=output, kind=kind, query=query, api=api, page=page)
         job = pool.submit(task, caller=caller, wanted=receiver.is_open)
         del task
         front.wait(job.future)

@@ -49,6 +49,7 @@ class Task:
 
     `kind` is its Content-Type and `query` what stands behind the `?`, percent-encoded. `output` names the formats of the document
     that is wanted, "docx,pdf"; "" is the answer itself. `api` names another contract than the module's own to answer by.
+    With a `page` the body is a file, of which that page, from 1, is wanted as a picture.
     """
 
     module: str
@@ -59,6 +60,7 @@ class Task:
     kind: str = "application/json"
     query: str = ""
     api: str = ""
+    page: int = 0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,16 @@ def _processes(kind: str, variables: Sequence[Mapping[str, str]], cores: int) ->
     threads = int(variables[0][THREAD_VARIABLES[0]])
     each = f"of {threads} thread" + "s" * (threads != 1) + " each" * (len(variables) != 1)
     return f"{len(variables)} {kind} process" + "es" * (len(variables) != 1) + f" {each} on {where}"
+
+
+def is_open(settings: ServiceConfig) -> bool:
+    """Whether whoever reaches this machine may call the service."""
+    if settings.api_keys_file is not None or settings.host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(settings.host or "0.0.0.0").is_loopback  # noqa: S104
+    except ValueError:
+        return True
 
 
 def url(settings: ServiceConfig) -> str:

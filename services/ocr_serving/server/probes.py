@@ -46,7 +46,8 @@ def add(app: flask.Flask, service: Front) -> None:
             {"name": name, "version": text["version"], "summary": text["summary"], "url": f"/predict/{name}"}
             for name, text in service.modules.items()
         ]
-        return flask.jsonify(modules=about)
+        limits = service.config.model_dump(include={"max_body_mb", "max_images", "max_pdf_pages", "max_pixels"})
+        return flask.jsonify(modules=about, limits=limits)
 
 
 def describe(_modules: Modules, _config: ServiceConfig) -> Described:

@@ -22,7 +22,7 @@ from ocr_serving.engines.idle.schedule import Lender
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, convert, logs, openapi, uploads, wire
+from ocr_serving.server import child, convert, logs, openapi, rewrite, uploads, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
 from ocr_serving.server.paddleocr3 import answer, envelope, reading
 from ocr_serving.server.pipe import Pipe
@@ -105,10 +105,15 @@ class Worker:
         return Done(reply, count, module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
+        if task.page:
+            return rewrite.picture(task.body, task.page, self.limits)
         payload = uploads.payload(task.body, task.kind, task.query, self.accepted[task.module], self.limits)
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
         options = convert.options(payload) if task.output else convert.Options()
+        if options.document is not None:
+            forms, joins = task.output.split(","), options.join_tables
+            return convert.rewritten(options.document, payload, forms, self.limits, join_tables=joins)
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
