@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-WORKER_BYTES = 800 * 2**20
-"""Memory to plan for one CPU worker: PP-OCRv6 small on full pages stays under it."""
+JOB_BYTES = 800 * 2**20
+"""Memory to plan for a process that reads files of one's own: PP-OCRv6 small on full pages stays under it."""
 LEAST_BYTES = 256 << 20
 """Bytes that a process may take beyond what it has, however small its share is."""
 STACK_BYTES = 8 << 20
@@ -34,9 +34,9 @@ def memory_bytes(cgroup: Path = CGROUP, meminfo: Path = Path("/proc/meminfo")) -
     return min(known, default=None)
 
 
-def worker_count(cores: int, memory: int | None) -> int:
-    """CPU workers to start: one per core as long as memory holds them, at least 1."""
-    fits = cores if memory is None else memory // WORKER_BYTES
+def worker_count(cores: int, memory: int | None, each: int = JOB_BYTES) -> int:
+    """CPU workers to start: one per core as long as memory holds them at `each` bytes, at least 1."""
+    fits = cores if memory is None else memory // each
     return int(max(1, min(cores, fits)))
 
 

@@ -125,8 +125,9 @@ class Service(BaseApplication):  # type: ignore[misc]
         engines = self.front.engines.address if self.front.engines else None
         workers, cores = len(self.environments), machine.cpu_count()
         idle = ledger.new(workers, cores) if plan.lends_cores(self.config, cores) else None
+        config = plan.worker_config(self.config, self.memory, workers)
         self.front.pool = Pool(
-            WorkerSpec(self.config, engines, plan.worker_memory(self.config, self.memory, workers), idle),
+            WorkerSpec(config, engines, plan.worker_memory(self.config, self.memory, workers), idle),
             environments=self.environments,
             max_queue=self.config.queue_size(len(self.environments)),
             timeout_s=self.config.timeout_s,

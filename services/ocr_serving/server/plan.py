@@ -16,6 +16,15 @@ from ocr_serving.modules import loader
 OPTIONS = {"port": "-p", "host": "--host", "workers": "--workers", "offline": "--offline", "state_dir": "--state-dir"}
 FRONT_BYTES = 150 << 20
 """What the front takes besides the bodies it holds."""
+READY_BYTES = 300 << 20
+"""What a worker has when it is ready, and what the parts of a request take besides pixels."""
+LARGEST_MAP = 4000 * 4000
+"""Pixels that a page has for the detector at the most, whatever `det_limit_side_len` asks for."""
+MAP_BYTES = 225
+"""What detection takes for each of them, measured with PP-OCRv6 small; the other small sets take as much or less."""
+PIXEL_BYTES = 3
+LEAST_PAGE_MB = 64
+"""The least that `page_memory_mb` may be."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
@@ -76,7 +85,8 @@ def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: 
     if not settings.use_gpu or settings.engine_process:
         # The GPUs are the engine processes'; a worker that saw one could take its memory.
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if settings.use_gpu else {}
-        return [common | hidden] * (asked or machine.worker_count(max(1, cores // threads), memory))
+        fitting = machine.worker_count(max(1, cores // threads), _for_workers(settings, memory), worst_case(settings))
+        return [common | hidden] * (asked or fitting)
     gpus = _gpus(settings, environ)
     return [common | {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]} for n in range(asked or len(gpus))]
 
@@ -84,14 +94,42 @@ def environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: 
 def worker_memory(settings: ServiceConfig, memory: int | None, workers: int) -> int | None:
     """Bytes that each worker may have, of the machine's `memory`; None where they are not bounded.
 
-    The front keeps what bodies it may hold, twice while one is handed over. Drivers of GPUs map what they never touch, so that a
-    worker that runs networks there itself cannot be bounded so.
+    Its decoding process has the rest of its part. Drivers of GPUs map what they never touch, so that a worker that runs networks
+    there itself cannot be bounded so.
     """
     if settings.worker_memory_mb is not None:
         return settings.worker_memory_mb << 20 or None
-    if memory is None or (settings.use_gpu and not settings.engine_process):
+    if settings.use_gpu and not settings.engine_process:
         return None
-    return max(0, memory - FRONT_BYTES - 2 * settings.held_bytes(memory)) // workers
+    available = _for_workers(settings, memory)
+    if available is None:
+        return None
+    decoding = (_page_memory_mb(settings, memory, workers) << 20) + PIXEL_BYTES * settings.max_pixels
+    return max(0, available // workers - decoding)
+
+
+def worker_config(settings: ServiceConfig, memory: int | None, workers: int) -> ServiceConfig:
+    """The configuration as each worker has it: its decoding process may take no more than half of its part of `memory`."""
+    return settings.model_copy(update={"page_memory_mb": _page_memory_mb(settings, memory, workers)})
+
+
+def _page_memory_mb(settings: ServiceConfig, memory: int | None, workers: int) -> int:
+    available = _for_workers(settings, memory)
+    if available is None:
+        return settings.page_memory_mb
+    return min(settings.page_memory_mb, max(LEAST_PAGE_MB, available // workers >> 21))
+
+
+def worst_case(settings: ServiceConfig) -> int:
+    """Bytes that a worker and its decoding process take for the largest pages that the limits allow, all at once."""
+    detection = 0 if settings.engine_process else MAP_BYTES * min(LARGEST_MAP, settings.max_pixels)
+    pixels = PIXEL_BYTES * (settings.limits.max_pixels_together + settings.max_pixels)
+    return READY_BYTES + detection + pixels + (settings.page_memory_mb << 20)
+
+
+def _for_workers(settings: ServiceConfig, memory: int | None) -> int | None:
+    """What is left of `memory` beside the front, which has the bodies it may hold twice while one is handed over."""
+    return None if memory is None else max(0, memory - FRONT_BYTES - 2 * settings.held_bytes(memory))
 
 
 def lends_cores(settings: ServiceConfig, cores: int) -> bool:

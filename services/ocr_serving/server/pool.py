@@ -28,6 +28,8 @@ log = logging.getLogger("ocr_serving.pool")
 
 GRACE_S = 0.5
 """How long after its deadline an answer that is already being sent may still arrive."""
+KEPT_BYTES = 800 << 20
+"""Resident memory that a worker may keep between requests beyond what it had when it was ready, or half of what it may take."""
 
 
 @dataclass(eq=False)
@@ -44,6 +46,7 @@ class Job:
     patient: bool = False
     queued: float = field(default_factory=time.monotonic)
     waited: float = 0.0
+    begun: float = math.inf
     future: Future[Done] = field(default_factory=Future)
 
 
@@ -238,7 +241,8 @@ class Pool:
 
     def _exchange(self, slot: Slot, pipe: Pipe, job: Job, share: int | None) -> Ended | None:
         """One job to the worker and its answer back; how the worker ended, if it did."""
-        job.waited = time.monotonic() - job.queued
+        job.begun = time.monotonic()
+        job.waited = job.begun - job.queued
         try:
             pipe.send(replace(job.task, deadline=job.deadline), job.deadline)
         except TimeoutError:
@@ -265,8 +269,11 @@ class Pool:
         return None
 
     def _share(self, pid: int) -> int | None:
-        """Bytes a worker may keep between requests: what it had once it was ready, and what is planned for each."""
-        return None if self._spec.memory is None else machine.resident_bytes(pid) + machine.WORKER_BYTES
+        """Bytes a worker may keep between requests, lest the next one finds too few left."""
+        if self._spec.memory is None:
+            return None
+        ready = machine.resident_bytes(pid)
+        return ready + min(KEPT_BYTES, max(machine.LEAST_BYTES, self._spec.memory - ready) // 2)
 
     def _next(self, slot: Slot) -> Job | None:
         """The next job that is still wanted; None when the worker is gone or the pool closes."""
@@ -308,7 +315,7 @@ class Pool:
             return
         with self._changed:
             self._idle(slot)
-            self._queue_of(job).done(job.caller)
+            self._queue_of(job).done(job.caller, max(0.0, time.monotonic() - job.begun))
             if done is not None:
                 self._mean_seconds += 0.1 * (done.seconds - self._mean_seconds)
         if done is not None:

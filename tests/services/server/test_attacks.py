@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import http.client
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ import pytest
 import requests
 
 from helpers.attackers import HEAD, Attackers, attackers, most, read
-from helpers.services import ECHO, Service, serve, strip, wait_until
+from helpers.services import ECHO, Service, b64, serve, strip, wait_until
 from ocr_serving import machine
 
 BODY = json.dumps({"images": [strip()]}).encode()
 MIB = 1 << 20
+ENDLESS = (Path(__file__).parents[1] / "decoding/hostile/pdf_type3_exp.pdf").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +149,44 @@ def test_who_has_nothing_in_a_full_queue_is_still_let_in_and_served_next(guarded
         assert modest.result() == 200
         assert [done.result() for done in greedy] == [200] * 5
     assert order.index("key-2") <= 2
+
+
+def test_four_callers_with_pages_that_never_end_do_not_starve_a_fifth(tmp_path: Path) -> None:
+    """Each at an address of its own; the fifth waits for what is at work when it comes, and for nobody's turn."""
+    answered: list[str] = []
+    stop = threading.Event()
+
+    def ask(address: str, image: str) -> int:
+        # As many addresses as one likes are this machine's.
+        caller = http.client.HTTPConnection("127.0.0.1", service.port, timeout=120, source_address=(address, 0))
+        try:
+            caller.request("POST", "/predict/echo", json.dumps({"images": [image]}), {"Content-Type": "application/json"})
+            return caller.getresponse().status
+        finally:
+            caller.close()
+
+    def greedy(address: str) -> None:
+        while not stop.is_set():
+            if ask(address, b64(ENDLESS)) == 200:
+                answered.append(address)
+
+    with serve(tmp_path, {str(ECHO): {}}, workers=1, page_timeout_s=0.3, page_memory_mb=300) as service:
+        threads = [threading.Thread(target=greedy, args=[f"127.0.0.{n}"]) for n in (2, 3, 4, 5)]
+        for thread in threads:
+            thread.start()
+        try:
+            wait_until(lambda: len(set(answered)) == 4, "each to have had its turn", 120)
+            others = []
+            for _ in range(3):
+                before = len(answered)
+                assert ask("127.0.0.6", strip()) == 200
+                others.append(len(answered) - before)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+    # One was at work; another answer may have been on its way.
+    assert max(others) <= 2, others
 
 
 @pytest.mark.parametrize(

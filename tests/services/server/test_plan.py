@@ -15,6 +15,7 @@ from ocr_serving import cli
 from ocr_serving.config import ServiceConfig, misspelt
 from ocr_serving.errors import ConfigError
 from ocr_serving.server import plan
+from ocr_serving.stages import detection
 
 OLD_FILE = {
     "modules_info": {"ocr_system": {"init_args": {"version": "1.0.0", "use_gpu": True}, "predict_args": {}}},
@@ -125,7 +126,11 @@ def test_a_copied_and_renamed_folder_keeps_its_settings(tmp_path: Path) -> None:
     ("values", "cores", "memory", "count"),
     [
         ({}, 4, None, 4),
-        ({}, 4, 2 << 30, 2),
+        ({}, 4, 64 << 30, 4),
+        ({}, 4, 14 << 30, 2),
+        ({"max_pixels": 8_000_000}, 4, 14 << 30, 4),
+        ({"engine_process": True}, 4, 14 << 30, 4),
+        ({}, 4, 2 << 30, 1),
         ({}, 4, 1 << 20, 1),
         ({"workers": 2}, 4, None, 4),  # as before: counts only with use_multiprocess
         ({"workers": 2, "use_multiprocess": True}, 4, None, 2),
@@ -211,16 +216,29 @@ def test_names_of_hosts_may_stand_in_one_variable() -> None:
 
 
 def test_the_memory_of_the_machine_is_shared_out_whole_and_never_twice() -> None:
-    machine = 4 << 30
+    machine = 24 << 30
     config = settings()
-    share = plan.worker_memory(config, machine, 4)
-    assert share is not None
-    assert 4 * share + 2 * config.held_bytes(machine) < machine
-    assert share > 600 << 20
+    for workers, page_mb in ((4, 1024), (16, 731)):
+        share = plan.worker_memory(config, machine, workers)
+        assert share is not None
+        decoding = plan.worker_config(config, machine, workers).page_memory_mb
+        assert decoding == page_mb
+        assert machine - (256 << 20) < workers * (share + (decoding << 20) + 150_000_000) + 2 * config.held_bytes(machine) < machine
+    assert plan.worker_config(config, 1 << 30, 8).page_memory_mb == 64
     assert plan.worker_memory(config, None, 4) is None
     assert plan.worker_memory(settings(worker_memory_mb=0), machine, 4) is None
     assert plan.worker_memory(settings(worker_memory_mb=700), machine, 4) == 700 << 20
     assert plan.worker_memory(settings(**GPU), machine, 1) is None
+
+
+def test_a_planned_worker_has_room_for_the_largest_page_beside_its_decoding_process() -> None:
+    """PP-OCRv6 small takes 3,785 MiB for a page of 50 million pixels with a det_limit_side_len of 16384."""
+    for memory in (7 << 30, 13 << 30, 64 << 30):
+        workers = len(plan.environments(settings(), {}, cores=4, memory=memory))
+        share = plan.worker_memory(settings(), memory, workers)
+        assert share is not None
+        assert share > 3785 << 20
+    assert plan.LARGEST_MAP == detection.MAX_SIDE**2
 
 
 def test_what_bodies_may_take_together_follows_the_machine_and_holds_one_at_least() -> None:

@@ -154,6 +154,8 @@ def test_a_worker_that_kept_too_much_is_replaced_once_it_has_answered(bounded: S
     fresh = ask(bounded).json()["results"][0]["pid"]
     after = bounded.metrics()
     assert fresh != pid
+    # Of a smaller share half, lest what is left is too little for a request that a fresh one would answer.
+    assert ask(bounded, keep_mb=720).status_code == ask(bounded, keep_mb=720).status_code == 200
     assert after["ocr_serving_workers_replaced"] == before["ocr_serving_workers_replaced"] + 1
     assert after["ocr_serving_worker_restarts"] == before["ocr_serving_worker_restarts"]
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ def client(engines: EnginePool) -> Iterator[remote.Client]:
 
 
 @contextlib.contextmanager
-def running(count: int = 1, **settings: Any) -> Iterator[tuple[EnginePool, remote.Client]]:
+def running(count: int = 1, env: Mapping[str, str] = ENV, **settings: Any) -> Iterator[tuple[EnginePool, remote.Client]]:
     """Engine processes and a client of theirs, for a test that harms them."""
-    started = EnginePool([ENV] * count, EngineSettings(**settings), on_cpu=True)
+    started = EnginePool([env] * count, EngineSettings(**settings), on_cpu=True)
     started.start()
     client = remote.Client(started.address)
     try:
@@ -265,6 +265,39 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert not folder.exists()
     assert set(Path("/dev/shm").iterdir()) <= shared
     assert not Path(f"/proc/{pid}").exists()
+
+
+DYING = {
+    "feeder": """
+from ocr_serving.engines.batching.batcher import Batcher
+given = Batcher.next_batch
+def next_batch(self, now):
+    if given(self, now) is not None:
+        raise RuntimeError("a fault of ours")
+Batcher.next_batch = next_batch
+""",
+    "device": """
+from ocr_serving.engines.batching.device import WholeNetwork
+WholeNetwork.pixels = None
+""",
+}
+"""What makes a thread fail at its first batch, in a process that finds it as `sitecustomize`."""
+
+
+@pytest.mark.parametrize("name", DYING)
+def test_an_engine_does_not_outlive_one_of_its_threads(name: str, tmp_path: Path) -> None:
+    """It would take requests and answer none."""
+    file = networks.passing_through(tmp_path / "any.onnx", ["N", 1]).resolve()
+    fault = tmp_path / "sitecustomize.py"
+    fault.write_text(DYING[name])
+    with running(env=ENV | {"PYTHONPATH": str(tmp_path)}) as (started, client):
+        engine = remote.RemoteEngine(client, ModelSpec(file, OPTIONS))
+        client.begin(time.monotonic() + 60)
+        fault.unlink()
+        with pytest.raises(LostError, match="died on this request and is started again"):
+            engine.run(np.full((1, 1), 3, np.float32))
+        assert engine.run(np.full((1, 1), 5, np.float32))[0] == 5
+        assert started.restarts == 1
 
 
 @pytest.mark.parametrize(
