@@ -15,7 +15,11 @@ from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import Described
 from ocr_serving.server.routes import Modules, Routes
 
-PDF_TEXT = {"pdf_text": {"type": "string", "enum": list(reading.PDF_TEXT), "default": "auto"}}
+OPTIONS = {
+    "pdf_text": {"type": "string", "enum": list(reading.PDF_TEXT), "default": "auto"},
+    "join_tables": {"type": "boolean", "default": True},
+}
+"""What a form for a document may say besides."""
 
 
 def add(app: flask.Flask, service: Front) -> None:
@@ -48,7 +52,7 @@ def describe(modules: Modules, config: ServiceConfig) -> Described:
     for name, about in modules.items():
         paths[f"/predict/{name}"] = {"post": openapi.operation(name, about, schemas, config)}
     if {convert.STRUCTURE, convert.LINES} & set(modules):
-        paths |= convert.paths(openapi.failures(), openapi.bodies("Convert.Request", PDF_TEXT), schemas, openapi.REF)
+        paths |= convert.paths(openapi.failures(), openapi.bodies("Convert.Request", OPTIONS), schemas, openapi.REF)
     return Described(paths, schemas)
 
 
