@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 from ocr_serving import data
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import InputError
-from ocr_serving.server import convert, front, openapi, rewrite, wire
+from ocr_serving.server import front, openapi, rewrite, uploads, wire
 from ocr_serving.server.front import Front, RefusedError
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import Described
@@ -68,9 +68,9 @@ def add(app: flask.Flask, service: Front) -> None:
 def _picture(service: Front, name: str, number: int) -> Reply:
     if not number:
         raise InputError("There is no page 0: pages count from 1.")
-    if not convert.is_raw(flask.request.headers.get("Content-Type", "")):
+    if not uploads.is_raw(flask.request.headers.get("Content-Type", "")):
         raise RefusedError(wire.failed("The picture of a page is made of a file: send it as the body, with its content type.", 415))
-    return front.ask(service, name, takes=convert.is_raw, page=number)
+    return front.ask(service, name, takes=uploads.is_raw, page=number)
 
 
 def describe(_modules: Modules, _config: ServiceConfig) -> Described:
