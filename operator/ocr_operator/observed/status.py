@@ -6,6 +6,7 @@ from typing import Any
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
 from ocr_operator.observed.failures import Failure, failure_of
+from ocr_operator.observed.rollout import State
 
 JSON = dict[str, Any]
 
@@ -36,6 +37,8 @@ class Findings:
     again_s: float | None = None
     operator: tuple[Problem, ...] = ()
     upgrade_waits: tuple[str, ...] = ()
+    rollouts: Mapping[str, State | None] | None = None
+    """By module name; None where they were not looked at, so that what the status says of them stays."""
 
     @property
     def is_refused(self) -> bool:
@@ -105,6 +108,7 @@ def status_of(
         status = {
             "modules": [
                 _module_status(module, state, findings.modules.get(module.name), settings)
+                | _rollout_status(module.name, findings.rollouts, old)
                 for module, state in zip(service.modules, states, strict=True)
             ],
             "ready": f"{sum(state.is_serving for state in states)}/{len(states)}",
@@ -193,6 +197,14 @@ def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | N
     return {**status, "lastFailure": state.failure.message} if state.failure else status
 
 
+def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old: Mapping[str, Any]) -> JSON:
+    if rollouts is None:
+        told = next((item.get("rollout") for item in old.get("modules", ()) if item.get("name") == name), None)
+        return {"rollout": told} if told else {}
+    state = rollouts.get(name)
+    return {"rollout": state.status} if state else {}
+
+
 def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSON:
     """What the scale subresource shows: the first module whose count is that of spec.defaults."""
     for module, state in zip(modules, states, strict=True):
@@ -217,6 +229,9 @@ def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findin
     if findings.upgrade_waits:
         # Not which ones: that would be a write of each that waits for each that is done.
         return True, "UpgradeWaits", "what this version of the operator does otherwise is applied once others before it are healthy"
+    running = [f"{name}: {state.message}" for name, state in (findings.rollouts or {}).items() if state and state.is_running]
+    if running:
+        return True, "Trying", "; ".join(running)
     if moving and not findings.problem:
         kept = [f"{name} goes once {', '.join(by)} serves" for name, by in sorted(findings.replaced.items()) if by]
         return True, "RollingOut", "; ".join([f"rolling out {', '.join(moving)}", *kept])

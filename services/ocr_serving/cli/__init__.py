@@ -1,4 +1,4 @@
-"""`ocr-serving start|stop|modules|models|predict|convert|client`."""
+"""`ocr-serving start|stop|modules|models|predict|convert|client|compare`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from ocr_serving import __version__
-from ocr_serving.cli import client, convert, models, modules, predict, start, stop
+from ocr_serving.cli import client, compare, convert, models, modules, predict, start, stop
 from ocr_serving.errors import ServingError
 
-COMMANDS = (start, stop, modules, models, predict, convert, client)
+COMMANDS = (start, stop, modules, models, predict, convert, client, compare)
 """Each a room with `add_parser(commands)`, its words on the command line, and `run(args)`, which gives the exit status."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from helpers.fake_kube import FakeKube
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
 from ocr_operator.loop.reconcile import Reconciler, Result
@@ -20,8 +21,8 @@ NS = "ns"
 OWNER = Owner(NS, "invoices")
 SERVICE = Ref(KIND, *OWNER)
 NAME = "invoices-ocr-system"
-CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service")]
-CONFIG, DEPLOYMENT, ADDRESS = CHILDREN
+CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy")]
+CONFIG, DEPLOYMENT, ADDRESS, _ = CHILDREN
 ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 
 
@@ -36,7 +37,7 @@ class Lab:
 
     def restart(self) -> None:
         self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock)
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=Allowed(registries=("*",)))
 
     def turn(self) -> Result:
         """The watches tell all, then one turn."""
@@ -67,7 +68,7 @@ def test_a_new_service_becomes_its_children_then_a_status() -> None:
     lab = Lab()
     assert lab.turn() is Result.CHANGED
     assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
-    assert lab.kube.events == [f"Applied: created ConfigMap, Deployment, Service {NAME}"]
+    assert lab.kube.events == [f"Applied: created ConfigMap, Deployment, Service, NetworkPolicy {NAME}"]
     assert lab.turn() is Result.UNCHANGED
     assert lab.condition("Progressing")["status"] == "True"
 
@@ -118,7 +119,7 @@ def test_an_edit_is_put_back_and_named() -> None:
 def test_a_module_taken_out_goes_with_all_it_has() -> None:
     lab = Lab({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
     lab.settle()
-    assert len(lab.kube.objects) == 7
+    assert len(lab.kube.objects) == 9
     lab.kube.service(*OWNER, ONE)
     lab.settle()
     assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
@@ -363,11 +364,11 @@ def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart
     lab.turn()
     lab.turn()
     assert DEPLOYMENT in lab.kube.objects
-    assert f"{NAME} goes once invoices-ocr-systm serves" in lab.condition("Progressing")["message"]
+    assert f"{NAME} goes once invoices-ocr-systm-8 serves" in lab.condition("Progressing")["message"]
     lab.restart()
     lab.turn()
     assert DEPLOYMENT in lab.kube.objects
-    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm"))
+    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm-8"))
     lab.turn()
     assert not [ref for ref in lab.kube.objects if ref.name == NAME]
 
