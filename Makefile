@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images lock sbom release e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,15 @@ manifests: $(DEV_STAMP)  ## write what is generated: the CRD, manifests/, the ch
 
 images:  ## build the nine images and the operator's: make images [REGISTRY=…] [TAG=…] [FLAVOR=gpu] [PUSH=1] [MODULES="ocr_det operator"]
 	@images/build.sh $(MODULES)
+
+lock: $(DEV_STAMP)  ## write images/locked/: what images install, with the SHA-256 of every wheel
+	@$(BIN)/python images/lock.py
+
+sbom: $(DEV_STAMP)  ## write a software bill of materials of each image into build/sbom
+	@$(BIN)/python images/sbom.py
+
+release: $(DEV_STAMP)  ## build packages, chart, bills of materials, checksums into dist/ and push images and chart: make release DRY_RUN=1 [TAG=v1.2.3]
+	@$(BIN)/python .github/release.py $(if $(DRY_RUN),--dry-run) $(if $(TAG),--tag $(TAG))
 
 docs: $(DEV_STAMP)  ## write docs/configuration.md from what the settings say of themselves
 	@$(BIN)/python docs/generate.py

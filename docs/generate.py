@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from ocr_serving.config import ENV_PREFIX, SETTINGS, ModuleConfig, ServiceConfig, params
+from ocr_serving.config import ENV_PREFIX, SETTINGS, ModuleConfig, ServiceConfig, old_params, params
 from ocr_serving.config.environment import VARIABLES
 from ocr_serving.engines import EngineOptions
 from ocr_serving.modules import loader
@@ -161,7 +161,7 @@ def _params() -> Iterator[str]:
         yield ""
     yield "### Of old files\n"
     yield "Taken where they stand as here, since nothing comes of them; refused with another value:"
-    yield ", ".join(f"`{name}` {_literal(value)}" for name, value in params.WITHOUT_MEANING.items()) + "."
+    yield ", ".join(f"`{name}` {_literal(value)}" for name, value in old_params.WITHOUT_MEANING.items()) + "."
     yield ""
 
 

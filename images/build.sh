@@ -5,7 +5,9 @@
 #   REGISTRY=docker.io REPOSITORY=ocr-serving TAG=<version> FLAVOR=cpu|gpu|gpu-paddle   the names: see images/README.md
 #   PUSH=1                          push what was built
 #   BASE=IMAGE                      what the flavour builds on; PYTHON_BASE=IMAGE the same for the operator
-#   PIP_INDEX_URL=URL               package index to use; EXTRA_INDEX=URL one more, as gpu-paddle needs
+#   BY_DIGEST=1                     refuse what is built on where it is not named by its digest (IMAGE@sha256:…)
+#   PIP_INDEX_URL=URL               package index to use
+#   EXTRA_INDEX=URL                 Paddle's own index, of which gpu-paddle takes one wheel; PADDLE_SHA256=HEX is what it must have
 #   ENGINE=auto|docker|podman|buildah, or BUILDER=COMMAND, which is called as buildah is
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -60,7 +62,6 @@ esac
 [ "$FLAVOR" != gpu-paddle ] || [ -n "${EXTRA_INDEX:-}" ] ||
   die "the flavour gpu-paddle needs EXTRA_INDEX, the URL of Paddle's own package index for CUDA."
 
-
 names_only=
 if [ "${1:-}" = --names ]; then
   names_only=1
@@ -89,6 +90,11 @@ if [ -n "$names_only" ]; then
   exit
 fi
 
+if [ "${BY_DIGEST:-}" = 1 ]; then
+  ! ((${#modules[@]})) || [[ $base == *@sha256:* ]] || die "BASE is $base: name it by its digest, IMAGE@sha256:…, or leave BY_DIGEST out."
+  [ -z "$operator" ] || [[ ${PYTHON_BASE:-$python} == *@sha256:* ]] ||
+    die "PYTHON_BASE is ${PYTHON_BASE:-$python}: name it by its digest, IMAGE@sha256:…, or leave BY_DIGEST out."
+fi
 if [ -n "${BUILDER:-}" ]; then
   builder=$BUILDER
 else
@@ -99,7 +105,7 @@ built=()
 if ((${#modules[@]})); then
   shared=$(name_of base)
   build "$shared" images/base/Dockerfile --build-arg BASE="$base" --build-arg FLAVOR="$FLAVOR" \
-    --build-arg EXTRA_INDEX="${EXTRA_INDEX:-}"
+    --build-arg EXTRA_INDEX="${EXTRA_INDEX:-}" --build-arg PADDLE_SHA256="${PADDLE_SHA256:-}"
   for module in "${modules[@]}"; do
     build "$(name_of "$module")" images/module/Dockerfile --build-arg BASE="$shared" --build-arg FLAVOR="$FLAVOR" \
       --build-arg MODULE="$module" --build-arg PORT="$(port_of "$module")"

@@ -8,6 +8,7 @@ variable "REVISION" { default = "unknown" }
 variable "SOURCE" { default = "" }
 variable "PIP_INDEX_URL" { default = null }
 variable "EXTRA_INDEX" { default = null }
+variable "PADDLE_SHA256" { default = null }
 variable "PYTHON_BASE" { default = "docker.io/library/python:3.11-slim-bookworm" }
 variable "CUDA_BASE" { default = "docker.io/nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04" }
 
@@ -51,6 +52,7 @@ target "base" {
     BASE        = flavor == "cpu" ? PYTHON_BASE : CUDA_BASE
     FLAVOR      = flavor
     EXTRA_INDEX = EXTRA_INDEX
+    PADDLE_SHA256 = PADDLE_SHA256
   }
 }
 

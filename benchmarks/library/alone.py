@@ -114,7 +114,7 @@ def pipeline(model_set: str, folder: Path, images: Sequence[Path]) -> None:
     worker, module = load(model_set)
     clock, recorder = Clock(), Recorder(folder)
     for name, stage in networks_of(module).items():
-        stage.engine = Watched(stage.engine, functools.partial(recorder.keep, name), clock)
+        stage.network.engine = Watched(stage.network.engine, functools.partial(recorder.keep, name), clock)
     for owner, method, name in ((module.detector, "find", "detector"), (module.recognizer, "read", "recognizer")):
         setattr(owner, method, clock.timed(STAGES[name], getattr(owner, method)))
     if module.classifier is not None:
@@ -139,7 +139,7 @@ def pipeline(model_set: str, folder: Path, images: Sequence[Path]) -> None:
 def networks(model_set: str, folder: Path) -> None:
     """Load the tensors, run all of them once, then answer questions."""
     _, module = load(model_set)
-    engines = {name: stage.engine for name, stage in networks_of(module).items()}
+    engines = {name: stage.network.engine for name, stage in networks_of(module).items()}
     runs: dict[int, list[tuple[Engine, Tensor]]] = {}
     for file in sorted(folder.glob("*.npy")):
         number, _, stage = file.stem.split("-")

@@ -27,7 +27,7 @@ def test_a_bare_machine_is_told_what_is_skipped_and_how_to_run_it(bare: dict[str
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[0].startswith(
-        "Missing: Go; skipped: tests of the operator on an API server, and of the chart. To run them: install Go"
+        "Missing: Go; skipped: tests of the operator on an API server, of the chart and of the release. To run them: install Go"
     )
     assert lines[1].startswith("Missing: chromium and chromedriver; skipped: ")
     assert lines[2] == "Missing: curl; skipped: the call that `ocr-serving start --try` prints. To run them: apt-get install curl."

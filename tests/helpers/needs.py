@@ -60,7 +60,7 @@ def _curl() -> str:
 NEEDS = (
     Need(
         "api_server",
-        "tests of the operator on an API server, and of the chart",
+        "tests of the operator on an API server, of the chart and of the release",
         _cluster,
         "install Go 1.25 or newer, with which etcd, kube-apiserver and helm are built once (ten minutes), as root on Debian or with"
         f" its packages {' '.join(CLUSTER_PACKAGES)}; or name a folder of such binaries with OCR_CLUSTER_BIN",

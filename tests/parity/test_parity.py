@@ -98,7 +98,7 @@ def judged(python: Path, pages: list[str], tmp_path_factory: pytest.TempPathFact
     """paddleocr's lines of every page."""
     names = models.model_sets()["PP-OCRv4_mobile_paddle"]
     models.pull(names.models)
-    det, rec, cls = (models.resolve(name) for name in names.models)
+    det, rec, cls = (models.resolve(name).path for name in names.models)
     job = {
         "det": str(det),
         "rec": str(rec),
@@ -166,6 +166,24 @@ def test_paddle_and_onnx_files_of_one_model_read_the_same(python: Path, pages: l
     assert [line["text"] for line in onnx[0]] == [line["text"] for line in paddle[0]]
 
 
+OPENED = """
+from ocr_serving.engines import local
+from ocr_serving.modules.loader import load_module
+
+def open_engine(model, options, *, greedy_ctc=False, pixels=None):
+    print(model.name)
+    return local.open_local(model, options, greedy_ctc=greedy_ctc)
+
+load_module("ocr_rec", params={"model_set": "PP-OCRv4_mobile_paddle", "rec_lexicon": "off"}, open_engine=open_engine)
+"""
+
+
+def test_a_paddle_recogniser_is_loaded_once_though_a_run_alone_tells_its_classes(python: Path) -> None:
+    command = [str(python), "-W", "ignore", "-c", OPENED]
+    run = subprocess.run(command, env=os.environ | {"PYTHONPATH": SERVICES}, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["PP-OCRv4_mobile_rec_paddle"]
+
+
 OPEN_EACH = """
 import sys
 from pathlib import Path
@@ -180,7 +198,7 @@ for folder in sys.argv[1:]:
 
 
 def test_damaged_paddle_files_are_named(python: Path, tmp_path: Path) -> None:
-    whole = models.resolve("ch_ppocr_mobile_v2.0_cls_paddle")
+    whole = models.resolve("ch_ppocr_mobile_v2.0_cls_paddle").path
     folders = [shutil.copytree(whole, tmp_path / name) for name in ("web_page", "short_graph", "short_weights")]
     (folders[0] / "inference.pdmodel").write_bytes(b"<html>404</html>")
     (folders[1] / "inference.pdmodel").write_bytes((whole / "inference.pdmodel").read_bytes()[:1000])

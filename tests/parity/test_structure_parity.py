@@ -67,8 +67,8 @@ def judged(
     chosen = models.model_sets()[SET]
     models.pull([*chosen.models, "PP-OCRv4_mobile_rec_paddle", "layout_cdla", "SLANet_plus"])
     named = {"det": chosen.det, "rec": chosen.rec, "cls": chosen.cls, "layout": "layout_cdla", "table": "SLANet_plus"}
-    params = PARAMS | {f"{kind}_model_dir": str(models.resolve(name) / "inference.onnx") for kind, name in named.items()}
-    params["rec_char_dict_path"] = str(models.resolve("PP-OCRv4_mobile_rec_paddle") / "dict.txt")
+    params = PARAMS | {f"{kind}_model_dir": str(models.resolve(name).path / "inference.onnx") for kind, name in named.items()}
+    params["rec_char_dict_path"] = str(models.resolve("PP-OCRv4_mobile_rec_paddle").path / "dict.txt")
     folder = tmp_path_factory.mktemp("judge")
     job = {"params": params, "pages": asked[0], "tables": asked[1], "answers": str(folder / "answers.json")}
     with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from ocr_serving import models
+from ocr_serving.config.old_params import attributes, meaningful
 from ocr_serving.errors import ConfigError, InputError
 from ocr_serving.validation import Frozen, did_you_mean, validated
 
@@ -41,27 +42,6 @@ ImageShape = Annotated[
     tuple[Literal[3], Annotated[int, Field(ge=8, le=512)], Annotated[int, Field(ge=8, le=4096)]], BeforeValidator(_image_shape)
 ]
 
-WITHOUT_MEANING: Mapping[str, object] = {
-    "use_pdserving": False,
-    "use_zero_copy_run": False,
-    "warmup": False,
-    "use_onnx": False,
-    "show_log": False,
-    "mode": "structure",
-    "recovery": False,
-    "image_orientation": False,
-    "table_algorithm": "TableAttn",
-    "vis_font_path": "./doc/fonts/simfang.ttf",
-    "det_box_type": "quad",
-    "det_east_score_thresh": 0.8,
-    "det_east_cover_thresh": 0.1,
-    "det_east_nms_thresh": 0.2,
-    "det_sast_score_thresh": 0.5,
-    "det_sast_nms_thresh": 0.2,
-    "det_sast_polygon": False,
-}
-"""Keys of old params.py files that this server has no use for, with the only value that may stand there."""
-
 
 class Params(Frozen):
     """What every module's parameters share."""
@@ -81,7 +61,7 @@ class Params(Frozen):
         The path of a dictionary (`*_dict_path`) is relative to the working folder, or where it is not there to `root`. Raises
         ConfigError with a sentence that names the key.
         """
-        given = _meaningful(attributes(config), "params.py") | _meaningful(overrides, "params")
+        given = meaningful(attributes(config), "params.py") | meaningful(overrides, "params")
         known = models.model_sets()
         name = str(given.get("model_set", models.DEFAULT_SET))
         if name not in known:
@@ -396,20 +376,3 @@ class KieParams(OCRParams):
     def published(cls, chosen: models.ModelSet) -> Mapping[str, Any]:
         """What a model set has for parameters of this kind."""
         return {**chosen.params, **chosen.kie_params}
-
-
-def attributes(config: object) -> dict[str, Any]:
-    """`config` as a dict: old files return a bare class with attributes, on itself or on an instance."""
-    if isinstance(config, Mapping):
-        return dict(config)
-    names = (name for name in dir(config) if not name.startswith("_"))
-    values = {name: getattr(config, name) for name in names}
-    return {name: value for name, value in values.items() if not callable(value)}
-
-
-def _meaningful(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`values` without what is not set and without old keys; an old key that asks for something is refused."""
-    for name, harmless in WITHOUT_MEANING.items():
-        if values.get(name) not in (None, harmless):
-            raise ConfigError(f"{where}: '{name}' = {values[name]!r} is not supported here: remove it or set it to {harmless!r}.")
-    return {name: value for name, value in values.items() if value is not None and name not in WITHOUT_MEANING}

@@ -20,9 +20,11 @@ from ocr_serving.engines.base import (
     PixelInput,
     Pixels,
     Precision,
+    Steps,
     Tensor,
 )
 from ocr_serving.engines.local import model_files, onnx_metadata
+from ocr_serving.engines.pixels import PixelNetwork, table_of, tensor_of
 from ocr_serving.errors import ConfigError
 from ocr_serving.validation import validated
 
@@ -35,14 +37,19 @@ __all__ = [
     "OpenEngine",
     "PixelEngine",
     "PixelInput",
+    "PixelNetwork",
     "Pixels",
     "Precision",
+    "Steps",
     "Tensor",
     "engine_options",
     "model_files",
     "onnx_metadata",
     "open_engine",
+    "open_for_pixels",
     "opening_with",
+    "table_of",
+    "tensor_of",
 ]
 
 
@@ -70,6 +77,14 @@ def open_engine(model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool =
     if opener is None:
         return local.open_local(model, options, greedy_ctc=greedy_ctc)
     return opener(model, options, greedy_ctc=greedy_ctc, pixels=pixels)
+
+
+def open_for_pixels(model: Path, options: EngineOptions, source: PixelInput, *, greedy_ctc: Ctc | bool = False) -> PixelNetwork:
+    """Load the network in `model`, see `open_engine`, to be handed pictures that become its input as `source` says.
+
+    Raises ModelError or ConfigError.
+    """
+    return PixelNetwork(open_engine(model, options, greedy_ctc=greedy_ctc, pixels=source), source)
 
 
 @contextlib.contextmanager

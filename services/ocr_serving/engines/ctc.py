@@ -12,10 +12,15 @@ from ocr_serving.engines.base import Tensor
 def greedy(probabilities: Tensor, told: Sequence[int] = ()) -> list[Tensor]:
     """Of probabilities (N, T, C) the best class of each step, int32 of shape (N, T), the first of equals, and its score (N, T).
 
-    Third, where `told` names classes, their probabilities, of shape (N, T, K).
+    Third, where `told` names classes, their probabilities, of shape (N, T, K): 0 of one that the network does not have.
     """
     best = [probabilities.argmax(axis=2).astype(np.int32), probabilities.max(axis=2)]
-    return [*best, probabilities[:, :, list(told)]] if told else best
+    if not told:
+        return best
+    evidence = np.zeros((*probabilities.shape[:2], len(told)), probabilities.dtype)
+    there = [n for n, index in enumerate(told) if index < probabilities.shape[2]]
+    evidence[:, :, there] = probabilities[:, :, [told[n] for n in there]]
+    return [*best, evidence]
 
 
 def restricted(probabilities: Tensor, kept: Sequence[int]) -> Tensor:

@@ -15,12 +15,13 @@ from ocr_serving.models.catalogue import (
 from ocr_serving.models.characters import dictionary, read_dictionary
 from ocr_serving.models.fetch import adopt, pull
 from ocr_serving.models.progress import Bar, Progress
-from ocr_serving.models.store import entry_of, home, is_present, problems, resolve, store_root, stored_names
+from ocr_serving.models.store import LocalModel, entry_of, home, is_present, problems, resolve, store_root, stored_names
 
 __all__ = [
     "DEFAULT_FONT",
     "DEFAULT_SET",
     "Bar",
+    "LocalModel",
     "Model",
     "ModelFile",
     "ModelSet",

@@ -45,11 +45,11 @@ def read_dictionary(path: Path) -> list[str]:
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ModelError(f"cannot read the dictionary {path}: {_reason(exc)}; it must be UTF-8 text.") from None
+        raise ModelError(f"Cannot read the dictionary {path}: {_reason(exc)}; it must be UTF-8 text.") from None
     if lines[-1] == "":
         lines.pop()
     if not lines:
-        raise ModelError(f"the dictionary {path} is empty; it must hold one character a line.")
+        raise ModelError(f"The dictionary {path} is empty; it must hold one character a line.")
     return [line.rstrip("\r") for line in lines]
 
 
@@ -58,7 +58,7 @@ def _from_yaml(path: Path) -> list[str] | None:
         with path.open("rb") as file:
             document = yaml.load(file, Loader=_Loader)  # noqa: S506 - a base loader makes strings, lists and mappings only
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise ModelError(f"cannot read {path}: {_reason(exc)}; correct it or pull the model again.") from None
+        raise ModelError(f"Cannot read {path}: {_reason(exc)}; correct it or pull the model again.") from None
     section = document.get("PostProcess") if isinstance(document, dict) else None
     characters = section.get("character_dict") if isinstance(section, dict) else None
     if characters is None:

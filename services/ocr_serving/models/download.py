@@ -85,12 +85,12 @@ def download(
                 failures = 1 if transfer.have - before >= _ENOUGH_TO_GO_ON else failures + 1
                 if failures >= retry.attempts:
                     raise ModelError(
-                        f"cannot download {shown(url)}: {exc} (tried {failures} times); check the URL and the network."
+                        f"Cannot download {shown(url)}: {exc} (tried {failures} times); check the URL and the network."
                     ) from None
                 wait = retry.wait(failures, exc.after)
                 if time.monotonic() + wait > deadline:
                     raise ModelError(
-                        f"cannot download {shown(url)}: it was not here within {total:g} s ({exc}); check the network."
+                        f"Cannot download {shown(url)}: it was not here within {total:g} s ({exc}); check the network."
                     ) from None
                 progress.note(f"{exc}; trying again in {wait:.0f} s")
                 time.sleep(wait)
@@ -101,7 +101,7 @@ def download(
             part.unlink()
             if started_over or not transfer.resumed:
                 raise ModelError(
-                    f"what {shown(url)} serves has the SHA-256 {found}, not {sha256}; nothing was kept, "
+                    f"What {shown(url)} serves has the SHA-256 {found}, not {sha256}; nothing was kept, "
                     "so check the URL and the hash."
                 )
             # It was put together from pieces, perhaps of different files.
@@ -154,7 +154,7 @@ class _Transfer:
         except urllib.error.URLError as exc:
             if isinstance(exc.reason, ssl.SSLCertVerificationError):
                 raise ModelError(
-                    f"the certificate of {shown(self._url)} is not trusted ({exc.reason.verify_message}); "
+                    f"The certificate of {shown(self._url)} is not trusted ({exc.reason.verify_message}); "
                     "set SSL_CERT_FILE to a bundle with its issuer."
                 ) from None
             raise _PassingError(_reason(exc.reason)) from None
@@ -199,7 +199,7 @@ class _Transfer:
         if exc.code in _WORTH_ANOTHER_TRY:
             after = exc.headers.get("Retry-After", "")
             return _PassingError(f"the server answered {answer}", float(after) if after.isdigit() else None)
-        return ModelError(f"cannot download {shown(self._url)}: the server answered {answer}; check the URL.")
+        return ModelError(f"Cannot download {shown(self._url)}: the server answered {answer}; check the URL.")
 
     def _too_large(self) -> ModelError:
         self._part.unlink(missing_ok=True)
@@ -214,7 +214,7 @@ def _without_user(url: str) -> tuple[str, str | None]:
     except ValueError:
         usable = False
     if not usable or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
-        raise ModelError("the URL of a model is not one to download from; it must start with https:// and be percent-encoded.")
+        raise ModelError("The URL of a model is not one to download from; it must start with https:// and be percent-encoded.")
     if parts.username is None:
         return url, None
     user = urllib.parse.unquote(f"{parts.username}:{parts.password or ''}")

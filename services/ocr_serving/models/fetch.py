@@ -40,11 +40,11 @@ def parse_remote(spec: str) -> Remote:
     for field in re.split(r",(?=(?:url|sha256|name)=)", spec):
         key, _, value = field.partition("=")
         if key not in {"url", "sha256", "name"} or key in fields or not value:
-            raise ModelError(f"cannot read {field!r} in a model; write url=…,sha256=…,name=… .")
+            raise ModelError(f"Cannot read {field!r} in a model; write url=…,sha256=…,name=… .")
         fields[key] = value
     if fields.keys() != {"url", "sha256", "name"}:
         missing = " and ".join(sorted({"url", "sha256", "name"} - fields.keys()))
-        raise ModelError(f"a model from a URL needs a url, a sha256 and a name; give {missing} too.")
+        raise ModelError(f"A model from a URL needs a url, a sha256 and a name; give {missing} too.")
     sha256 = fields["sha256"].lower()
     if not _SHA256.fullmatch(sha256):
         raise ModelError(f"{fields['sha256']!r} is not a SHA-256; it must have 64 hexadecimal digits.")
@@ -96,7 +96,7 @@ def adopt(path: Path, name: str, *, sha256: str | None = None, progress: Progres
         raise ModelError(f"{path} holds the store of models itself; give the folder of one model.")
     with locked(store_root(), progress, keep=set()) as staging:
         if not path.exists():
-            raise ModelError(f"there is no {path.absolute()}; give the folder, file or archive of the model.")
+            raise ModelError(f"There is no {path.absolute()}; give the folder, file or archive of the model.")
         if sha256 and path.is_dir():
             raise ModelError(f"{path} is a folder, which has no SHA-256; leave --sha256 out or give an archive.")
         if sha256 and sha256_of(path) != sha256.lower():
@@ -117,7 +117,7 @@ def _sort_out(specs: Iterable[str]) -> tuple[list[Model], list[Remote]]:
         if spec.startswith(("url=", "sha256=", "name=")):
             remote = parse_remote(spec)
             if remotes.setdefault(remote.name, remote) != remote:
-                raise ModelError(f"two different models are to be called {remote.name}; give each a name of its own.")
+                raise ModelError(f"Two different models are to be called {remote.name}; give each a name of its own.")
             continue
         names = model_sets()[spec].models if spec in model_sets() else (spec,)
         for name in names:
@@ -133,7 +133,7 @@ def _already_here(model: Model, progress: Progress) -> bool:
         progress.note(f"{model.name}: already here")
     elif model.packaged:
         raise ModelError(
-            f"model {model.name} comes with ocr-serving and is damaged ({'; '.join(found)}); install ocr-serving again."
+            f"Model {model.name} comes with ocr-serving and is damaged ({'; '.join(found)}); install ocr-serving again."
         )
     elif is_present(model.name):
         progress.note(f"{model.name}: damaged ({'; '.join(found)}), pulling it again")

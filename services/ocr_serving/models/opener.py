@@ -56,7 +56,7 @@ class Opener:
         if found.is_link_local or (host not in self._named and not found.is_global):
             sock.close()
             raise ModelError(
-                f"a download was led to {host}, at the private address {found}; "
+                f"A download was led to {host}, at the private address {found}; "
                 f"name a URL that serves the file itself, or set OCR_SERVING_ALLOW_PRIVATE_DOWNLOADS=1 where that is meant."
             )
         return sock
@@ -94,5 +94,5 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> urllib.request.Request | None:
         scheme = urllib.parse.urlsplit(newurl).scheme
         if scheme not in ("http", "https"):
-            raise ModelError(f"a download was redirected to a URL of scheme {scheme!r:.20}; only http and https are followed.")
+            raise ModelError(f"A download was redirected to a URL of scheme {scheme!r:.20}; only http and https are followed.")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -100,11 +100,11 @@ def _one_sentence(root: Path) -> Iterator[None]:
         where = Path(exc.filename or root)
         ours = where == root or root in where.parents or where in root.parents
         if exc.errno in _FULL:
-            text = f"the disk that holds {root} is full; free some space, or set OCR_SERVING_MODELS to another disk."
+            text = f"The disk that holds {root} is full; free some space, or set OCR_SERVING_MODELS to another disk."
         elif exc.errno in _FORBIDDEN and ours:
-            text = f"may not write to {where} ({exc.strerror}); set OCR_SERVING_MODELS to a folder you may write to."
+            text = f"Cannot write to {where} ({exc.strerror}); set OCR_SERVING_MODELS to a folder you may write to."
         else:
-            text = f"cannot keep models in {root}: {where}: {exc.strerror or exc}."
+            text = f"Cannot keep models in {root}: {where}: {exc.strerror or exc}."
         raise ModelError(text) from None
 
 

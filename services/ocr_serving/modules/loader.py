@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from ocr_serving import config, models
-from ocr_serving.config.params import OCRParams, attributes
+from ocr_serving.config.old_params import attributes
+from ocr_serving.config.params import OCRParams
 from ocr_serving.decoding import images
 from ocr_serving.engines import OpenEngine
 from ocr_serving.errors import ConfigError, ServingError

@@ -104,7 +104,7 @@ def find_font() -> tuple[Path | None, str]:
     """The store's font for Chinese, Japanese, Korean and Latin text, and "" — or None and a sentence that says how to get it."""
     name = models.DEFAULT_FONT
     try:
-        folder = models.resolve(name)
+        folder = models.resolve(name).path
     except ModelError:
         return None, f"Pictures will not show Chinese text: run `ocr-serving models pull {name}` for a font that has it."
     return next(file for file in sorted(folder.rglob("*")) if file.suffix.lower() in (".ttf", ".otf", ".ttc")), ""

@@ -1,6 +1,7 @@
-"""The Flask application: HTTP in, jobs to the pool, answers out. It decodes nothing and holds no model.
+"""The front's state, and the way of one request from its headers to its answer; `app` has the routes over it.
 
-Whatever can be decided from the headers is decided before the body is read, and whatever is refused is refused in one way.
+Whatever can be decided from the headers is decided before the body is read, and whatever is refused is refused in one way. Nothing
+is decoded here, and no model is held.
 """
 
 from __future__ import annotations
@@ -9,24 +10,18 @@ import base64
 import binascii
 import concurrent.futures
 import ipaddress
-import logging
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Protocol
 
 import flask
 from gunicorn.http.errors import ParseException
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException
 
-from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
-from ocr_serving.errors import FullError, InputError, ServingError, UnavailableError
-from ocr_serving.server import convert, openapi, wire
+from ocr_serving.errors import ServingError, UnavailableError
+from ocr_serving.server import wire
 from ocr_serving.server.budget import Budget, Holder
 from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.server.keys import ApiKeys
@@ -34,13 +29,7 @@ from ocr_serving.server.messages import Done, Reply, Task
 from ocr_serving.server.metrics import Metrics
 from ocr_serving.server.pool import Pool
 
-log = logging.getLogger("ocr_serving.request")
-
 CHUNK = 1 << 18
-REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-PAGE = Path(__file__).parent / "page" / "index.html"
-PAGE_POLICY = "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-PROBES = ("/healthz", "/readyz")
 NEEDS_KEY = "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
 
 
@@ -83,132 +72,40 @@ class Front:
         return state.loaded_once and state.ready > 0
 
 
-def create_app(front: Front) -> flask.Flask:
-    """The WSGI application over `front`."""
-    app = flask.Flask("ocr_serving", static_folder=None)
-    app.url_map.strict_slashes = True
+class RefusedError(Exception):
+    """A refusal that is no ServingError, as its answer stands already."""
 
-    @app.before_request
-    def begin() -> flask.Response | None:
-        flask.g.start = time.monotonic()
-        given = flask.request.headers.get("X-Request-ID", "")
-        flask.g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        flask.g.log = {}
-        refused = _misdirected(front.config) or _closed_to_strangers(front)
-        return None if refused is None else _respond(refused)
-
-    @app.after_request
-    def finish(response: flask.Response) -> flask.Response:
-        response.headers["X-Request-ID"] = flask.g.request_id
-        if flask.request.path.startswith(("/predict/", "/convert/")):
-            seconds = time.monotonic() - flask.g.start
-            about = {"request_id": flask.g.request_id, "code": response.status_code, "seconds": round(seconds, 4)} | flask.g.log
-            log.info("%s %s", flask.request.method, flask.request.path, extra=about)
-        return response
-
-    @app.post("/convert/<forms>")
-    def converted(forms: str) -> flask.Response:
-        try:
-            name, output = convert.target(forms, front.modules) if front.modules else ("", "")
-        except InputError as exc:
-            return _respond(wire.failed(str(exc), 404))
-        return answered(name, output)
-
-    @app.post("/predict/<name>")
-    def predict(name: str) -> flask.Response:
-        return answered(name)
-
-    def answered(name: str, output: str = "") -> flask.Response:
-        try:
-            request = flask.request
-            reply = _predict(
-                front, name, output or convert.wanted(request.args.get("output", ""), request.headers.get("Accept", ""))
-            )
-        except ServingError as exc:
-            reply = wire.refusal(exc)
-        # Only known modules become labels: a scanner of URLs must not fill the registry.
-        if name in front.modules:
-            front.metrics.requests.labels(name, reply.status, str(reply.code)).inc()
-        return _respond(reply, legacy=front.config.http_status == "legacy")
-
-    @app.get("/healthz")
-    def healthz() -> flask.Response:
-        return flask.jsonify(status="alive", version=__version__)
-
-    @app.get("/readyz")
-    def readyz() -> tuple[flask.Response, int]:
-        state = front.pool.state() if front.pool else None
-        about = {"workers": state.workers, "workers_ready": state.ready} if state else {}
-        if front.engines is not None:
-            about |= {"engines": len(front.engines.pids), "engines_ready": front.engines.ready}
-        return flask.jsonify(status="ready" if front.ready else "loading", **about), 200 if front.ready else 503
-
-    @app.get("/metrics")
-    def metrics() -> flask.Response:
-        return flask.Response(generate_latest(front.metrics.registry), content_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/modules")
-    def modules() -> flask.Response:
-        about = [
-            {"name": name, "version": text["version"], "summary": text["summary"], "url": f"/predict/{name}"}
-            for name, text in front.modules.items()
-        ]
-        return flask.jsonify(modules=about)
-
-    @app.get("/openapi.json")
-    def document() -> flask.Response:
-        return flask.jsonify(openapi.document(front.modules, front.config))
-
-    @app.get("/")
-    def page() -> flask.Response:
-        response = flask.Response(PAGE.read_text(encoding="utf-8"), content_type="text/html; charset=utf-8")
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
-        return response
-
-    @app.errorhandler(HTTPException)
-    def http_error(exc: HTTPException) -> flask.Response:
-        reply = wire.failed(exc.description or exc.name, exc.code or 500)
-        if exc.code == 404 and flask.request.path.startswith("/predict/"):
-            reply = wire.no_module(flask.request.path.removeprefix("/predict/"), front.modules)
-        response = _respond(reply)
-        if exc.code == 405:
-            response.headers["Allow"] = exc.get_response().headers.get("Allow", "")
-        return response
-
-    @app.errorhandler(Exception)
-    def fault(exc: Exception) -> flask.Response:
-        log.error("fault", exc_info=exc, extra={"request_id": flask.g.request_id})
-        return _respond(wire.failed(f"A fault on our side; the server's log says why under request id {flask.g.request_id}.", 500))
-
-    return app
+    def __init__(self, reply: Reply) -> None:
+        """`reply` in the words of the old contract; where another is spoken, `respond` puts it in those."""
+        super().__init__(reply.msg)
+        self.reply = reply
 
 
-def _predict(front: Front, name: str, output: str) -> Reply:
-    """One request: checked, queued, awaited. Raises ServingError."""
+def ask(front: Front, name: str, *, takes: Callable[[str], bool] = wire.is_json, output: str = "", api: str = "") -> Reply:
+    """Have the module `name` answer the request at hand: checked, queued, awaited.
+
+    `takes` says of a Content-Type whether such bodies are read, `output` and `api` are those of the Task. Raises ServingError,
+    RefusedError.
+    """
     pool, request = front.pool, flask.request
     if pool is None or not pool.loaded_once:
         raise UnavailableError("The models are still loading.", 2)
     if name not in front.modules:
-        return wire.no_module(name, front.modules)
-    caller = _caller(front)
+        raise RefusedError(wire.no_module(name, front.modules))
+    caller = caller_of(front)
     if caller is None:
-        return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": "Bearer"})
+        raise RefusedError(wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": "Bearer"}))
     kind = request.headers.get("Content-Type", "")
-    is_raw = bool(output) and convert.is_raw(kind)
-    if not (is_raw or wire.is_json(kind)):
-        return wire.outdated(request.path)
-    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding not in ("", "identity"):
-        return wire.failed(f"A body with Content-Encoding {coding[:40]} is not taken: send the JSON as it is.", 415)
+    if not takes(kind):
+        raise RefusedError(wire.outdated(request.path))
+    check_coding()
     receiver: Receiver = request.environ["ocr_serving.connection"]
     try:
         pool.admit(caller)
-        body = _read_body(front, receiver)
-        if isinstance(body, Reply):
-            return body
-        task = Task(name, convert.from_raw(body) if is_raw else body, flask.g.request_id, output=output)
+        query = request.query_string.decode("latin-1")
+        task = Task(name, read_body(front), flask.g.request_id, output=output, kind=kind, query=query, api=api)
         job = pool.submit(task, caller=caller, wanted=receiver.is_open)
-        del body, task
+        del task
         front.wait(job.future)
         done = job.future.result()
     finally:
@@ -223,6 +120,33 @@ def _predict(front: Front, name: str, output: str) -> Reply:
     return done.reply
 
 
+def answered(front: Front, name: str, asked: Callable[[], Reply], *, legacy: bool = False) -> flask.Response:
+    """What `asked` answers, or how it was refused, as a response that is counted for the module `name`; see `respond`."""
+    try:
+        reply = asked()
+        response = respond(reply, legacy=legacy)
+    except (ServingError, RefusedError) as exc:
+        reply = exc.reply if isinstance(exc, RefusedError) else wire.refusal(exc)
+        response = respond(refusal(reply), legacy=legacy)
+    # Only known modules become labels: a scanner of URLs must not fill the registry.
+    if name in front.modules:
+        front.metrics.requests.labels(name, reply.status, str(reply.code)).inc()
+    return response
+
+
+def refusal(reply: Reply) -> Reply:
+    """A refusal in the words of the contract that the request at hand speaks."""
+    worded: Reply = flask.g.refusal(reply)
+    return worded
+
+
+def check_coding() -> None:
+    """Raises RefusedError for a body that is compressed."""
+    coding = flask.request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise RefusedError(wire.failed(f"A body with Content-Encoding {coding[:40]} is not taken: send the JSON as it is.", 415))
+
+
 def _count(front: Front, name: str, waited: float, done: Done) -> None:
     metrics = front.metrics
     metrics.images.labels(name).inc(done.images)
@@ -232,7 +156,7 @@ def _count(front: Front, name: str, waited: float, done: Done) -> None:
         metrics.stage_seconds.labels(name, stage).observe(seconds)
 
 
-def _respond(reply: Reply, *, legacy: bool = False) -> flask.Response:
+def respond(reply: Reply, *, legacy: bool = False) -> flask.Response:
     """The one way out for JSON: the code as it is, or 200 as PaddleHub had it for calls of its modules."""
     response = flask.Response(reply.body, 200 if legacy else reply.code, content_type="application/json")
     response.headers.update(reply.headers)
@@ -244,14 +168,14 @@ def _respond(reply: Reply, *, legacy: bool = False) -> flask.Response:
     return response
 
 
-def _misdirected(config: ServiceConfig) -> Reply | None:
+def misdirected(config: ServiceConfig, *, probed: bool) -> Reply | None:
     """The refusal of a request that does not say which host it is for (RFC 9112, 3.2), or one that is none of ours."""
     environ = flask.request.environ
     host = environ.get("HTTP_HOST", "")
     if not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
         return wire.failed("The request names no host: HTTP/1.1 wants a Host header.", 400)
     # A probe of Kubernetes names the pod's address.
-    if not config.allowed_hosts or flask.request.path in PROBES:
+    if not config.allowed_hosts or probed:
         return None
     name = re.sub(r":\d*$", "", host).strip("[]").lower().rstrip(".")
     if name in {allowed.strip("[]").lower() for allowed in config.allowed_hosts}:
@@ -259,17 +183,17 @@ def _misdirected(config: ServiceConfig) -> Reply | None:
     return wire.failed("This service is not asked by that host name: add it to allowed_hosts, or use one that is there.", 400)
 
 
-def _closed_to_strangers(front: Front) -> Reply | None:
+def closed_to_strangers(front: Front) -> Reply | None:
     """The refusal of one without a key where keys protect more than the calls."""
-    if front.keys is None or front.config.api_keys_for != "all" or flask.request.path in PROBES:
+    if front.keys is None or front.config.api_keys_for != "all":
         return None
-    if _caller(front) is not None:
+    if caller_of(front) is not None:
         return None
     # Browsers ask for a name and a password, and send them with the calls of the page too; the password is the key.
     return wire.failed(NEEDS_KEY, 401, **{"WWW-Authenticate": 'Bearer, Basic realm="ocr-serving: the password is an API key"'})
 
 
-def _caller(front: Front) -> str | None:
+def caller_of(front: Front) -> str | None:
     """Who asks, for a fair share: the key's owner where there are keys, else the address; None for one without a right key."""
     if front.keys is not None:
         caller = front.keys.caller(_presented_key())
@@ -285,7 +209,8 @@ def _caller(front: Front) -> str | None:
 
 def _presented_key() -> str:
     scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    # "token" is what clients of PaddleOCR 3 write.
+    if scheme.lower() in ("bearer", "token"):
         return token.strip()
     if scheme.lower() == "basic":
         try:
@@ -295,14 +220,18 @@ def _presented_key() -> str:
     return flask.request.headers.get("X-API-Key", "")
 
 
-def _read_body(front: Front, receiver: Receiver) -> bytes | Reply:
-    """The whole body, by length or by chunks, within the limits of size and time. Raises FullError."""
+def read_body(front: Front) -> bytes:
+    """The whole body, by length or by chunks, within the limits of size and time.
+
+    It is kept in `front.budget` for the connection, until that is released there. Raises FullError, RefusedError.
+    """
     config, environ = front.config, flask.request.environ
+    receiver: Receiver = environ["ocr_serving.connection"]
     limit = config.max_body_mb << 20
-    too_large = wire.failed(f"The body is over the limit of {config.max_body_mb} MiB (max_body_mb).", 413)
+    too_large = RefusedError(wire.failed(f"The body is over the limit of {config.max_body_mb} MiB (max_body_mb).", 413))
     length = flask.request.content_length
     if length is not None and length > limit:
-        return too_large
+        raise too_large
     front.budget.check()
     if environ.get("ocr_serving.expects"):
         receiver.go_on()
@@ -313,21 +242,20 @@ def _read_body(front: Front, receiver: Receiver) -> bytes | Reply:
                 parts.append(part)
                 size += len(part)
                 if size > limit:
-                    return too_large
+                    raise too_large
                 if receiver.dropped:
                     break
                 front.budget.grow(receiver, len(part))
     except TimeoutError:
-        return wire.failed(f"The body did not arrive within {config.body_timeout_s:g} s (body_timeout_s).", 408)
-    except FullError:
-        raise
+        reason = f"The body did not arrive within {config.body_timeout_s:g} s (body_timeout_s)."
+        raise RefusedError(wire.failed(reason, 408)) from None
     except (ParseException, OSError) as exc:
         if not receiver.dropped:
             reason = str(exc) if isinstance(exc, ParseException) else "it ended before its last chunk"
-            return wire.failed(f"The body cannot be read: {reason}.", 400)
+            raise RefusedError(wire.failed(f"The body cannot be read: {reason}.", 400)) from None
     if receiver.dropped:
         raise front.budget.refusal()
     if length is not None and size < length:
-        return wire.failed(f"The body ended after {size} of {length} bytes.", 400)
+        raise RefusedError(wire.failed(f"The body ended after {size} of {length} bytes.", 400))
     front.budget.keep(receiver)
     return b"".join(parts)

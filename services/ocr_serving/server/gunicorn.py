@@ -17,10 +17,10 @@ from gunicorn.glogging import Logger
 from ocr_serving import machine
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines.batching.messages import EngineSettings
-from ocr_serving.server import logs, plan
+from ocr_serving.server import app, logs, plan
 from ocr_serving.server.connections import IDLE_TIMEOUT_S, FrontWorker
 from ocr_serving.server.engine_pool import EnginePool
-from ocr_serving.server.front import Front, create_app
+from ocr_serving.server.front import Front
 from ocr_serving.server.messages import WorkerSpec
 from ocr_serving.server.pool import Pool
 
@@ -76,6 +76,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         self.on_ready = on_ready
         self.memory = machine.memory_bytes()
         self.front = Front(config, config.held_bytes(self.memory))
+        self.enders: list[Callable[[], None]] = []
         super().__init__()
 
     def load_config(self) -> None:
@@ -102,7 +103,7 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """The WSGI application."""
-        return create_app(self.front)
+        return app.create_app(self.front)
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -131,6 +132,7 @@ class Service(BaseApplication):  # type: ignore[misc]
         )
         self.front.metrics.watch(self.front.pool)
         self.front.pool.start()
+        self.enders = app.start(self.front)
 
     def _ready(self, modules: Mapping[str, Mapping[str, Any]]) -> None:
         self.front.modules = modules
@@ -147,6 +149,8 @@ class Service(BaseApplication):  # type: ignore[misc]
         os._exit(Arbiter.APP_LOAD_ERROR)
 
     def _stop(self, _arbiter: Any, _worker: Any) -> None:
+        for end in self.enders:
+            end()
         if self.front.pool is not None:
             self.front.pool.close()
         if self.front.engines is not None:

@@ -42,9 +42,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Task:
-    """One request to `module`: the bytes of its JSON body, to be answered by `deadline` on the monotonic clock.
+    """One request to `module`: the bytes of its body, to be answered by `deadline` on the monotonic clock.
 
-    `output` names the formats of the document that is wanted, "docx,pdf"; "" is the answer itself.
+    `kind` is its Content-Type and `query` what stands behind the `?`, percent-encoded. `output` names the formats of the document
+    that is wanted, "docx,pdf"; "" is the answer itself. `api` names another contract than the module's own to answer by.
     """
 
     module: str
@@ -52,6 +53,9 @@ class Task:
     request_id: str
     deadline: float = math.inf
     output: str = ""
+    kind: str = "application/json"
+    query: str = ""
+    api: str = ""
 
 
 @dataclass(frozen=True)

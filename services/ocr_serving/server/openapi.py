@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter
@@ -12,7 +13,6 @@ from ocr_serving import __version__
 from ocr_serving.config import ServiceConfig
 from ocr_serving.modules.base import Module
 from ocr_serving.output.formats import FORMATS
-from ocr_serving.server import convert
 from ocr_serving.server.wire import Arguments
 
 REF = "#/components/schemas/{model}"
@@ -27,6 +27,14 @@ FAILURES = {
     "500": "The prediction failed on the server's side.",
     "503": "Full, loading or too slow: try again after `Retry-After` seconds.",
 }
+
+
+@dataclass(frozen=True)
+class Described:
+    """What OpenAPI says of routes: their `paths`, and the `schemas` that these refer to as `REF` has it."""
+
+    paths: Mapping[str, Any] = field(default_factory=dict)
+    schemas: Mapping[str, Any] = field(default_factory=dict)
 
 
 def describe(cls: type[Module], accepted: Arguments) -> dict[str, Any]:
@@ -45,14 +53,13 @@ def describe(cls: type[Module], accepted: Arguments) -> dict[str, Any]:
     }
 
 
-def document(modules: Mapping[str, Mapping[str, Any]], config: ServiceConfig) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of a service with `modules` (as `describe` gave them)."""
+def document(described: Sequence[Described], config: ServiceConfig) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a service with the routes `described`."""
     schemas: dict[str, Any] = {"Failure": _answer({"type": "string", "const": ""}, ["101", "111", "112"])}
-    paths = {f"/predict/{name}": {"post": _operation(name, about, schemas, config)} for name, about in modules.items()}
-    failure = {"application/json": {"schema": {"$ref": REF.format(model="Failure")}}}
-    failures = {code: {"description": text, "content": failure} for code, text in FAILURES.items()}
-    if {convert.STRUCTURE, convert.LINES} & set(modules):
-        paths |= convert.paths(failures, schemas, REF)
+    paths: dict[str, Any] = {}
+    for about in described:
+        paths |= about.paths
+        schemas |= about.schemas
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -60,7 +67,7 @@ def document(modules: Mapping[str, Mapping[str, Any]], config: ServiceConfig) ->
             "version": __version__,
             "description": "OCR services that answer PaddleOCR's hubserving calls.",
         },
-        "paths": paths | _probes(),
+        "paths": paths,
         "components": {"schemas": schemas},
     }
     if config.api_keys_file is not None:
@@ -72,7 +79,14 @@ def document(modules: Mapping[str, Mapping[str, Any]], config: ServiceConfig) ->
     return document
 
 
-def _operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
+def failures() -> dict[str, Any]:
+    """The refusals of the old contract, as OpenAPI's `responses`."""
+    content = {"application/json": {"schema": {"$ref": REF.format(model="Failure")}}}
+    return {code: {"description": text, "content": content} for code, text in FAILURES.items()}
+
+
+def operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], config: ServiceConfig) -> dict[str, Any]:
+    """What OpenAPI says of `/predict/<name>`, of which `describe` told `about`; its schemas are added to `schemas`."""
     arguments, results = dict(about["arguments"]), dict(about["results"])
     for schema in (arguments, results):
         schemas.update(schema.pop("$defs", {}))
@@ -90,7 +104,6 @@ def _operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], con
         "additionalProperties": arguments.get("additionalProperties", False),
     }
     schemas[f"{name}.Answer"] = _answer(results, ["000"])
-    failure = {"application/json": {"schema": {"$ref": REF.format(model="Failure")}}}
     return {
         "operationId": name,
         "summary": about["summary"],
@@ -112,7 +125,7 @@ def _operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], con
                 "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Answer")}}},
             },
         }
-        | {code: {"description": text, "content": failure} for code, text in FAILURES.items()},
+        | failures(),
     }
 
 
@@ -121,23 +134,4 @@ def _answer(results: Mapping[str, Any], statuses: list[str]) -> dict[str, Any]:
         "type": "object",
         "properties": {"msg": {"type": "string"}, "results": results, "status": {"type": "string", "enum": statuses}},
         "required": ["msg", "results", "status"],
-    }
-
-
-def _probes() -> dict[str, Any]:
-    about = {
-        "/healthz": {"200": "The service is alive."},
-        "/readyz": {"200": "Every worker's models have answered a warm-up.", "503": "Still loading."},
-        "/metrics": {"200": "Prometheus metrics."},
-        "/modules": {"200": "The modules served here."},
-    }
-    return {
-        path: {
-            "get": {
-                "summary": answers["200"],
-                "security": [],
-                "responses": {code: {"description": text} for code, text in answers.items()},
-            }
-        }
-        for path, answers in about.items()
     }

@@ -82,7 +82,7 @@ class Worker:
         return Done(reply, len(images), module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
-        payload = wire.parse(task.body)
+        payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
         pdf_text = convert.options(payload) if task.output else "never"

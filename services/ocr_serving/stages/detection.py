@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from ocr_serving.config.params import DetectionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
-from ocr_serving.engines.base import Steps
+from ocr_serving.engines import EngineOptions, PixelInput, Pixels, Steps, open_for_pixels, table_of, tensor_of
 from ocr_serving.errors import ModelError
 from ocr_serving.stages import pieces
 from ocr_serving.stages.geometry import Points, Quad, clipped, clockwise
@@ -44,24 +43,17 @@ MIN_SIDE = 3
 ProbabilityMap = NDArray[np.float32]
 
 
-def _normalised(mean: tuple[float, float, float], std: tuple[float, float, float]) -> NDArray[np.float32]:
-    """For each channel the network's input for each of the 256 values of a byte, shape (3, 256)."""
-    scaled = np.arange(256, dtype=np.float32) * np.float32(1.0 / 255.0)
-    table: NDArray[np.float32] = (scaled - np.array(mean, np.float32)[:, None]) / np.array(std, np.float32)[:, None]
-    return table
+def normalising(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Steps:
+    """What makes a network's input of pixels: in 0…1, less `mean`, by `std`, which are for blue, green and red."""
+    return ("Mul", (1.0 / 255.0,)), ("Sub", mean), ("Div", std)
 
 
 MEAN_AND_STD = {
     "DB": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "DB++": ((0.48109378172549, 0.45752457890196, 0.40787054090196), (1.0, 1.0, 1.0)),
 }
-NORMALISED = {algorithm: _normalised(*numbers) for algorithm, numbers in MEAN_AND_STD.items()}
-
-
-def normalising(mean: tuple[float, float, float], std: tuple[float, float, float]) -> Steps:
-    """What `_normalised` tells, for engines that do it themselves."""
-    return ("Mul", (1.0 / 255.0,)), ("Sub", mean), ("Div", std)
-
+NORMALISED = {algorithm: table_of(normalising(*numbers)) for algorithm, numbers in MEAN_AND_STD.items()}
+"""For each channel the network's input for each of the 256 values of a byte, shape (3, 256)."""
 
 LEAST_LIMIT = 640
 """Pixels: who sets a lower `det_limit_side_len` wants a quick look, and no second one."""
@@ -90,9 +82,9 @@ class TextDetector:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
         source = PixelInput("detection", (0, 0), normalising(*MEAN_AND_STD[params.det_algorithm]))
-        self.engine = open_engine(model, options, pixels=source)
+        self.network = open_for_pixels(model, options, source)
         side = 2 * STRIDE
-        if self._map(np.zeros((side, side, 3), np.uint8), (side, side), params).shape != (1, side, side):
+        if self._map(np.zeros((side, side, 3), np.uint8), (side, side)).shape != (1, side, side):
             raise ModelError(
                 f"{model} is no DB text detector: it does not answer a map of the size of its input; correct det_model_dir."
             )
@@ -138,7 +130,7 @@ class TextDetector:
         """The lines of `page` on a map of that size (height, width)."""
         height, width = page.shape[:2]
         seen = resized_to(page, size)
-        probability = self._map_in_pieces(seen, params) if params.in_pieces else self._map(seen, size, params)[0]
+        probability = self._map_in_pieces(seen, params) if params.in_pieces else self._map(seen, size)[0]
         found = quads_from_map(probability, height, width, params)
         quads = [clockwise(quad) for quad in found.quads]
         blocks = None
@@ -165,23 +157,21 @@ class TextDetector:
         size = (seen.shape[0], seen.shape[1])
         parts = list(pieces.pieces(size, max(params.det_limit_side_len, 2 * pieces.OVERLAP)))
         if len(parts) == 1 or params.det_limit_type == "min":
-            return np.asarray(self._map(seen, size, params)[0])
+            return np.asarray(self._map(seen, size)[0])
         probability = np.zeros(size, np.float32)
         for whole, core in parts:
             top, bottom, left, right = whole
             piece = np.ascontiguousarray(seen[top:bottom, left:right])
-            part = self._map(piece, (bottom - top, right - left), params)[0]
+            part = self._map(piece, (bottom - top, right - left))[0]
             first, last, begin, end = core
             kept = probability[first:last, begin:end]
             np.maximum(kept, part[first - top : last - top, begin - left : end - left], out=kept)
         return probability
 
-    def _map(self, page: Image, size: tuple[int, int], params: DetectionParams) -> ProbabilityMap:
+    def _map(self, page: Image, size: tuple[int, int]) -> ProbabilityMap:
         """The network's first output for one page, without the batch axis: (1, height, width) of a detector."""
-        if isinstance(self.engine, PixelEngine):
-            return np.asarray(self.engine.run_pixels([Pixels(resized_to(page, size), *size)])[0][0])
-        answer = self.engine.run(network_input(page, size, NORMALISED[params.det_algorithm]))[0]
-        return np.asarray(answer[0] if answer.ndim else answer)
+        ((probability, *_),) = self.network.run([Pixels(resized_to(page, size), *size)])
+        return np.asarray(probability)
 
 
 def input_size(height: int, width: int, limit: int, limit_type: str) -> tuple[int, int]:
@@ -213,12 +203,7 @@ def resized_to(page: Image, size: tuple[int, int]) -> Image:
 
 def network_input(page: Image, size: tuple[int, int], table: NDArray[np.float32]) -> NDArray[np.float32]:
     """`page` resized to `size` (height, width) and normalised by `table`: float32 of shape (1, 3, height, width)."""
-    resized = resized_to(page, size)
-    tensor = np.empty((1, 3, *size), np.float32)
-    # A table look-up gives the very bits of (x / 255 - mean) / std in a sixth of its time, straight into channel order.
-    for channel, plane in enumerate(cv2.split(resized)):
-        cv2.LUT(plane, table[channel], tensor[0, channel])
-    return tensor
+    return tensor_of([Pixels(resized_to(page, size), *size)], table)
 
 
 def quads_from_map(probability: ProbabilityMap, height: int, width: int, params: DetectionParams) -> FoundLines:

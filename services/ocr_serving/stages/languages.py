@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ocr_serving import models
 from ocr_serving.config.params import Lang, RecognitionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import Engine, EngineOptions
+from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.recognition import Text, TextRecognizer
 from ocr_serving.stages.sureness import LEAST, is_read, line, sureness
@@ -50,9 +50,9 @@ class Recognizers:
         return self._of(self.lang)
 
     @property
-    def engine(self) -> Engine:
-        """The engine that runs the chosen recogniser."""
-        return self.chosen.engine
+    def network(self) -> PixelNetwork:
+        """The network of the chosen recogniser."""
+        return self.chosen.network
 
     def choose(self, lang: Lang | None) -> None:
         """Read with the recogniser of `lang` from now on; None is the `lang` of params.py. Raises ConfigError or ModelError."""

@@ -16,16 +16,11 @@ from numpy.typing import NDArray
 
 from ocr_serving.config.params import ClassifierParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
-from ocr_serving.engines.base import Steps
+from ocr_serving.engines import EngineOptions, PixelInput, Pixels, Steps, open_for_pixels
 from ocr_serving.errors import ModelError
 
 LINE_STEPS: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))
-"""What `lines_input` does to a pixel, for engines that do it themselves."""
-
-
-NORMALISED: NDArray[np.float32] = (np.arange(256, dtype=np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
-"""The network's input for each of the 256 values of a byte."""
+"""What makes a network's input of the pixels of a line: numbers in -1…1."""
 
 
 class Angle(NamedTuple):
@@ -42,7 +37,7 @@ class TextClassifier:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
         height, width = params.cls_image_shape[1:]
-        self.engine = open_engine(model, options, pixels=PixelInput("classification", (height, width), LINE_STEPS))
+        self.network = open_for_pixels(model, options, PixelInput("classification", (height, width), LINE_STEPS))
         answer = self._probabilities([np.zeros((height, width, 3), np.uint8)])[0]
         if answer.shape != (len(params.label_list),):
             raise ModelError(
@@ -57,31 +52,23 @@ class TextClassifier:
     def _probabilities(self, crops: Sequence[Image]) -> list[NDArray[np.float32]]:
         """For each crop the probabilities of the labels."""
         _, height, width = self.params.cls_image_shape
-        if isinstance(self.engine, PixelEngine):
-            rows = [Pixels(scaled_line(crop, height, width), height, width) for crop in crops]
-            return [outputs[0] for outputs in self.engine.run_pixels(rows)]
-        probabilities: list[NDArray[np.float32]] = []
-        for start in range(0, len(crops), self.params.cls_batch_num):
-            batch = crops[start : start + self.params.cls_batch_num]
-            probabilities += list(self.engine.run(lines_input(batch, height, width))[0])
-        return probabilities
+        rows = (line_pixels(crop, height, width) for crop in crops)
+        return [outputs[0] for outputs in self.network.run(rows, self.params.cls_batch_num)]
 
 
 def scaled_line(crop: Image, height: int, width: int) -> Image:
     """`crop` scaled to `height`, squeezed where wider than `width`."""
-    own_width = min(width, math.ceil(height * crop.shape[1] / crop.shape[0]))
-    return np.asarray(cv2.resize(crop, (own_width, height)), np.uint8)
+    return np.asarray(cv2.resize(crop, (line_width(crop.shape[0], crop.shape[1], height, width), height)), np.uint8)
 
 
-def lines_input(crops: Sequence[Image], height: int, width: int) -> NDArray[np.float32]:
-    """`crops` as `scaled_line` gives them, in -1…1, with zeros up to `width`: float32 of shape (N, 3, height, width)."""
-    tensor = np.zeros((len(crops), 3, height, width), np.float32)
-    for n, crop in enumerate(crops):
-        resized = scaled_line(crop, height, width)
-        # As in detection, a table look-up gives the very bits of the arithmetic in a fraction of its time.
-        for channel, plane in enumerate(cv2.split(resized)):
-            cv2.LUT(plane, NORMALISED, tensor[n, channel, :, : plane.shape[1]])
-    return tensor
+def line_width(rows: int, columns: int, height: int, width: int) -> int:
+    """How many pixels of an input of `height` x `width` a crop of `rows` x `columns` fills."""
+    return min(width, math.ceil(height * columns / rows))
+
+
+def line_pixels(crop: Image, height: int, width: int) -> Pixels:
+    """`crop`, scaled, at the left of an input of that size."""
+    return Pixels(scaled_line(crop, height, width), height, width)
 
 
 def is_turned(angle: Angle, threshold: float) -> bool:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import EngineOptions, PixelEngine, PixelInput, Pixels, open_engine
+from ocr_serving.engines import EngineOptions, PixelInput, Pixels, open_for_pixels
 from ocr_serving.errors import ModelError
-from ocr_serving.stages.detection import MEAN_AND_STD, NORMALISED, network_input, normalising
+from ocr_serving.stages.detection import MEAN_AND_STD, normalising
 from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
 from ocr_serving.stages.recognition import Text
 
@@ -62,16 +62,14 @@ class PageClassifier:
             options = options.model_copy(update={"engine": "onnxruntime", "enable_mkldnn": False})
         options = options.model_copy(update={"precision": "fp32"})
         source = PixelInput("orientation", (SIDE, SIDE), normalising(*MEAN_AND_STD["DB"]))
-        self.engine = open_engine(model, options, pixels=source)
+        self.network = open_for_pixels(model, options, source)
         if self(np.zeros((SIDE, SIDE, 3), np.uint8)).shape != (len(TURNS),):
             raise ModelError(f"{model} does not tell four orientations of a page: correct doc_orientation_classify_model_dir.")
 
     def __call__(self, page: Image) -> NDArray[np.float32]:
         """How sure the network is of each of `TURNS`, float32 of shape (4,)."""
-        middle = thumbnail(page)
-        if isinstance(self.engine, PixelEngine):
-            return np.asarray(self.engine.run_pixels([Pixels(middle, SIDE, SIDE)])[0][0], np.float32)
-        return np.asarray(self.engine.run(network_input(middle, (SIDE, SIDE), NORMALISED["DB"]))[0][0], np.float32)
+        ((sureness, *_),) = self.network.run([Pixels(thumbnail(page), SIDE, SIDE)])
+        return np.asarray(sureness, np.float32)
 
 
 def thumbnail(page: Image) -> Image:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from ocr_serving import models
 from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
-from ocr_serving.engines import CTC_CLASSES, Ctc, EngineOptions, PixelEngine, PixelInput, Pixels, onnx_metadata, open_engine
+from ocr_serving.engines import CTC_CLASSES, Ctc, EngineOptions, PixelInput, PixelNetwork, Pixels, onnx_metadata, open_for_pixels
 from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages import bidi
 from ocr_serving.stages.charsets import classes_of
 from ocr_serving.stages.lexicon import hinted, lexicon
-from ocr_serving.stages.orientation import LINE_STEPS, lines_input, scaled_line
+from ocr_serving.stages.orientation import LINE_STEPS, line_pixels, line_width
 from ocr_serving.stages.words import Reading, is_read, spaced
 
 WIDTH_STEP = 32
@@ -75,23 +75,21 @@ class TextRecognizer:
         """Load the network and its dictionary. Raises ConfigError, or ModelError where the two do not fit."""
         self.params = params
         height, width = params.rec_image_shape[1:]
-        source = PixelInput("recognition", (height, 0), LINE_STEPS)
         self.characters: list[str] = []
         self.told: list[str] = []
         ctc = self._before_loading(model, options)
-        self.engine = open_engine(model, options, greedy_ctc=ctc, pixels=source)
+        self.network = self._opened(model, options, ctc)
         # Blank lines: a network that takes other shapes fails now and not in service, and Paddle tells its classes.
         self.step = width / self._steps(height, width)
         """Pixels of the network's input for each of its answers."""
-        if isinstance(self.engine, PixelEngine) and self.step * self._steps(height, width // 2) != width // 2:
+        listed = self._listed(self.network.metadata, model)
+        if not ctc.kept and listed != self.characters:
+            # A Paddle file tells its classes by a run alone, and they were not those that its dictionary lets one expect.
+            self.characters = listed
+            self.network = self._opened(model, options, self._asked())
+        if self.network.may_widen and self.step * self._steps(height, width // 2) != width // 2:
             # Where shapes are few a line is given a wider one; the widest is as wide as it says.
             self.step = MAX_WIDTH / self._steps(height, MAX_WIDTH)
-        if not self.characters:
-            self.characters = self._listed(self.engine.metadata, model)
-            evidence = self._told()
-            if evidence is not None:
-                # A Paddle file tells its classes by a run alone: only now is it known which of them to ask for.
-                self.engine = open_engine(model, options, greedy_ctc=evidence, pixels=source)
         self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
@@ -112,29 +110,24 @@ class TextRecognizer:
         # Without what the network told of other letters there is nothing to choose from, and the words need not be loaded.
         return hinted(lines, self.told, lexicon(self.params.lexicon)) if self.params.lexicon and self.told else lines
 
+    def _opened(self, model: Path, options: EngineOptions, ctc: Ctc) -> PixelNetwork:
+        height = self.params.rec_image_shape[1]
+        return open_for_pixels(model, options, PixelInput("recognition", (height, 0), LINE_STEPS), greedy_ctc=ctc)
+
     def _steps(self, height: int, width: int) -> int:
         """How many answers a blank line of that size has."""
-        if isinstance(self.engine, PixelEngine):
-            return len(self.engine.run_pixels([Pixels(np.zeros((height, width, 3), np.uint8), height, width)])[0][0])
-        return int(self.engine.run(np.zeros((1, 3, height, width), np.float32))[0].shape[1])
+        ((ids, *_),) = self.network.run([Pixels(np.zeros((height, width, 3), np.uint8), height, width)])
+        return len(ids)
 
     def _decoded(self, crops: Sequence[Image]) -> list[Reading]:
         lines: list[Reading] = [NOTHING] * len(crops)
         height = self.params.rec_image_shape[1]
-        plan = list(batches([(crop.shape[0], crop.shape[1]) for crop in crops], self.params))
-        if isinstance(self.engine, PixelEngine):
-            widths = {index: batch.width for batch in plan for index in batch.indices}
-            rows = [Pixels(scaled_line(crop, height, widths[n]), height, widths[n]) for n, crop in enumerate(crops)]
-            return [
-                self._reading(outputs, crop.shape[1], row.image.shape[1])
-                for outputs, crop, row in zip(self.engine.run_pixels(rows), crops, rows, strict=True)
-            ]
-        for batch in plan:
-            outputs = self.engine.run(lines_input([crops[index] for index in batch.indices], height, batch.width))
-            for n, index in enumerate(batch.indices):
-                rows_, columns = crops[index].shape[:2]
-                own = min(batch.width, math.ceil(height * columns / rows_))
-                lines[index] = self._reading([value[n] for value in outputs], columns, own)
+        plan = batches([(crop.shape[0], crop.shape[1]) for crop in crops], self.params)
+        placed = [(index, batch.width) for batch in plan for index in batch.indices]
+        pixels = (line_pixels(crops[index], height, width) for index, width in placed)
+        for (index, width), outputs in zip(placed, self.network.run(pixels, self.params.rec_batch_num), strict=True):
+            rows, columns = crops[index].shape[:2]
+            lines[index] = self._reading(outputs, columns, line_width(rows, columns, height, width))
         return lines
 
     def _reading(self, outputs: Sequence[NDArray[Any]], columns: int, own: int) -> Reading:
@@ -151,19 +144,20 @@ class TextRecognizer:
         if metadata is None or CTC_CLASSES not in metadata:
             if self.params.charset is not None:
                 raise ConfigError(f"charset needs an ONNX model that states its classes, and {model} does not: remove charset.")
-            return Ctc()
+            self.characters = self._listed(metadata or {}, model)
+            return self._asked()
         characters = self._listed(metadata, model)
         kept: tuple[int, ...] = ()
         if self.params.charset is not None:
             kept = classes_of(self.params.charset, characters)
             characters = [characters[index] for index in kept]
         self.characters = characters
-        return self._told(kept) or Ctc(kept)
+        return self._asked(kept)
 
-    def _told(self, kept: tuple[int, ...] = ()) -> Ctc | None:
+    def _asked(self, kept: tuple[int, ...] = ()) -> Ctc:
         """What to ask the network for, beside the best class: the evidence for spaces and words, which sets `told`."""
         if not self.params.puts_spaces and self.params.lexicon is None:
-            return None
+            return Ctc(kept)
         column = {character: index for index, character in enumerate(self.characters)}
         self.told = [character for character in EVIDENCE if character in column]
         return Ctc(kept, tuple(column[character] for character in self.told))

@@ -37,8 +37,9 @@ LOOSE, WIDE = 0.5, 2.0
 SIGN_WIDTH = 3.0
 """A sign stands for at most so much of its line, by the line's height."""
 
-ACROSS, AROUND = 0.08, 0.1
-"""How far a word's box goes beyond its ink, to the sides and above and below, by the line's height: as people draw them."""
+ACROSS, OF_GAP, AROUND = 0.11, 0.18, 0.5
+"""How far a word's box goes beyond its ink, as people draw them: to the sides by a share of the line's height, but never more than
+one of the gap to the next word; above and below by a share of the way to the line's own edge."""
 
 _NARROW, _SLIM, _BROAD = frozenset("iljI.,:;'!|`·"), frozenset('tfr()[]{}1"-/\\*°'), frozenset("mwMW@%&—")
 _WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "THAI", "LAO", "KHMER", "MYANMAR", "BOPOMOFO")
@@ -144,13 +145,11 @@ def quad_of(span: Span, quad: Quad, size: tuple[int, int]) -> Quad:
     left, right, top, bottom = span.left / width, span.right / width, span.top / height, span.bottom / height
     if down / across >= UPRIGHT:
         left, right, top, bottom = 1 - bottom, 1 - top, left, right
-    corners = quad.astype(np.float64)
-
-    def at(x: float, y: float) -> NDArray[np.float64]:
-        above, below = corners[0] + x * (corners[1] - corners[0]), corners[3] + x * (corners[2] - corners[3])
-        return np.asarray(above + y * (below - above))
-
-    return np.array([at(left, top), at(right, top), at(right, bottom), at(left, bottom)], np.float32)
+    # In perspective, as `crop` sees it: where the left side is a pixel longer than the right the middle is not halfway.
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    to_page = cv2.getPerspectiveTransform(square, quad.astype(np.float32))
+    corners = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float64)
+    return np.asarray(cv2.perspectiveTransform(corners, to_page)[0], np.float32)
 
 
 def _is_space(left: str, right: str, probability: float, excess: float) -> bool:
@@ -210,18 +209,16 @@ def _spans(reading: Reading, crop: Image, pieces: Sequence[tuple[int, int]], *, 
     centres = reading.centres
     gaps = [_gap(columns, float(centres[a[1] - 1]), float(centres[b[0]])) for a, b in itertools.pairwise(pieces)]
     ends = [0.0, *(end for _, end in gaps)], [*(start for start, _ in gaps), float(width)]
+    side = margin * height
+    room = [side, *(min(side, OF_GAP * (end - start)) for start, end in gaps), side]
     spans = []
     for n, (start, end) in enumerate(pieces):
         left, right = _on_ink(columns, ends[0][n], ends[1][n], float(centres[start]), float(centres[end - 1]))
         top, bottom = _rows(ink, left, right)
-        before = gaps[n - 1] if n else (0.0, left)
-        after = gaps[n] if n < len(gaps) else (right, float(width))
-        side = margin * height
-        left = max(left - side, left - (before[1] - before[0]) / 2, 0.0)
-        right = min(right + side, right + (after[1] - after[0]) / 2, float(width))
+        left, right = max(left - room[n], 0.0), min(right + room[n + 1], float(width))
         text = "".join(reading.characters[start:end])
         confidence = float(reading.scores[start:end].mean())
-        top, bottom = max(0.0, top - AROUND * height), min(float(height), bottom + AROUND * height)
+        top, bottom = top - AROUND * top, bottom + AROUND * (height - bottom)
         spans.append(Span(text, confidence, left, top, right, bottom))
     return spans
 

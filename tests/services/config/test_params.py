@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from ocr_serving import models
-from ocr_serving.config.params import WITHOUT_MEANING, DetectionParams, LayoutParams, OCRParams, RecognitionParams, StructureParams
+from ocr_serving.config.old_params import WITHOUT_MEANING
+from ocr_serving.config.params import DetectionParams, LayoutParams, OCRParams, RecognitionParams, StructureParams
 from ocr_serving.errors import ConfigError, InputError
 
 

@@ -49,7 +49,7 @@ def test_two_that_could_be_meant(tmp_path: Path) -> None:
     [
         ("dict.txt", b"\xff\xfe", "must be UTF-8"),
         ("dict.txt", b"", "is empty"),
-        ("inference.yml", b"a: [", "cannot read"),
+        ("inference.yml", b"a: [", "Cannot read"),
         ("inference.yml", b"PostProcess: {character_dict: abc}", "must be a list"),
     ],
 )
@@ -66,7 +66,7 @@ def test_unreadable(tmp_path: Path, name: str, content: bytes, complaint: str) -
 )
 def test_dictionaries_of_the_catalogue(name: str, length: int, first: str) -> None:
     try:
-        characters = models.dictionary(models.resolve(name))
+        characters = models.dictionary(models.resolve(name).path)
     except ModelError as error:
         pytest.skip(str(error))
     assert characters is not None

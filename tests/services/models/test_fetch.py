@@ -65,7 +65,7 @@ def pretender(store: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
 def test_single_file_becomes_a_folder_an_engine_can_open(store: Path, site: Site) -> None:
     site.answers = [Answer(CONTENT)]
     models.pull([spec(site, CONTENT, "some%20path/x.onnx?token=1")])
-    assert models.resolve("mine") == store / "mine"
+    assert models.resolve("mine").path == store / "mine"
     assert (store / "mine/inference.onnx").read_bytes() == CONTENT
     assert "token" not in (store / "mine/.model.json").read_text()
     assert left_in(store) == {"mine"}
@@ -75,7 +75,7 @@ def test_archive_is_unpacked(store: Path, site: Site) -> None:
     content = tar_gz({"my_rec_infer/inference.pdmodel": b"1", "my_rec_infer/my_dict.txt": "甲\n乙\n".encode()})
     site.answers = [Answer(content)]
     models.pull([spec(site, content, "my_rec_infer.tar.gz")])
-    assert models.dictionary(models.resolve("mine")) == ["甲", "乙"]
+    assert models.dictionary(models.resolve("mine").path) == ["甲", "乙"]
     assert (store / "mine").stat().st_mode & 0o777 == 0o755, "other users must be able to read a store"
     assert (store / "mine/.model.json").stat().st_mode & 0o777 == 0o644
 
@@ -87,7 +87,7 @@ def test_bad_archive_leaves_the_older_model(store: Path, site: Site) -> None:
     site.answers = [Answer(evil)]
     with pytest.raises(ModelError, match="unsafe path"):
         models.pull([spec(site, evil, "x.tar.gz")])
-    assert (models.resolve("mine") / "inference.onnx").read_bytes() == CONTENT
+    assert (models.resolve("mine").path / "inference.onnx").read_bytes() == CONTENT
 
 
 def test_present_model_needs_no_network(store: Path, site: Site) -> None:
@@ -104,7 +104,7 @@ def test_damaged_model_is_pulled_again(store: Path, site: Site) -> None:
     models.pull([spec(site, CONTENT)])
     (store / "mine/inference.onnx").write_bytes(b"rot")
     models.pull([spec(site, CONTENT)])
-    assert (models.resolve("mine") / "inference.onnx").read_bytes() == CONTENT
+    assert (models.resolve("mine").path / "inference.onnx").read_bytes() == CONTENT
     assert left_in(store) == {"mine"}
 
 
@@ -112,7 +112,7 @@ def test_new_hash_under_the_same_name_replaces_the_model(store: Path, site: Site
     for content in (CONTENT, b"newer"):
         site.answers = [Answer(content)]
         models.pull([spec(site, content)])
-    assert (models.resolve("mine") / "inference.onnx").read_bytes() == b"newer"
+    assert (models.resolve("mine").path / "inference.onnx").read_bytes() == b"newer"
 
 
 def test_wrong_hash_keeps_nothing(store: Path, site: Site) -> None:
@@ -155,7 +155,7 @@ def test_killed_pull_leaves_nothing_half_and_the_next_goes_on(store: Path, site:
 
     models.pull([spec(site, CONTENT)], progress=Watch())
     assert site.requests[1]["Range"].startswith("bytes=")
-    assert (models.resolve("mine") / "inference.onnx").read_bytes() == CONTENT
+    assert (models.resolve("mine").path / "inference.onnx").read_bytes() == CONTENT
     assert left_in(store) == {"mine"}
 
 
@@ -170,7 +170,7 @@ def test_two_pulls_at_once_fetch_once(store: Path, site: Site) -> None:
             assert "done" in second.communicate(timeout=60)[0]
         assert "done" in first.communicate(timeout=60)[0]
     assert len(site.requests) == 2, "the first pull's two halves, and nothing of the second's"
-    assert (models.resolve("mine") / "inference.onnx").read_bytes() == CONTENT
+    assert (models.resolve("mine").path / "inference.onnx").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("layout", ["store/small_cls", "store"])
@@ -179,7 +179,7 @@ def test_catalogue_model_from_a_folder(store: Path, pretender: bytes, tmp_path: 
     home.mkdir(parents=True)
     (home / "inference.onnx").write_bytes(pretender)
     models.pull(["small_cls"], folder=tmp_path / "usb/store")
-    assert (models.resolve("small_cls") / "inference.onnx").read_bytes() == pretender
+    assert (models.resolve("small_cls").path / "inference.onnx").read_bytes() == pretender
 
 
 @pytest.mark.parametrize("content", [b"a spoilt model", b"a s", b"A SMALL MODEL", b"a" * 5_000_000])
@@ -203,16 +203,16 @@ def test_adopting_a_folder_a_file_and_an_archive(store: Path, tmp_path: Path) ->
     models.adopt(tmp_path / "det", "a")
     models.adopt(tmp_path / "rec.onnx", "b", sha256=sha256(b"2"))
     models.adopt(tmp_path / "cls.tgz", "c")
-    assert (models.resolve("a") / "inference.pdmodel").read_bytes() == b"1"
-    assert (models.resolve("b") / "inference.onnx").read_bytes() == b"2"
-    assert (models.resolve("c") / "inference.onnx").read_bytes() == b"3"
+    assert (models.resolve("a").path / "inference.pdmodel").read_bytes() == b"1"
+    assert (models.resolve("b").path / "inference.onnx").read_bytes() == b"2"
+    assert (models.resolve("c").path / "inference.onnx").read_bytes() == b"3"
 
 
 def test_what_cannot_be_adopted(store: Path, tmp_path: Path) -> None:
     (tmp_path / "rec.onnx").write_bytes(b"2")
     (tmp_path / "empty").mkdir()
     for path, digest, complaint in (
-        (tmp_path / "none", None, "there is no"),
+        (tmp_path / "none", None, "There is no"),
         (tmp_path / "rec.onnx", "0" * 64, "nothing was kept"),
         (tmp_path / "empty", None, "holds no file"),
         (tmp_path / "empty", "0" * 64, "is a folder"),
@@ -234,7 +234,7 @@ def test_names_that_cannot_be_given(store: Path, tmp_path: Path, name: str) -> N
     [
         ("url=http://h/x,name=a", "give sha256 too"),
         ("url=http://h/x,name=a,sha256=12", "64 hexadecimal digits"),
-        ("url=http://h/x,name=a,name=b,sha256=12", "cannot read 'name=b'"),
+        ("url=http://h/x,name=a,name=b,sha256=12", "Cannot read 'name=b'"),
         ("PP-OCRv9", "neither a model nor a set"),
         ("mine", "neither a model nor a set"),
     ],
@@ -248,7 +248,7 @@ def test_unreadable_specs(store: Path, text: str, complaint: str) -> None:
 def test_url_may_hold_commas(store: Path, site: Site) -> None:
     site.answers = [Answer(CONTENT)]
     models.pull([f"name=mine,sha256={sha256(CONTENT).upper()},url={site.url}/x.onnx?a=1,2"])
-    assert models.resolve("mine").is_dir()
+    assert models.resolve("mine").path.is_dir()
 
 
 def test_full_disk(store: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_full_disk(store: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_store_that_is_no_folder(store: Path, site: Site) -> None:
     store.write_bytes(b"")
-    with pytest.raises(ModelError, match=f"cannot keep models in {store}"):
+    with pytest.raises(ModelError, match=f"Cannot keep models in {store}"):
         models.pull([spec(site, CONTENT)])
 
 
@@ -283,13 +283,13 @@ def behind_a_url(store: Path, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_catalogue_model_behind_a_url(store: Path, site: Site, behind_a_url: bytes) -> None:
     site.answers = [Answer(behind_a_url, etag='"1"', cut_after=len(behind_a_url) // 2), Answer(behind_a_url, etag='"1"')]
     models.pull(["small_rec"], retry=QUICK)
-    assert (models.resolve("small_rec") / "inference.onnx").read_bytes() == behind_a_url
+    assert (models.resolve("small_rec").path / "inference.onnx").read_bytes() == behind_a_url
     assert left_in(store) == {"small_rec"}
     assert "download" not in (store / "small_rec/.model.json").read_text()
     asked = len(site.requests)
     models.pull(["small_rec"])
     assert len(site.requests) == asked, "what is whole is not fetched again"
-    recognizer = TextRecognizer(RecognitionParams(rec_model_dir="small_rec"), models.resolve("small_rec"), engine_options())
+    recognizer = TextRecognizer(RecognitionParams(rec_model_dir="small_rec"), models.resolve("small_rec").path, engine_options())
     assert recognizer.characters == ["", "한", "글"]
 
 

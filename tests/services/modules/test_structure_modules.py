@@ -161,7 +161,7 @@ def test_a_copied_module_finds_its_model_in_its_own_folder(tmp_path: Path) -> No
     from ocr_serving import models
 
     folder = shutil.copytree(BUILTIN / "structure_system", tmp_path / "my_structure")
-    shutil.copytree(models.resolve("SLANet_plus"), folder / "my_tables")
+    shutil.copytree(models.resolve("SLANet_plus").path, folder / "my_tables")
     module = load_module(str(folder), params=TINY | {"table_model_dir": "./my_tables", "layout": False})
     (page,) = module.predict([read("table_crop")])
     assert "<td>Africa</td>" in page["regions"][0]["res"]["html"]

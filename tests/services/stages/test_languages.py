@@ -44,7 +44,7 @@ def nothing_pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def recognizers(made: Path, default: str = "default", **values: Any) -> Recognizers:
     params = RecognitionParams.read({"rec_model_dir": str(made / default), **values}, {})
-    return Recognizers(params, engine_options(), lambda spec: models.resolve(spec, root=made))
+    return Recognizers(params, engine_options(), lambda spec: models.resolve(spec, root=made).path)
 
 
 def test_every_language_has_a_recogniser() -> None:

@@ -84,4 +84,4 @@ def test_labels_are_a_list_of_ours_a_file_or_the_models(tmp_path: Path) -> None:
 def test_a_network_that_does_not_fit_is_refused(model: str, params: dict[str, Any], sentence: str) -> None:
     models.pull([model])
     with pytest.raises(ModelError, match=sentence):
-        LayoutDetector(LayoutParams.read(params, {}), models.resolve(model), EngineOptions())
+        LayoutDetector(LayoutParams.read(params, {}), models.resolve(model).path, EngineOptions())

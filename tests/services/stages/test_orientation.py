@@ -7,9 +7,9 @@ import pytest
 
 from helpers import networks
 from ocr_serving.config.params import ClassifierParams
-from ocr_serving.engines import engine_options
+from ocr_serving.engines import engine_options, table_of, tensor_of
 from ocr_serving.errors import ModelError
-from ocr_serving.stages.orientation import Angle, TextClassifier, lines_input, turned
+from ocr_serving.stages.orientation import LINE_STEPS, Angle, TextClassifier, line_pixels, turned
 
 BRIGHT = np.full((20, 100, 3), 250, np.uint8)
 DARK = np.full((20, 100, 3), 5, np.uint8)
@@ -42,7 +42,7 @@ def test_only_what_is_surely_upside_down_is_turned(angle: Angle, is_turned: bool
 
 @pytest.mark.parametrize(("height", "width", "used"), [(20, 50, 120), (20, 100, 192), (20, 10, 24), (500, 1, 1), (1, 500, 192)])
 def test_crops_are_scaled_to_the_height_and_padded_with_grey(height: int, width: int, used: int) -> None:
-    tensor = lines_input([np.full((height, width, 3), 255, np.uint8)], 48, 192)
+    tensor = tensor_of([line_pixels(np.full((height, width, 3), 255, np.uint8), 48, 192)], table_of(LINE_STEPS))
     assert tensor.shape == (1, 3, 48, 192)
     assert (tensor[..., :used] == 1).all()
     assert (tensor[..., used:] == 0).all()
@@ -51,6 +51,6 @@ def test_crops_are_scaled_to_the_height_and_padded_with_grey(height: int, width:
 def test_pixels_are_normalised_to_the_bit_as_arithmetic_does() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (48, 70, 3), np.uint8)
     expected = (picture.transpose(2, 0, 1) / np.float32(255) - np.float32(0.5)) / np.float32(0.5)
-    tensor = lines_input([BRIGHT, picture], 48, 96)
+    tensor = tensor_of([line_pixels(crop, 48, 96) for crop in (BRIGHT, picture)], table_of(LINE_STEPS))
     assert (tensor[1, :, :, :70] == expected).all()
     assert not tensor[1, :, :, 70:].any()

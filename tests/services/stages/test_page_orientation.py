@@ -103,4 +103,4 @@ def test_the_thumbnail_is_the_middle(height: int, width: int) -> None:
 @pytest.mark.models
 def test_another_network_is_no_classifier_of_pages() -> None:
     with pytest.raises(ModelError, match="doc_orientation_classify_model_dir"):
-        PageClassifier(models.resolve("ch_ppocr_mobile_v2.0_cls"), EngineOptions())
+        PageClassifier(models.resolve("ch_ppocr_mobile_v2.0_cls").path, EngineOptions())

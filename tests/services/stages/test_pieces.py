@@ -30,7 +30,7 @@ def params(**changes: Any) -> DetectionParams:
 
 @pytest.fixture(scope="module")
 def detector() -> TextDetector:
-    return TextDetector(params(), models.resolve("PP-OCRv6_tiny_det"), EngineOptions())
+    return TextDetector(params(), models.resolve("PP-OCRv6_tiny_det").path, EngineOptions())
 
 
 def written(height: int, width: int, scale: float, pitch: int, until: int | None = None) -> tuple[Page, int]:

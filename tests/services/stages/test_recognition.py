@@ -13,7 +13,7 @@ from helpers import networks
 from ocr_serving.config.params import RecognitionParams
 from ocr_serving.engines import EngineName, engine_options
 from ocr_serving.errors import ConfigError, ModelError
-from ocr_serving.stages.orientation import lines_input
+from ocr_serving.stages.orientation import line_pixels
 from ocr_serving.stages.recognition import MAX_WIDTH, Text, TextRecognizer, batches, decoded, listed_characters
 
 Sizes = list[tuple[int, int]]
@@ -77,7 +77,7 @@ def test_legacy_widths_are_paddleocrs() -> None:
 
 
 def test_a_very_long_line_is_squeezed() -> None:
-    assert lines_input([np.zeros((10, 9000, 3), np.uint8)], 48, MAX_WIDTH).shape == (1, 3, 48, MAX_WIDTH)
+    assert line_pixels(np.zeros((10, 9000, 3), np.uint8), 48, MAX_WIDTH).image.shape == (48, MAX_WIDTH, 3)
     assert [batch.width for batch in batches([(10, 9000)], params())] == [MAX_WIDTH]
 
 

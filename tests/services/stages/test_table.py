@@ -81,4 +81,4 @@ def test_a_network_that_does_not_fit_is_refused(
         (tmp_path / "tokens.txt").write_text("\n".join([*TOKENS, "<td></td>"]), encoding="utf-8")
         params = params | {"table_char_dict_path": str(tmp_path / "tokens.txt")}
     with pytest.raises(error, match=sentence):
-        TableStructurer(TableParams.read(params, {}), models.resolve(model), EngineOptions(**options))
+        TableStructurer(TableParams.read(params, {}), models.resolve(model).path, EngineOptions(**options))

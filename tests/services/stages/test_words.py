@@ -113,6 +113,17 @@ def test_word_boxes_follow_the_slope_of_their_line(degrees: float) -> None:
     assert _iou(box, dark.astype(np.float32)) > 0.75
 
 
+def test_a_quad_whose_ends_differ_in_height_does_not_move_its_words() -> None:
+    """Corners are whole pixels, so that one end of a long line is often a pixel or two higher than the other."""
+    quad = np.array([[20, 200], [400, 202], [400, 218], [20, 222]], np.float32)
+    page = np.full((420, 420, 3), 255, np.uint8)
+    dark = np.array([[200, 202], [230, 202], [230, 219], [200, 219]], np.float32)
+    cv2.fillPoly(page, [dark.astype(np.int32)], (0, 0, 0))
+    picture = crop(page, quad)
+    (word,) = words(reading("x", [165]), picture)
+    assert _iou(quad_of(word, quad, picture.shape[:2]), dark) > 0.75
+
+
 def _iou(one: Quad, other: Quad) -> float:
     masks = []
     for quad in (one, other):

@@ -150,8 +150,7 @@ class OCRSystem(Module):
                 "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
                 "use_doc_orientation_classify = True in params.py."
             )
-        if not self.is_part or lang is not None:
-            self.recognizer.choose_for_request(lang)
+        self.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         parts = Parts(return_words, return_chars)
         return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]

@@ -89,7 +89,7 @@ def test_stages_answer_what_they_answer_alone(client: remote.Client, tmp_path: P
             rec = TextRecognizer(RecognitionParams(rec_model_dir="", rec_width=width), recogniser, OPTIONS)
             cls = TextClassifier(ClassifierParams(cls_model_dir=""), classifier, OPTIONS)
             det = TextDetector(DetectionParams(det_model_dir=""), detector, OPTIONS)
-        assert isinstance(rec.engine, remote.RemotePixelEngine) == (there is not None)
+        assert isinstance(rec.network.engine, remote.RemotePixelEngine) == (there is not None)
         quads = [quad.tolist() for quad in det(page)]
         assert len(quads) == 2
         answers.append((rec(lines(40)), cls(lines(20)), quads))
@@ -144,7 +144,7 @@ def test_the_shapes_of_the_table_are_warm_and_answer_the_same(tmp_path: Path) ->
         assert batched(lines(40)) == alone(lines(40))
         assert started.board.get(0, "unwarmed") == 0
         wide = np.zeros((48, 4000, 3), np.uint8)
-        engine = batched.engine
+        engine = batched.network.engine
         assert isinstance(engine, remote.RemotePixelEngine)
         engine.run_pixels([Pixels(wide, 48, 4000)])
         assert started.board.get(0, "unwarmed") == 1

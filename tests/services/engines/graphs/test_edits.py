@@ -10,12 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from helpers import networks
-from ocr_serving.engines import CTC_CLASSES, Tensor, engine_options, open_engine
-from ocr_serving.engines.base import Steps
+from ocr_serving.engines import CTC_CLASSES, Steps, Tensor, engine_options, open_engine, table_of, tensor_of
 from ocr_serving.engines.graphs import edits
 from ocr_serving.errors import ModelError
 from ocr_serving.stages.detection import NORMALISED, network_input
-from ocr_serving.stages.orientation import lines_input
+from ocr_serving.stages.orientation import LINE_STEPS, line_pixels
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 18, 21])
@@ -82,7 +81,7 @@ def seen(path: Path, steps: Steps, pictures: list[NDArray[np.uint8]], size: tupl
 def test_a_front_of_pixels_gives_the_very_bits_of_the_stages(tmp_path: Path, opset: int, fixed: bool) -> None:
     pictures = [np.random.default_rng(n).integers(0, 256, (48, width, 3), np.uint8) for n, width in enumerate((70, 96, 1))]
     tensor = seen(tmp_path / "any.onnx", LINE, pictures, (48, 96), opset, fixed=fixed)
-    assert (tensor == lines_input(pictures, 48, 96)).all()
+    assert (tensor == tensor_of([line_pixels(picture, 48, 96) for picture in pictures], table_of(LINE_STEPS))).all()
     page = seen(tmp_path / "any.onnx", PAGE, pictures, (64, 96), opset, fixed=fixed)
     for row, picture in zip(page, pictures, strict=True):
         width = picture.shape[1]

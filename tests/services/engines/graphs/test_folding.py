@@ -207,7 +207,7 @@ def test_bytes_that_are_no_model_are_refused() -> None:
     "name", ["PP-OCRv3_mobile_rec", "PP-OCRv4_mobile_det", "PP-OCRv4_mobile_rec", "PP-OCRv5_mobile_rec", "layout_cdla"]
 )
 def test_real_networks_lose_a_third_of_their_operators_and_answer_the_same(name: str) -> None:
-    model = (models.resolve(name) / "inference.onnx").read_bytes()
+    model = (models.resolve(name).path / "inference.onnx").read_bytes()
     made = folded(model)
     assert prepared.is_same(model, made)
     arithmetic = ("Add", "Mul", "Div", "Clip", "BatchNormalization")
@@ -296,7 +296,7 @@ def test_a_difference_that_rounding_cannot_make_is_seen() -> None:
 
 
 def engine_of(name: str, **options: object) -> str:
-    return open_engine(models.resolve(name), EngineOptions.model_validate(options)).name
+    return open_engine(models.resolve(name).path, EngineOptions.model_validate(options)).name
 
 
 @pytest.mark.models
