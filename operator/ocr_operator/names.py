@@ -22,6 +22,9 @@ TRACK_LABEL = f"{GROUP}/track"
 ROLLOUT_ANNOTATION = f"{GROUP}/rollout"
 """`promote`, `abort` or `retry`, with anything behind it; on an OCRService."""
 
+PAUSE_ANNOTATION = f"{GROUP}/paused"
+"""`true`, on an OCRService: nothing of it is changed."""
+
 HASH_ANNOTATION = f"{GROUP}/hash"
 CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
 

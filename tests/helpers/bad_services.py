@@ -235,6 +235,11 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "should be less than or equal to 1",
         "less than or equal to 1",
     ),
+    "keys from two": (
+        one(apiKeys={"secretName": "a"}, config={"api_keys_file": "/b"}),
+        "apiKeys and config.api_keys_file exclude each other",
+        None,
+    ),
     "flavour unknown": (
         service({"image": {"flavor": "tpu"}, "modules": [{"name": "ocr_det"}]}),
         'Unsupported value: "tpu"',

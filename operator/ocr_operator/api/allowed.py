@@ -63,6 +63,8 @@ class Allowed:
 def secrets_of(module: ModuleSpec) -> Iterator[str]:
     """The Secrets that the module's pods would read. Pull secrets are not among them: only the kubelet has those."""
     fields = module.fields
+    if fields.api_keys is not None:
+        yield fields.api_keys.secret_name
     for volume in fields.volumes or ():
         extra: Mapping[str, Any] = volume.model_extra or {}
         for kind, source in extra.items():

@@ -141,7 +141,8 @@ def _status() -> dict[str, Any]:
         "description": "One condition.",
         "required": ["type", "status", "lastTransitionTime", "reason", "message"],
         "properties": {
-            "type": _TEXT | {"maxLength": 316, "description": "Ready, Progressing or Degraded."},
+            "type": _TEXT
+            | {"maxLength": 316, "description": "Ready, Progressing, Degraded; while it holds Reconciling or Stalled."},
             "status": _TEXT | {"enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
             "observedGeneration": {
                 "type": "integer",
@@ -195,7 +196,7 @@ def _status() -> dict[str, Any]:
             "operator": _TEXT | {"description": "The operator that works on it: the namespace and the name of its lease."},
             "conditions": {
                 "type": "array",
-                "description": "Ready, Progressing and Degraded.",
+                "description": "Ready, Progressing and Degraded; while they hold Reconciling or Stalled, as kstatus has them.",
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
                 "items": condition,

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
 
-OWN_VOLUMES = ("config", "tmp", "models", "shm")
-OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm")  # noqa: S108  paths of the container
+OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys")
+OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys")  # noqa: S108  paths of the container
 OWN_CONFIG_KEYS = ("modules_info", "port", "host")
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
@@ -44,6 +44,7 @@ Config = Annotated[
                 "modules_info": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": _OURS},
                 "port": {"x-kubernetes-int-or-string": True, "description": _OURS},
                 "host": {"type": "string", "description": _OURS},
+                "api_keys_file": {"type": "string", "description": "A file of keys in the container; see apiKeys."},
             },
             "x-kubernetes-validations": [_CONFIG_RULE.validation],
         }
@@ -163,6 +164,15 @@ class Resources(Block):
 
     requests: Annotated[dict[str, Quantity], Field(max_length=32)] | None = Field(None, description="What the scheduler reserves.")
     limits: Annotated[dict[str, Quantity], Field(max_length=32)] | None = Field(None, description="What a pod may use.")
+
+
+class ApiKeys(Block):
+    """A Secret that holds the keys that callers present, one a line."""
+
+    secret_name: Name = Field(description="The Secret, which the operator's --allow-secrets has to name.")
+    key: str | None = Field(
+        None, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Which of its keys has them; api-keys by default."
+    )
 
 
 class EnvVar(Block):

@@ -68,6 +68,11 @@ class ModuleFields(Block):
             lambda block: block.gpu is not None and block.device == "cpu",
         ),
         Rule(
+            "!(has(self.apiKeys) && has(self.config) && has(self.config.api_keys_file))",
+            "apiKeys and config.api_keys_file exclude each other: keep one of them",
+            lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
+        ),
+        Rule(
             f"!has(self.podLabels) || !self.podLabels.exists(key, key in {among(OWN_LABELS)})",
             f"podLabels cannot set {', '.join(OWN_LABELS)}: the operator finds its pods by them",
             lambda block: any(key in OWN_LABELS for key in block.pod_labels or ()),
@@ -99,6 +104,7 @@ class ModuleFields(Block):
     config: parts.Config | None = Field(
         None, description="Further keys of config.json, such as max_body_mb, timeout_s or api_keys_file."
     )
+    api_keys: parts.ApiKeys | None = Field(None, description="Who may call: keys from a Secret, read anew when it changes.")
     models: parts.Models | None = Field(None, description="Where the weights come from.")
 
     # What its pods are

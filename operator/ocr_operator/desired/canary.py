@@ -69,7 +69,7 @@ def render_job(service: OCRService, module: ModuleSpec, settings: Settings) -> d
     labels = {**golden_labels(module), names.NAME_LABEL: names.APP, names.MANAGED_BY_LABEL: names.MANAGED_BY}
     template = pod.template(replace(beside, canary=""), settings, config_hash="")
     server = template["spec"]["containers"][0]
-    keys = (module.fields.config or {}).get("api_keys_file")
+    keys = pod.keys_file(module)
     container = pod.given(
         name="compare",
         image=server["image"],

@@ -15,6 +15,8 @@ USER = 10001
 
 CONFIG_FOLDER = "/etc/ocr-serving"
 CONFIG_FILE = "config.json"
+KEYS_FOLDER = "/run/api-keys"
+KEYS_KEY = "api-keys"
 STORE = "/models"
 STORES = f"{STORE}:/opt/ocr-serving/models"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -138,6 +140,8 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
         volumes.append({"name": "models", "emptyDir": {"sizeLimit": STORE_SIZE}})
     if fields.shm_size is not None:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(fields.shm_size)}})
+    if fields.api_keys is not None:
+        volumes.append({"name": "api-keys", "secret": {"secretName": fields.api_keys.secret_name}})
     return volumes + [_as_written(volume) for volume in fields.volumes or ()]
 
 
@@ -153,6 +157,9 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
         mounts.append(mount | ({"readOnly": True} if read_only_store else {}))
     if fields.shm_size is not None:
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108  a path of the container
+    if fields.api_keys is not None:
+        # The folder, not the file alone, which would stay as it was when the Secret changes.
+        mounts.append({"name": "api-keys", "mountPath": KEYS_FOLDER, "readOnly": True})
     return mounts + [_as_written(mount) for mount in fields.volume_mounts or ()]
 
 
@@ -166,6 +173,14 @@ def _gpu(module: ModuleSpec) -> dict[str, str]:
     gpu = module.fields.gpu
     count = gpu_count(module)
     return {(gpu.resource if gpu else None) or GPU_RESOURCE: str(count)} if count else {}
+
+
+def keys_file(module: ModuleSpec) -> str | None:
+    """The file of keys in the container; None where anybody may call."""
+    keys = module.fields.api_keys
+    if keys is not None:
+        return f"{KEYS_FOLDER}/{keys.key or KEYS_KEY}"
+    return (module.fields.config or {}).get("api_keys_file")
 
 
 def startup_seconds(module: ModuleSpec) -> int:

@@ -24,7 +24,7 @@ from ocr_operator.loop.children import Changes, Children, GoneError, TakenError,
 from ocr_operator.loop.claims import Claims, Move
 from ocr_operator.loop.rollouts import Plan
 from ocr_operator.loop.upgrades import Upgrades
-from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, TRACK_LABEL
+from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, PAUSE_ANNOTATION, TRACK_LABEL
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of
 from ocr_operator.observed.events import changes_event, problem_event, rollout_event
 from ocr_operator.observed.rollout import Phase
@@ -119,6 +119,9 @@ class Reconciler:
         try:
             service = parse(body)
             self._allowed.check(service, self._settings)
+            if is_paused(body):
+                await self._tell(body, rollouts.serving(service, body), Findings(is_paused=True))
+                return Turn(Result.UNCHANGED, wake=self._upgrades.done(owner))
             plan = rollouts.plan(service, body, self._cache, self._settings, datetime.now(UTC))
             if plan.moved:
                 # Told before it is done: whoever goes on after a crash must not try again what is decided.
@@ -292,6 +295,11 @@ class Reconciler:
         self._replaced_by.pop(owner, None)
         self._claims.forget(owner)
         return self._upgrades.done(owner)
+
+
+def is_paused(body: Mapping[str, Any]) -> bool:
+    """Whether nothing is to be changed for now."""
+    return str((body["metadata"].get("annotations") or {}).get(PAUSE_ANNOTATION, "")).lower() == "true"
 
 
 def _is_of(module: ModuleSpec, labels: Mapping[str, str]) -> bool:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.names import PAUSE_ANNOTATION
 from ocr_operator.observed.failures import Failure, failure_of
 from ocr_operator.observed.rollout import State
 
 JSON = dict[str, Any]
+Verdict = tuple[bool, str, str]
+"""Whether a condition holds, why in a word, and in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Findings:
     again_s: float | None = None
     operator: tuple[Problem, ...] = ()
     upgrade_waits: tuple[str, ...] = ()
+    is_paused: bool = False
     rollouts: Mapping[str, State | None] | None = None
     """By module name; None where they were not looked at, so that what the status says of them stays."""
 
@@ -118,15 +122,21 @@ def status_of(
         status |= {"replaced": replaced} if replaced else {}
         problem = findings.refusal([state.name for state in states])
     status["observedGeneration"] = generation
-    status["conditions"] = [
-        _condition(old, type_, generation, now, *verdict)
-        for type_, verdict in (
-            ("Ready", _ready(states, problem)),
-            ("Progressing", _progressing(states, problem, findings)),
-            ("Degraded", _degraded(states, problem, findings)),
-        )
-    ]
+    verdicts = {
+        "Ready": _ready(states, problem),
+        "Progressing": _progressing(states, problem, findings),
+        "Degraded": _degraded(states, problem, findings),
+    }
+    verdicts |= _kstatus(verdicts["Progressing"], problem)
+    status["conditions"] = [_condition(old, type_, generation, now, *verdict) for type_, verdict in verdicts.items()]
     return status
+
+
+def _kstatus(progressing: Verdict, problem: Problem | None) -> dict[str, Verdict]:
+    """What kstatus, and so Flux, Argo CD and kpt, wait by: there while it holds, and not there otherwise."""
+    if problem is not None:
+        return {"Stalled": (True, problem.reason, problem.message)}
+    return {"Reconciling": progressing} if progressing[0] else {}
 
 
 def condition(status: Mapping[str, Any] | None, type_: str) -> Mapping[str, Any]:
@@ -213,7 +223,7 @@ def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSO
     return {}
 
 
-def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[bool, str, str]:
+def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> Verdict:
     if problem is not None:
         return False, problem.reason, "what is asked for is not applied; what was applied before goes on"
     waiting = [state for state in states if not state.is_serving]
@@ -222,8 +232,10 @@ def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[boo
     return True, "Serving", "every module has the pods it should have"
 
 
-def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
+def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> Verdict:
     moving = [state.name for state in states if not state.is_settled and not state.is_refused]
+    if findings.is_paused:
+        return False, "Paused", f"nothing is changed while the annotation {PAUSE_ANNOTATION} says true: take it away to go on"
     if findings.waits:
         return True, "Waiting", "; ".join(findings.waits)
     if findings.upgrade_waits:
@@ -238,7 +250,7 @@ def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findin
     return False, "Settled" if problem is None else problem.reason, "nothing is being rolled out"
 
 
-def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
+def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> Verdict:
     if problem is not None:
         return True, problem.reason, problem.message
     if findings.contended:

@@ -79,6 +79,7 @@ spec:
     strategy: {type: RollingUpdate, maxUnavailable: 25%, maxSurge: 0}
     terminationGracePeriodSeconds: 60
     startupSeconds: 100
+    apiKeys: {secretName: keys, key: callers}
     rollout: {strategy: Canary, golden: {pvc: {claimName: golden, path: a}}, minWordF1: 0.9, maxF1Drop: 0.01, maxLatencyRatio: 1.5,
       maxCpuRatio: 2, weight: 20, canarySeconds: 60}
     service: {type: LoadBalancer, annotations: {example.org/internal: "true"}}

@@ -187,6 +187,14 @@ def test_models_that_are_fetched() -> None:
     assert volumes(module)["models"] == {"name": "models", "emptyDir": {"sizeLimit": "10Gi"}}
 
 
+def test_api_keys_come_from_a_folder_that_follows_its_secret() -> None:
+    module = {"apiKeys": {"secretName": "callers"}}
+    assert volumes(module)["api-keys"] == {"name": "api-keys", "secret": {"secretName": "callers"}}
+    assert mounts(server(module))["/run/api-keys"] == {"name": "api-keys", "mountPath": "/run/api-keys", "readOnly": True}
+    assert config(module)["api_keys_file"] == "/run/api-keys/api-keys"
+    assert config({"apiKeys": {"secretName": "callers", "key": "k"}})["api_keys_file"] == "/run/api-keys/k"
+
+
 def test_probes() -> None:
     container = server()
     assert [container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")] == [

@@ -23,6 +23,7 @@ SERVICE = Ref(KIND, *OWNER)
 NAME = "invoices-ocr-system"
 CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy")]
 CONFIG, DEPLOYMENT, ADDRESS, _ = CHILDREN
+PAUSED = {"ocr-serving.dev/paused": "true"}
 ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 
 
@@ -451,6 +452,33 @@ def test_a_deletion_that_is_refused_is_told() -> None:
     degraded = lab.condition("Degraded")
     assert degraded["reason"] == "Forbidden"
     assert "is wanted no longer and cannot be deleted" in degraded["message"]
+
+
+def test_what_is_paused_is_left_as_it_is_until_it_is_not() -> None:
+    lab = Lab()
+    lab.settle()
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "workers": 2}]}, annotations=PAUSED)
+    lab.kube.edit(CONFIG, lambda body: body["data"].update({"config.json": "{}"}))
+    for _ in range(2):
+        assert lab.turn() is Result.UNCHANGED
+    assert {ref.kind for _, ref in lab.kube.writes} == {KIND}
+    assert lab.condition("Progressing")["reason"] == "Paused"
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "workers": 2}]})
+    lab.turn()
+    assert '"workers": 2' in lab.kube.objects[CONFIG]["data"]["config.json"]
+
+
+def test_what_kstatus_waits_by_is_there_only_while_it_holds() -> None:
+    lab = Lab()
+    lab.turn()
+    lab.turn()
+    assert lab.condition("Reconciling")["status"] == "True"
+    lab.settle()
+    types = [item["type"] for item in lab.kube.objects[SERVICE]["status"]["conditions"]]
+    assert types == ["Ready", "Progressing", "Degraded"]
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "serviceAccountName": "admin"}]})
+    lab.turn()
+    assert lab.condition("Stalled")["reason"] == "NotAllowed"
 
 
 class Fleet:
