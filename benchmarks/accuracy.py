@@ -21,9 +21,10 @@ from typing import Any, get_args
 from tqdm import tqdm
 
 from benchmarks import altered
-from benchmarks.library import boxes, pages, report, support
+from benchmarks.library import boxes, pages, processes, report, support
 from benchmarks.library.boxes import Boxes
 from benchmarks.library.pages import Page, WordCount
+from benchmarks.peers import readers
 from ocr_serving import machine, models
 from ocr_serving.engines import Precision
 
@@ -68,6 +69,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             rows += [_row(service, model_set, kind, sets[kind][: args.limit], workers, whole=args.limit is None) for kind in sets]
             for kind in sets if args.altered else ():
                 altered_rows += altered.measure(service, model_set, kind, sets[kind][: args.altered], workers)
+    for model_set in args.models if args.faster_paddle and "all" not in args.models else ():
+        rows += [_peer_row(model_set, kind, sets[kind][: args.limit]) for kind in sets]
     print(f"\n{workers} workers, as many clients, {', '.join(init_args.values())}\n\n{table(rows)}")
     if altered_rows:
         print(f"\n{altered.table(altered_rows)}")
@@ -109,6 +112,25 @@ def _row(service: support.Service, model_set: str, kind: str, chosen: Sequence[P
         len(chosen) / seconds,
         cpu / len(chosen),
     )
+
+
+def _peer_row(model_set: str, kind: str, chosen: Sequence[Page]) -> Row:
+    """What faster-paddle reads with the same weights, in one process on all cores."""
+    reader = readers.faster_paddle(model_set, [page.image for page in chosen], None)
+    try:
+        cpu, begun = processes.cpu_seconds(reader.pid), time.monotonic()
+        numbers = tqdm(range(len(chosen)), desc=f"faster-paddle, {model_set} {kind}", unit="page")
+        read: list[list[str]] = [reader.ask(number) for number in numbers]
+        seconds, cpu = time.monotonic() - begun, processes.cpu_seconds(reader.pid) - cpu
+    finally:
+        reader.close()
+    f1, spaced = (
+        sum((pages.count_words(lines, page.lines, bag) for lines, page in zip(read, chosen, strict=True)), WordCount()).f1
+        for bag in (pages.word_bag, pages.spaced_bag)
+    )
+    name = f"{model_set} of faster-paddle"
+    unknown = dict.fromkeys(("word_iou", "words_matched", "words_found", "to_reach", "reached"))
+    return Row(name, kind, len(chosen), f1, spaced, **unknown, pages_per_s=len(chosen) / seconds, cpu_s_per_page=cpu / len(chosen))
 
 
 def _boxes(lines: Sequence[Mapping[str, Any]], page: Page) -> Boxes:
@@ -164,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SET",
         help=f"model sets, or all (default: {' '.join(TO_REACH)})",
     )
+    parser.add_argument("--faster-paddle", action="store_true", help="beside ours what faster-paddle reads with the same weights")
     parser.add_argument("--precision", choices=get_args(Precision), default="fp32", help="to compute in (default %(default)s)")
     parser.add_argument(
         "--engine",

@@ -187,7 +187,7 @@ def _earlier(folder: Path, about: dict[str, Any]) -> list[Row]:
 
 def _write(folder: Path, rows: Sequence[Row], about: dict[str, Any], left_out: dict[str, str]) -> dict[str, Any]:
     """Write report.md, figures.json and plot.svg as far as things are measured."""
-    verdicts = figures.judged(rows, about["model_set"], LABELS)
+    verdicts = figures.judged(rows, about["model_set"], LABELS, machine.cpu_count())
     results = {
         **about,
         "rows": figures.to_json(rows),

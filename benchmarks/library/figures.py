@@ -17,8 +17,13 @@ LEAST_OF_FLOOR, FLOOR_FROM = 0.95, 4
 LEAST_OF_BEST, MOST_CLIENTS = 0.95, 64
 MOST_SPREAD, SPREAD_AT = 3.0, 16
 PEERS_AT = 4
+LEAST_ALONE = 0.85
+"""Of the pages/s of many clients, what one gets, where they are no fewer than the cores."""
+
+MOST_LATENCY: Mapping[str, Mapping[str, float]] = {"PP-OCRv6_small": {"faster-paddle": 0.9}}
 LEAST_OF_PEERS: Mapping[str, Mapping[str, float]] = {
-    "PP-OCRv4_mobile": {"paddlex-paddle": 3.0, "paddlex-onnxruntime": 2.3, "hubserving": 4.5}
+    "PP-OCRv4_mobile": {"paddlex-paddle": 3.0, "paddlex-onnxruntime": 2.3, "hubserving": 4.5},
+    "PP-OCRv6_small": {"faster-paddle-parted": 1.15},
 }
 """What is to be reached, and at how many clients: throughput of the floor's, of our best, p99 over p50, of the peers'."""
 
@@ -135,8 +140,8 @@ def to_json(rows: Iterable[Row]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(one) for one in rows]
 
 
-def judged(rows: Iterable[Row], model_set: str, labels: Mapping[str, str]) -> list[Verdict]:
-    """All that can be judged of what was measured."""
+def judged(rows: Iterable[Row], model_set: str, labels: Mapping[str, str], cores: int | None = None) -> list[Verdict]:
+    """All that can be judged of what was measured, on a machine of so many cores."""
     by_key = {one.key: one for one in rows}
     ours = {clients: one for (server, clients), one in by_key.items() if server == OURS}
     found = [
@@ -144,6 +149,15 @@ def judged(rows: Iterable[Row], model_set: str, labels: Mapping[str, str]) -> li
         for clients, one in sorted(ours.items())
         if clients >= FLOOR_FROM and one.of_floor
     ]
+    if cores is not None and cores <= PEERS_AT and {1, PEERS_AT} <= ours.keys() and ours[PEERS_AT].rate:
+        alone = ours[1].rate / ours[PEERS_AT].rate
+        found.append(_at_least(f"of its own pages/s at {PEERS_AT} clients, 1 client", alone, LEAST_ALONE))
+    for peer, most in MOST_LATENCY.get(model_set, {}).items():
+        theirs = by_key.get((peer, 1))
+        if theirs and theirs.p50_s and 1 in ours and ours[1].p50_s:
+            share = ours[1].p50_s / theirs.p50_s
+            what = f"of the p50 of {labels.get(peer, peer)}, 1 client"
+            found.append(Verdict(what, f"{share:.2f}", f"at most {most:.2f}", share <= most))
     for peer, least in LEAST_OF_PEERS.get(model_set, {}).items():
         theirs = by_key.get((peer, PEERS_AT))
         if theirs and PEERS_AT in ours and theirs.rate:

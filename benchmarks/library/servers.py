@@ -73,7 +73,7 @@ def floor(model_set: str, images: Sequence[Path], *, parallel: int) -> Iterator[
 
 
 def pooled(helpers: Sequence[Answering]) -> Callable[[int], Reply]:
-    """Put a page through the first of `helpers` that is free; each answers with how many lines it read, or something else."""
+    """Put a page through the first of `helpers` that is free; each answers with its lines, how many they are, or something else."""
     free: queue.SimpleQueue[Answering] = queue.SimpleQueue()
     for helper in helpers:
         free.put(helper)
@@ -84,7 +84,8 @@ def pooled(helpers: Sequence[Answering]) -> Callable[[int], Reply]:
             answer = helper.ask(page)
         finally:
             free.put(helper)
-        return Reply(Outcome.ANSWERED, lines=answer if isinstance(answer, int) else 0)
+        count = len(answer) if isinstance(answer, list) else answer if isinstance(answer, int) else 0
+        return Reply(Outcome.ANSWERED, lines=count)
 
     # Clients that wait for a lock are woken in any order; these are served in the order in which they came, as by a server.
     served = ThreadPoolExecutor(len(helpers))

@@ -1,4 +1,4 @@
-"""Starts the peers: PaddleX's own server, paddleocr 2.10 behind Flask as hubserving runs it, and rapidocr in a process.
+"""Starts the peers: PaddleX's server, paddleocr 2.10 behind Flask as hubserving runs it, rapidocr and faster-paddle in processes.
 
 All get the weights of the model set that is measured, and its choice about the angle classifier; the rest is as they ship.
 """
@@ -21,17 +21,24 @@ from benchmarks.library.answering import Answering
 from benchmarks.library.servers import Server
 from benchmarks.library.support import BenchmarkError
 from benchmarks.peers import environment
-from ocr_serving import models
+from ocr_serving import machine, models
+from ocr_serving.config.params import DetectionParams
 from ocr_serving.stages import recognition
 
 HERE = Path(__file__).parent
 PADDLE, ONNXRUNTIME, RAPIDOCR, HUBSERVING = "paddlex-paddle", "paddlex-onnxruntime", "rapidocr", "hubserving"
+FASTER, FASTER_PARTED = "faster-paddle", "faster-paddle-parted"
 LABELS = {
     PADDLE: "PaddleX serving, paddle",
     ONNXRUNTIME: "PaddleX serving, onnxruntime",
     RAPIDOCR: "rapidocr, in-process",
+    FASTER: "faster-paddle, a process of all cores",
+    FASTER_PARTED: "faster-paddle, a process a core",
     HUBSERVING: "hubserving's stand-in: paddleocr 2.10 behind Flask",
 }
+FASTER_SIZES = {"PP-OCRv6_tiny": "tiny", "PP-OCRv6_small": "small"}
+"""Its name for the weights of a model set."""
+
 CLASSIFIER = "PP-LCNet_x0_25_textline_ori"
 """PaddleX knows no network by the name of PaddleOCR 2's angle classifier; one it knows runs it with another input size."""
 
@@ -45,6 +52,8 @@ def start(name: str, model_set: str, images: Sequence[Path]) -> contextlib.Abstr
         PADDLE: functools.partial(_paddlex, "paddle"),
         ONNXRUNTIME: functools.partial(_paddlex, "onnxruntime"),
         RAPIDOCR: _rapidocr,
+        FASTER: functools.partial(_faster_paddle, FASTER, None),
+        FASTER_PARTED: functools.partial(_faster_paddle, FASTER_PARTED, 1),
         HUBSERVING: _hubserving,
     }
     return known[name](model_set, images)
@@ -212,6 +221,33 @@ def _rapidocr(model_set: str, images: Sequence[Path]) -> Iterator[Server]:
             yield Server(RAPIDOCR, servers.pooled([reader]), (reader.pid,))
         finally:
             reader.close()
+
+
+def faster_paddle(model_set: str, images: Sequence[Path], threads: int | None) -> Answering:
+    """faster-paddle in a process, which answers with a page's lines; it runs on all cores unless told how many `threads`.
+
+    It has weights of its own, and is bound to our side for detection. Raises BenchmarkError where it has not those of `model_set`.
+    """
+    if model_set not in FASTER_SIZES:
+        raise BenchmarkError(f"faster-paddle has no weights of {model_set}, but {' and '.join(FASTER_SIZES)}.")
+    python = environment.python("faster-paddle")
+    settings = {
+        "model_size": FASTER_SIZES[model_set],
+        "det_max_side": DetectionParams.model_fields["det_limit_side_len"].default,
+        "threads": threads,
+    }
+    command = [str(python), str(HERE / "ask_faster_paddle.py"), json.dumps(settings), *(str(image.resolve()) for image in images)]
+    return Answering(command, support.environment(), called="faster-paddle")
+
+
+@contextlib.contextmanager
+def _faster_paddle(name: str, threads: int | None, model_set: str, images: Sequence[Path]) -> Iterator[Server]:
+    with contextlib.ExitStack() as stack:
+        running = []
+        for _ in range(1 if threads is None else machine.cpu_count()):
+            running.append(faster_paddle(model_set, images, threads))
+            stack.callback(running[-1].close)
+        yield Server(name, servers.pooled(running), tuple(reader.pid for reader in running), len(running))
 
 
 def _characters(model_set: str) -> list[str]:

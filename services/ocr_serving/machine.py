@@ -15,6 +15,8 @@ WORKER_BYTES = 800 * 2**20
 """Memory to plan for one CPU worker: PP-OCRv6 small on full pages stays under it."""
 LEAST_BYTES = 256 << 20
 """Bytes that a process may take beyond what it has, however small its share is."""
+STACK_BYTES = 8 << 20
+"""What Linux reserves for the stack of a thread unless it is told otherwise."""
 SHORTAGE = ("bad_alloc", "bad allocation", "failed to allocate", "insufficient memory", "out of memory", "cannot allocate memory")
 """How libraries in C++ say it; each in words of its own, in an exception of its own."""
 
@@ -78,10 +80,11 @@ def bound_memory(share: int) -> None:
     """Let this process have `share` bytes of data, and some in any case; further ones are refused, which `is_memory_short` tells.
 
     The limit is on data (RLIMIT_DATA: the heap and private writable mappings), not on addresses: engines and allocators reserve
-    many more of these than they ever touch.
+    many more of these than they ever touch. Stacks of threads are such reserves too, and come on top.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = max(share, data_bytes() + LEAST_BYTES)
+    stacks = (sum(1 for _ in Path("/proc/self/task").iterdir()) - 1) * STACK_BYTES
+    limit = max(share + stacks, data_bytes() + LEAST_BYTES)
     if hard != resource.RLIM_INFINITY:
         limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))

@@ -105,6 +105,23 @@ def test_peers_are_judged_with_four_clients_and_only_for_the_weights_they_share(
     assert judge(one(rate=2.9), one("rapidocr")) == {}
 
 
+def test_one_client_is_judged_by_what_four_get_where_they_are_no_fewer_than_the_cores() -> None:
+    what = "of its own pages/s at 4 clients, 1 client"
+    for rate, reached in ((0.85, True), (0.84, False)):
+        rows = [one(clients=1, rate=rate), one(clients=4, rate=1.0)]
+        verdicts = figures.judged(rows, "x", LABELS, 2)
+        assert [(verdict.what, verdict.reached) for verdict in verdicts] == [(what, reached)]
+        assert figures.judged(rows, "x", LABELS, 16) == []
+
+
+def test_the_wait_of_one_client_is_judged_by_a_peer_that_parts_pages() -> None:
+    theirs = one("faster-paddle", clients=1, p50_s=1.0)
+    what = "of the p50 of faster-paddle, 1 client"
+    assert judge(one(clients=1, p50_s=0.9), theirs, model_set="PP-OCRv6_small") == {what: True}
+    assert judge(one(clients=1, p50_s=0.91), theirs, model_set="PP-OCRv6_small") == {what: False}
+    assert judge(one(clients=1, p50_s=0.91), theirs) == {}
+
+
 def test_latency_and_losses_are_judged_at_sixteen_clients() -> None:
     assert judge(one(clients=16)) == {"p99 over p50, 16 clients": True, "lost, 16 clients": True}
     assert judge(one(clients=16, p99_s=3.1, lost=1)) == {"p99 over p50, 16 clients": False, "lost, 16 clients": False}

@@ -144,6 +144,32 @@ def test_images_are_the_pages_of_one_document_and_what_is_not_read_is_said(struc
     assert "max_pdf_pages" in unquote(cut.headers["X-OCR-Remarks"])
 
 
+def test_words_are_those_that_the_recogniser_placed(all_formats: dict[str, bytes]) -> None:
+    (tree,) = json.loads(all_formats["json"])["pages"]
+    lines = [line for block in tree["blocks"] for line in [*block.get("lines", []), *cells(block)]]
+    several = [line for line in lines if len(line["words"]) > 1]
+    assert len(several) > 5
+    for line in several:
+        assert len({line["confidence"], *(word["confidence"] for word in line["words"])}) == len(line["words"]) + 1
+
+
+def cells(block: dict[str, Any]) -> list[Any]:
+    return [line for cell in block.get("cells", []) for line in cell["lines"]]
+
+
+def test_a_table_over_two_pages_is_one(structure: Service) -> None:
+    head = ["Item", "Description", "Qty", "Amount"]
+    rows = [[f"{n:03d}", ("Steel bearing", "Conveyor belt", "Fuse box")[n % 3], str(n % 7 + 1), f"{n}.50"] for n in range(1, 41)]
+    whole = pdfs.of_tables([head, *rows[:31]], [head, *rows[31:]])
+    sheets = openpyxl.load_workbook(io.BytesIO(convert(structure, "xlsx", whole).content)).worksheets
+    assert len(sheets) == 1
+    first, *others = sheets[0].values
+    assert list(first) == head
+    assert [row[3] for row in others] == [n + 0.5 for n in range(1, 41)]
+    apart = openpyxl.load_workbook(io.BytesIO(convert(structure, "xlsx", whole, join_tables=False).content)).worksheets
+    assert [sheet.max_row for sheet in apart] == [32, 10]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code", "sentence"),
     [
@@ -151,6 +177,7 @@ def test_images_are_the_pages_of_one_document_and_what_is_not_read_is_said(struc
         ("txt", {"images": []}, 400, "'images' is empty"),
         ("txt", {"images": [b64(b"no image")]}, 400, "images[0] cannot be decoded"),
         ("txt", {"images": [b64(PAGE)], "pdf_text": "some"}, 400, "pdf_text: takes one of auto, never, only"),
+        ("txt", {"images": [b64(PAGE)], "join_tables": "no"}, 400, "join_tables: takes true or false"),
         ("txt", {"images": [b64(PAGE)], "foo": 1}, 400, "'foo'"),
     ],
 )

@@ -16,9 +16,18 @@ Entry = tuple[str, int, int]
 
 
 def drawn(
-    rows: Sequence[Sequence[str | Entry]], style: Style = "ruled", *, size: int = 20, pad: int = 16, margin: int = 30
+    rows: Sequence[Sequence[str | Entry]],
+    style: Style = "ruled",
+    *,
+    size: int = 20,
+    pad: int = 16,
+    margin: int = 30,
+    places: list[tuple[str, tuple[int, int, int, int]]] | None = None,
 ) -> NDArray[np.uint8]:
-    """A picture, BGR, of the table that `rows` tell as HTML does; columns are as wide as their texts."""
+    """A picture, BGR, of the table that `rows` tell as HTML does; columns are as wide as their texts.
+
+    `places` takes each line of text and its box x1, y1, x2, y2.
+    """
     font = ImageFont.load_default(size)
     cells = placed(rows)
     columns = max(column + across for _, column, _, _, across in cells)
@@ -47,7 +56,10 @@ def drawn(
         lines = text.split("\n")
         top = (box[1] + box[3] - step * len(lines)) / 2
         for n, line in enumerate(lines):
-            draw.text((box[0] + pad, top + n * step + step * 0.1), line, fill=ink, font=font)
+            at = (box[0] + pad, top + n * step + step * 0.1)
+            draw.text(at, line, fill=ink, font=font)
+            if places is not None:
+                places.append((line, (int(at[0]), int(at[1]), int(at[0] + font.getlength(line)) + 1, int(at[1] + 1.1 * size))))
     if style == "booktabs":
         for at in (y[0], y[1], y[-1]):
             draw.line((x[0], at, x[-1], at), fill="black", width=2)

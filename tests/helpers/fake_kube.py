@@ -25,7 +25,8 @@ MERGED_LISTS = {"containers", "initContainers", "env", "volumes", "volumeMounts"
 class FakeKube(Kube):
     """`objects` by where they are.
 
-    `fault(verb, ref)` comes before each call and may raise; `webhook(body)` changes what is written.
+    `fault(verb, ref)` comes before each call and may raise, `fault_after` once it was done; `webhook(body)` changes what is
+    written.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,7 @@ class FakeKube(Kube):
         self.reads: list[tuple[str, Ref]] = []
         self.events: list[str] = []
         self.fault: Callable[[str, Ref], None] = lambda _verb, _ref: None
+        self.fault_after: Callable[[str, Ref], None] = lambda _verb, _ref: None
         self.webhook: Callable[[JSON], None] = lambda _body: None
         self._versions = itertools.count(100)
         self._uids = itertools.count(1)
@@ -67,7 +69,9 @@ class FakeKube(Kube):
             return body
         self.writes.append(("apply", ref))
         self._applied[ref] = copy.deepcopy(dict(manifest))
-        return self.put(body)
+        answer = self.put(body)
+        self.fault_after("apply", ref)
+        return answer
 
     async def reset(self, manifest: Mapping[str, Any], live: Mapping[str, Any], *, dry_run: bool = False) -> None:
         raise RefusedError("nothing of others is in the way")
@@ -78,7 +82,9 @@ class FakeKube(Kube):
         if ref not in self.objects:
             return None
         self.writes.append(("status", ref))
-        return self.put({**self.objects[ref], "status": copy.deepcopy(manifest["status"])})
+        answer = self.put({**self.objects[ref], "status": copy.deepcopy(manifest["status"])})
+        self.fault_after("status", ref)
+        return answer
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         ref = Ref(kind, namespace, name)
@@ -86,6 +92,7 @@ class FakeKube(Kube):
         self.writes.append(("delete", ref))
         if ref in self.objects and self.objects[ref]["metadata"]["uid"] == uid:
             del self.objects[ref]
+        self.fault_after("delete", ref)
 
     async def create_event(self, body: Mapping[str, Any]) -> None:
         self.events.append(f"{body['reason']}: {body['note']}")
@@ -182,6 +189,14 @@ def _remove(body: JSON, before: Mapping[str, Any], now: Mapping[str, Any]) -> No
             body.pop(key, None)
         elif isinstance(value, Mapping) and isinstance(now[key], Mapping) and isinstance(body.get(key), dict):
             _remove(body[key], value, now[key])
+        elif key in MERGED_LISTS and isinstance(body.get(key), list):
+            kept = {item[_key(item)]: item for item in now[key]}
+            gone = {item[_key(item)] for item in value} - kept.keys()
+            body[key] = [item for item in body[key] if item[_key(item)] not in gone]
+            for item in value:
+                live = next((there for there in body[key] if there[_key(there)] == item[_key(item)]), None)
+                if live is not None and item[_key(item)] in kept:
+                    _remove(live, item, kept[item[_key(item)]])
 
 
 def _strip(fields: JSON, old: Any, new: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pikepdf
@@ -44,3 +45,22 @@ def saved(made: pikepdf.Pdf) -> bytes:
     out = io.BytesIO()
     made.save(out)
     return out.getvalue()
+
+
+def of_tables(*pages: Sequence[Sequence[str]], columns: Sequence[float] = (60, 130, 330, 430, 535), top: float = 60) -> bytes:
+    """A PDF with a ruled table on each page, from `top` points below its edge on, its rows 22 points high."""
+    made = pikepdf.new()
+    font = made.make_indirect(
+        pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+    )
+    for rows in pages:
+        page = made.add_blank_page(page_size=(595, 842))
+        page.obj["/Resources"] = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+        sides = [*columns[: len(rows[0])], columns[-1]]
+        shown = []
+        for n, row in enumerate(rows):
+            y = 842 - top - 22 * (n + 1)
+            shown += [f"{x1} {y} {x2 - x1} 22 re S" for x1, x2 in pairwise(sides)]
+            shown += [f"BT /F1 11 Tf {x + 6} {y + 7} Td ({text}) Tj ET" for x, text in zip(sides, row, strict=False)]
+        page.obj["/Contents"] = made.make_stream("\n".join(shown).encode("latin-1"))
+    return saved(made)

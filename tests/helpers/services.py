@@ -67,6 +67,11 @@ class Service:
         return int(self.url.rsplit(":", 1)[1])
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that are still there."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+
+
 def free_port() -> int:
     """A port nothing listens on now."""
     return free_ports(1)[0]

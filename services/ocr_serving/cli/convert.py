@@ -54,6 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("-j", "--jobs", type=_at_least(1), metavar="N", help="pages read at a time (one for each core, 4 with --server)")
     option("--pdf_text", choices=PDF_TEXT, default="auto", help="a PDF's own text: where it is sound, never, only (%(default)s)")
     option("--pdf_dpi", type=files.dpi, default=images.Limits().pdf_dpi, metavar="N", help="render PDFs at this (%(default)s)")
+    option("--no_join_tables", dest="join_tables", action="store_false", help="leave tables that go on on the next page in parts")
     option("--fields", action="store_true", help="look for questions and answers too (kie_ser_re), for json and xlsx")
     option("--force", action="store_true", help="convert what is done already too")
     option("--params", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override params.py, as in drop_score=0.3")
@@ -103,7 +104,7 @@ def _wanted(args: argparse.Namespace, forms: Sequence[str]) -> readers.Wanted:
 def _fingerprint(wanted: readers.Wanted, forms: Sequence[str], args: argparse.Namespace) -> str:
     """What decides how a document is written, in short."""
     about = [__version__, sorted(forms), wanted.module, wanted.pdf_text, wanted.fields, args.pdf_dpi, sorted(wanted.params.items())]
-    return hashlib.sha256(json.dumps([*about, args.server], default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([*about, args.server, args.join_tables], default=str).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
@@ -246,7 +247,7 @@ def _opened(
     except OSError as exc:
         tally.failed.append((source.file, f"cannot be read: {exc.strerror}."))
         return None
-    job = Job(source.target.name, data, forms, limits, args.pdf_text, where=str(source.file))
+    job = Job(source.target.name, data, forms, limits, args.pdf_text, args.join_tables, where=str(source.file))
     return _Open(source, state, job)
 
 

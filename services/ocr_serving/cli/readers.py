@@ -158,6 +158,7 @@ def on_this_machine(wanted: Wanted, processes: int) -> Iterator[Pages]:
 def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout: float, retries: int) -> Iterator[Pages]:
     """A running service at `url`, of which `threads` pages are asked at the same time. Raises ServingError."""
     served = _served(url, api_key)
+    words = _takes(url, api_key, wanted.module, "return_words")
     for name in [wanted.module] + [FIELDS] * wanted.fields:
         if name not in served:
             raise UnreachableError(
@@ -170,7 +171,7 @@ def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout:
             return _asked(client, image, keywords)
 
         def read(image: Image, text: PdfPage | None) -> Answer:
-            entry, remarks = Reader(ask, wanted.structure, wanted.pdf_text)(image, text)
+            entry, remarks = Reader(ask, wanted.structure, wanted.pdf_text, words)(image, text)
             return Answer(entry, remarks, _asked(fields, image, {}) if wanted.fields else None)
 
         executor = ThreadPoolExecutor(threads)
@@ -188,11 +189,23 @@ def _asked(client: Client, image: Image, keywords: Mapping[str, Any]) -> Any:
     return reply.entries[0]
 
 
+def _takes(url: str, api_key: str, module: str, argument: str) -> bool:
+    """Whether a service's module takes an argument; those of older services, or of a user's own copy, may not."""
+    try:
+        schemas = _got(f"{url}/openapi.json", api_key)["components"]["schemas"]
+        return argument in schemas[f"{module}.Request"]["properties"]
+    except (requests.exceptions.RequestException, ValueError, KeyError, TypeError):
+        return False
+
+
+def _got(url: str, api_key: str) -> Any:
+    return requests.get(url, timeout=10, headers={"Authorization": f"Bearer {api_key}"} if api_key else {}).json()
+
+
 def _served(url: str, api_key: str) -> list[str]:
     """The names of a service's modules."""
     try:
-        response = requests.get(f"{url}/modules", timeout=10, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
-        return [str(module["name"]) for module in response.json()["modules"]]
+        return [str(module["name"]) for module in _got(f"{url}/modules", api_key)["modules"]]
     except (requests.exceptions.RequestException, ValueError, KeyError, TypeError) as exc:
         raise UnreachableError(
             f"No OCR service answers at {url} ({type(exc).__name__}): is it running, and is the URL right?"

@@ -130,7 +130,9 @@ class DetectionParams(PageParams):
 
     det_algorithm: Literal["DB", "DB++"] = Field("DB", description="Kind of the detector, which tells how its input is normalised.")
     det_model_dir: str = Field(description="The detector: a name of `ocr-serving models list`, or a folder.")
-    det_limit_side_len: SideLength = Field(960, description="Pixels that a side of the page is scaled to; see det_limit_type.")
+    det_limit_side_len: SideLength = Field(
+        960, description="Pixels that a side of the page is scaled to, by default 1152 with PP-OCRv6_small; see det_limit_type."
+    )
     det_limit_type: LimitType = Field(
         "max", description="det_limit_side_len bounds the longer (max) or the shorter (min) side; a page within it is not scaled."
     )

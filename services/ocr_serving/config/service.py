@@ -105,6 +105,13 @@ class ServiceConfig(Frozen):
         "auto", description="How the log is written; auto is text on a terminal, else JSON."
     )
     offline: bool = Field(False, description="Never fetch models that are missing.")
+    idle_cores: bool = Field(
+        True,
+        description=(
+            "Let a request use the cores of workers that have nothing to do: pages are detected on several threads and their lines"
+            " read side by side. For networks on onnxruntime and CPUs, of one thread each (cpu_threads)."
+        ),
+    )
     engine_process: bool = Field(
         False, description="Run the networks in a process of their own, one a GPU, which batches across requests and workers."
     )

@@ -23,6 +23,7 @@ from ocr_serving.engines.base import (
     Steps,
     Tensor,
 )
+from ocr_serving.engines.idle.crew import Crew, crew_of
 from ocr_serving.engines.local import model_files, onnx_metadata
 from ocr_serving.engines.pixels import PixelNetwork, table_of, tensor_of
 from ocr_serving.errors import ConfigError
@@ -30,6 +31,7 @@ from ocr_serving.validation import validated
 
 __all__ = [
     "CTC_CLASSES",
+    "Crew",
     "Ctc",
     "Engine",
     "EngineName",
@@ -42,6 +44,7 @@ __all__ = [
     "Precision",
     "Steps",
     "Tensor",
+    "crew_of",
     "engine_options",
     "model_files",
     "onnx_metadata",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from ocr_serving import machine, models
 from ocr_serving.engines.base import Ctc, Engine, EngineOptions
+from ocr_serving.engines.idle.crew import Helpers
 from ocr_serving.errors import ConfigError, ModelError
 
 Format = Literal["onnx", "paddle"]
@@ -20,13 +21,21 @@ BF16_FEATURES = ("amx_bf16", "avx512_bf16")
 _READS: Mapping[str, Format] = {"onnxruntime": "onnx", "openvino": "onnx", "paddle": "paddle"}
 
 
-def open_local(model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> Engine:
+def open_local(
+    model: Path,
+    options: EngineOptions,
+    *,
+    greedy_ctc: Ctc | bool = False,
+    helpers: Helpers | None = None,
+    widths: Sequence[int] = (),
+) -> Engine:
     """Load the network in `model`: a folder, or an .onnx file.
 
     `*.onnx` goes to onnxruntime (openvino where the options ask for it, or the catalogue says that it is faster on this CPU),
     `*.pdmodel` or `*.json` with `*.pdiparams` to paddle.
     With `greedy_ctc` a recogniser answers ids, int32 of shape (N, T), and scores, float32 of shape (N, T), instead of
     probabilities (N, T, C); with a `Ctc` as that says, its `told` classes being the third output, float32 of shape (N, T, K).
+    On onnxruntime `helpers` may run it side by side, and each run on as many threads, of `widths`, as there are idle cores.
 
     Raises ModelError where the files are missing or damaged, ConfigError where the options cannot be served; never falls back.
     """
@@ -48,7 +57,7 @@ def open_local(model: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = 
         return PaddleEngine(file, options, greedy_ctc=greedy_ctc)
     from ocr_serving.engines.onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(file, options, greedy_ctc=greedy_ctc)
+    return OnnxRuntimeEngine(file, options, greedy_ctc=greedy_ctc, helpers=helpers, widths=widths)
 
 
 def onnx_metadata(model: Path, options: EngineOptions) -> Mapping[str, str] | None:

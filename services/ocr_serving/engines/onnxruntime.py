@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ocr_serving.engines.base import Ctc, EngineOptions, Tensor, first_line, refusal
 from ocr_serving.engines.graphs.prepared import prepared
+from ocr_serving.engines.idle.crew import Helpers
 from ocr_serving.errors import ConfigError, ModelError
 
 ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine:
-    """One `InferenceSession`."""
+    """One `InferenceSession`, which several threads may run at once, or one for each number of threads to run with."""
 
     name = "onnxruntime"
 
-    def __init__(self, file: Path, options: EngineOptions, *, greedy_ctc: Ctc | bool = False) -> None:
-        """Load `file`.
+    def __init__(
+        self,
+        file: Path,
+        options: EngineOptions,
+        *,
+        greedy_ctc: Ctc | bool = False,
+        helpers: Helpers | None = None,
+        widths: Sequence[int] = (),
+    ) -> None:
+        """Load `file`. With `widths` each run takes as many threads, of these, as `helpers` find idle cores for.
 
         Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.
         """
-        self._session = open_session(prepared(file, greedy_ctc=greedy_ctc), file, options)
+        model = prepared(file, greedy_ctc=greedy_ctc)
+        self.helpers = helpers
+        self._widths = tuple(widths) if helpers else ()
+        # A session has its number of threads from when it is made, and its own copy of the weights: for small networks only.
+        self._sessions = {
+            threads: open_session(model, file, options.model_copy(update={"cpu_threads": threads}))
+            for threads in self._widths or (options.cpu_threads,)
+        }
+        session = next(iter(self._sessions.values()))
         self._file = file
-        self._inputs = [value.name for value in self._session.get_inputs()]
-        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._inputs = [value.name for value in session.get_inputs()]
+        self.metadata: Mapping[str, str] = session.get_modelmeta().custom_metadata_map
 
     def run(self, *inputs: Tensor) -> list[Tensor]:
         """Run once. Raises ModelError where the network does not take these shapes."""
+        if self.helpers is not None and self._widths:
+            with self.helpers.threads(self._widths) as threads:
+                return self._run(self._sessions[threads], inputs)
+        return self._run(next(iter(self._sessions.values())), inputs)
+
+    def _run(self, session: Any, inputs: Sequence[Tensor]) -> list[Tensor]:
         try:
-            answers: list[Tensor] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
+            answers: list[Tensor] = session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as exc:
             raise refusal(self._file, inputs, exc) from exc
         return answers

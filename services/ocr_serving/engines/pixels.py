@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving.engines.base import Engine, PixelEngine, PixelInput, Pixels, Steps, Tensor
+from ocr_serving.engines.idle.crew import crew_of
+from ocr_serving.engines.idle.schedule import rows_of_a_run
 
 Table = NDArray[np.float32]
 """For each channel the network's input for each of the 256 values of a byte, shape (3, 256)."""
@@ -45,17 +47,24 @@ class PixelNetwork:
     def run(self, rows: Iterable[Pixels], batch: int = 1) -> Iterator[list[Tensor]]:
         """Outputs by position for each row, in their order, without the batch axis.
 
-        Neighbours of one size share a run of an engine in this process, up to `batch` of them.
+        Neighbours of one size share a run of an engine in this process, up to `batch` of them; where cores are idle there are more
+        runs, of fewer, side by side.
 
         Raises UnavailableError or ModelError.
         """
         if isinstance(self.engine, PixelEngine):
             yield from self.engine.run_pixels(list(rows))
             return
-        for together in batches_of(rows, batch):
-            outputs = self.engine.run(tensor_of(together, self._table))
+        waiting = list(rows)
+        with crew_of(self.engine, len(waiting)) as crew:
+            runs = list(batches_of(waiting, rows_of_a_run(batch, crew.hands)))
+            answers = crew.map(self._run, runs, [len(together) * together[0].height * together[0].width for together in runs])
+        for together, outputs in zip(runs, answers, strict=True):
             for n in range(len(together)):
                 yield [value[n] if value.ndim else value for value in outputs]
+
+    def _run(self, together: Sequence[Pixels]) -> list[Tensor]:
+        return self.engine.run(tensor_of(together, self._table))
 
 
 def batches_of(rows: Iterable[Pixels], most: int) -> Iterator[list[Pixels]]:

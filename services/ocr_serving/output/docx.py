@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from ocr_serving.output import values
+from ocr_serving.output import continued, values
 from ocr_serving.output.lines import height
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Document, Figure, FormField, Line, List, Page, Table, Text
@@ -37,7 +37,10 @@ def document(whole: Document) -> bytes:
     file.core_properties.author = ""
     file.core_properties.comments = ""
     room = width - 2 * MARGIN_INCHES
+    gone = continued.emptied(whole)
     for number, page in enumerate(whole.pages):
+        if page.number in gone:
+            continue
         if number:
             file.add_page_break()
         # The widest stretch of text on the page fills the line.

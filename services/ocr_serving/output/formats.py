@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import alto, csv, docx, hocr, html, json, markdown, pdf, text, xlsx
+from ocr_serving.output import alto, continued, csv, docx, hocr, html, json, markdown, pdf, text, xlsx
 from ocr_serving.output.tree import Document, Figure
 from ocr_serving.validation import did_you_mean
 
@@ -31,12 +31,16 @@ Render = Callable[[Document, Original, str], Files]
 
 @dataclass(frozen=True)
 class Format:
-    """`needs_structure`: headings and tables show in it, so that the networks for them are asked."""
+    """`needs_structure`: headings and tables show in it, so that the networks for them are asked.
+
+    `by_page`: all it says has its place on a page, so that tables over several pages stay in parts.
+    """
 
     suffix: str
     media_type: str
     render: Render = field(repr=False)
     needs_structure: bool = True
+    by_page: bool = False
 
 
 def _single(write: Callable[[Document], bytes], suffix: str) -> Render:
@@ -75,9 +79,9 @@ FORMATS: Mapping[str, Format] = {
     "xlsx": Format(".xlsx", f"{OFFICE}spreadsheetml.sheet", _single(xlsx.workbook, ".xlsx")),
     "csv": Format(".csv", "text/csv; charset=utf-8", _csv),
     "json": Format(".json", "application/json", _single(json.tree, ".json")),
-    "pdf": Format(".pdf", "application/pdf", _pdf, needs_structure=False),
-    "hocr": Format(".hocr", "text/vnd.hocr+html", _single(hocr.hocr, ".hocr"), needs_structure=False),
-    "alto": Format(".alto.xml", "application/alto+xml", _single(alto.alto, ".alto.xml"), needs_structure=False),
+    "pdf": Format(".pdf", "application/pdf", _pdf, needs_structure=False, by_page=True),
+    "hocr": Format(".hocr", "text/vnd.hocr+html", _single(hocr.hocr, ".hocr"), needs_structure=False, by_page=True),
+    "alto": Format(".alto.xml", "application/alto+xml", _single(alto.alto, ".alto.xml"), needs_structure=False, by_page=True),
 }
 
 OTHER_NAMES = {"md": "markdown", "text": "txt", "htm": "html", "xml": "alto", "alto.xml": "alto"}
@@ -96,11 +100,12 @@ def named(names: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def files(document: Document, original: Original, forms: Sequence[str], name: str) -> Files:
-    """All files of a document in `forms`, by name. Raises InputError."""
+def files(document: Document, original: Original, forms: Sequence[str], name: str, *, join_tables: bool = True) -> Files:
+    """All files of a document in `forms`, by name; with `join_tables` tables over several pages are one. Raises InputError."""
     made: Files = {}
+    whole = continued.joined(document) if join_tables else document
     for form in forms:
-        made |= FORMATS[form].render(document, original, name)
+        made |= FORMATS[form].render(document if FORMATS[form].by_page else whole, original, name)
     return made
 
 

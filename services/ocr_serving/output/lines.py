@@ -44,6 +44,9 @@ def read_line(item: Mapping[str, Any], source: Source = "ocr") -> Line:
     confidence = _share(item.get("confidence", item.get("score", 1.0)))
     said = item.get("words")
     words = tuple(_read_word(word, source) for word in said) if said else derived_words(text, quad, confidence, source)
+    if said and plain(" ".join(word.text for word in words)) != plain(text) == plain(" ".join(word.text for word in words[::-1])):
+        # Modules tell words from left to right, and a line of Arabic in the order it is read.
+        words = words[::-1]
     return Line(text=text, quad=quad, confidence=confidence, source=source, words=words)
 
 

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 
+from ocr_serving.output import continued
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Document, Figure, FormField, List, Table
 
@@ -14,7 +15,10 @@ def markdown(document: Document, pictures: Mapping[int, str]) -> bytes:
     """UTF-8. `pictures` has the file names of figures, by the number of the figure in the document, from 0."""
     parts: list[str] = []
     figure = 0
+    gone = continued.emptied(document)
     for page in document.pages:
+        if page.number in gone:
+            continue
         if page.number > 1 and parts:
             parts.append("---")
         for block in page.blocks:

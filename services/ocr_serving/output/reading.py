@@ -60,16 +60,19 @@ class Reader:
         return self._structured(image, own + self._beside(image, own)), []
 
     def _read(self, image: Image) -> Any:
-        if self.structure:
-            return self.ask(image, return_lines=True)
-        return self.ask(image, return_words=True) if self.words else self.ask(image)
+        return self.ask(image, **self._told)
 
     def _structured(self, image: Image, lines: list[dict[str, Any]]) -> Any:
         return self.ask(image, lines=[lines], return_lines=True) if self.structure else lines
 
-    def _lines(self, image: Image) -> list[dict[str, Any]]:
+    @property
+    def _told(self) -> dict[str, bool]:
+        """What of a page is asked for beside the regions."""
+        return dict.fromkeys(["return_lines"] * self.structure + ["return_words"] * self.words, True)
+
+    def _lines(self, image: Image, **told: bool) -> list[dict[str, Any]]:
         """The lines that OCR alone reads."""
-        entry = self.ask(image, layout=False, table=False) if self.structure else self.ask(image)
+        entry = self.ask(image, layout=False, table=False, **told) if self.structure else self.ask(image, **told)
         if isinstance(entry, Mapping):
             return [line for region in entry["regions"] for line in region["res"]]
         return list(entry)
@@ -104,7 +107,7 @@ class Reader:
         ink = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 12)
         if _without_rules(ink).sum() < INK_LEFT * 0.01 * ink.size:
             return []
-        return self._lines(rest)
+        return self._lines(rest, **({"return_words": True} if self.words else {}))
 
 
 def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -109,13 +109,28 @@ class Cell(Frozen):
     lines: tuple[Line, ...] = ()
 
 
+class Part(Frozen):
+    """A stretch of a table that goes over several pages: its page's number, its box there, its first row of the table, from 0.
+
+    `rows` of the table are there, and the places of what is in them are of that page. `repeated` are the headings that are told
+    once, with the first part.
+    """
+
+    page: int
+    box: Box
+    row: int
+    rows: int
+    repeated: tuple[Line, ...] = ()
+
+
 class Table(_Block):
-    """A table: cells row by row, none over another."""
+    """A table: cells row by row, none over another. It has `parts`, two at least, where it goes over several pages."""
 
     kind: Literal["table"] = "table"
     rows: int
     columns: int
     cells: tuple[Cell, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -64,23 +64,32 @@ def from_raw(body: bytes) -> bytes:
     return b'{"images":["' + base64.b64encode(body) + b'"]}'
 
 
-def options(payload: dict[str, Any]) -> PdfText:
-    """Take `pdf_text` out of a request. Raises InputError."""
-    chosen = payload.pop("pdf_text", "auto")
+@dataclass(frozen=True)
+class Options:
+    """How a document is made: whose text of a PDF is taken, and whether tables that go on on the next page are one."""
+
+    pdf_text: PdfText = "auto"
+    join_tables: bool = True
+
+
+def options(payload: dict[str, Any]) -> Options:
+    """Take the options out of a request. Raises InputError."""
+    chosen, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
     if chosen not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
-    found: PdfText = chosen
-    return found
+    if not isinstance(joins, bool):
+        raise InputError("join_tables: takes true or false.")
+    return Options(chosen, joins)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the worker is to make: formats, the files as base64, arguments of `predict`, whose text of a PDF."""
+    """What the worker is to make: formats, the files as base64, arguments of `predict`, and how."""
 
     forms: Sequence[str]
     encoded: Sequence[str]
     keywords: Mapping[str, Any]
-    pdf_text: PdfText = "auto"
+    options: Options = Options()
 
 
 def reply(module: Module, request: Request, *, structure: bool, words: bool) -> Reply:
@@ -108,12 +117,13 @@ class _Whole:
         if self._is_pdf and len(data) > 1 and "pdf" in request.forms:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
-        self._reader = Reader(self._ask, structure, request.pdf_text, words)
-        self.job = Job(TITLE, data[0], request.forms, module.limits, request.pdf_text)
+        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        about = request.options.pdf_text, request.options.join_tables
+        self.job = Job(TITLE, data[0], request.forms, module.limits, *about)
         allowance = Allowance(module.limits.seconds_together)
         done = 0
         for n, one in enumerate(data):
-            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, request.pdf_text)
+            part = self.job if n == 0 else Job(TITLE, one, request.forms, module.limits, *about)
             part.where, part.allowance = f"images[{n}]", allowance
             for sheet in part.sheets():
                 self._read(part, sheet, first=not done)
@@ -162,7 +172,17 @@ def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dic
         "type": "object",
         "properties": {
             "images": {"type": "array", "minItems": 1, "items": {"type": "string", "contentEncoding": "base64"}},
-            "pdf_text": {"type": "string", "enum": list(PDF_TEXT), "default": "auto"},
+            "pdf_text": {
+                "type": "string",
+                "enum": list(PDF_TEXT),
+                "default": "auto",
+                "description": "A PDF's own text: taken where it is sound, never, or nothing else.",
+            },
+            "join_tables": {
+                "type": "boolean",
+                "default": True,
+                "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
+            },
         },
         "required": ["images"],
         "description": "Images and PDFs, whose pages are those of the document; further keys are arguments of the module.",

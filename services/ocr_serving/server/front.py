@@ -150,6 +150,7 @@ def check_coding() -> None:
 def _count(front: Front, name: str, waited: float, done: Done) -> None:
     metrics = front.metrics
     metrics.images.labels(name).inc(done.images)
+    metrics.lent_seconds.labels(name).inc(done.lent_seconds)
     metrics.queue_seconds.labels(name).observe(waited)
     metrics.request_seconds.labels(name).observe(time.monotonic() - flask.g.start)
     for stage, seconds in done.stage_seconds.items():

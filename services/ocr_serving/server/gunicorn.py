@@ -17,6 +17,7 @@ from gunicorn.glogging import Logger
 from ocr_serving import machine
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines.batching.messages import EngineSettings
+from ocr_serving.engines.idle import ledger
 from ocr_serving.server import app, logs, plan
 from ocr_serving.server.connections import IDLE_TIMEOUT_S, FrontWorker
 from ocr_serving.server.engine_pool import EnginePool
@@ -122,8 +123,10 @@ class Service(BaseApplication):  # type: ignore[misc]
             self.front.engines.start()
             self.front.metrics.watch_engines(self.front.engines)
         engines = self.front.engines.address if self.front.engines else None
+        workers, cores = len(self.environments), machine.cpu_count()
+        idle = ledger.new(workers, cores) if plan.lends_cores(self.config, cores) else None
         self.front.pool = Pool(
-            WorkerSpec(self.config, engines, plan.worker_memory(self.config, self.memory, len(self.environments))),
+            WorkerSpec(self.config, engines, plan.worker_memory(self.config, self.memory, workers), idle),
             environments=self.environments,
             max_queue=self.config.queue_size(len(self.environments)),
             timeout_s=self.config.timeout_s,

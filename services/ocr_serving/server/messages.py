@@ -12,18 +12,21 @@ from typing import Any
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines.batching.remote import EngineAddress
+from ocr_serving.engines.idle.ledger import LedgerAddress
 
 
 @dataclass(frozen=True)
 class WorkerSpec:
     """What a worker loads, and where the engine processes are that run its networks, if there are any.
 
-    `memory` is the bytes that it may have once it is ready; None leaves it unbounded.
+    `memory` is the bytes that it may have once it is ready; None leaves it unbounded. `idle` is where it learns of cores that other
+    workers do not use; None leaves it to its own.
     """
 
     config: ServiceConfig
     engines: EngineAddress | None = None
     memory: int | None = None
+    idle: LedgerAddress | None = None
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Done:
-    """The reply to a Task, and what to count: images, seconds in each stage and in all, and the resident memory in bytes."""
+    """The reply to a Task, and what to count: images, seconds in each stage and in all, and the resident memory in bytes.
+
+    `lent_seconds` is how long other workers' cores were at work on it, together.
+    """
 
     reply: Reply
     images: int = 0
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     resident: int = 0
+    lent_seconds: float = 0.0

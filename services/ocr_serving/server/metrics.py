@@ -44,6 +44,12 @@ class Metrics:
         self.queue_seconds = Histogram(
             "ocr_serving_queue_wait_seconds", "Waiting for a free worker.", ["module"], buckets=SECONDS, registry=self.registry
         )
+        self.lent_seconds = Counter(
+            "ocr_serving_lent_core_seconds",
+            "Seconds that cores of workers with nothing to do were at work on a request of another.",
+            ["module"],
+            registry=self.registry,
+        )
         self.stage_seconds = Histogram(
             "ocr_serving_stage_seconds",
             "Inside one stage of a prediction.",

@@ -87,6 +87,12 @@ def worker_memory(settings: ServiceConfig, memory: int | None, workers: int) -> 
     return max(0, memory - FRONT_BYTES - 2 * settings.held_bytes(memory)) // workers
 
 
+def lends_cores(settings: ServiceConfig, cores: int) -> bool:
+    """Whether workers use each other's cores: where there are several, and each worker runs networks of one thread on one."""
+    own = not settings.use_gpu and not settings.engine_process
+    return settings.idle_cores and own and cores > 1 and all(_threads(m.init_args) == 1 for m in settings.modules_info.values())
+
+
 def engine_environments(settings: ServiceConfig, environ: Mapping[str, str], *, cores: int) -> list[dict[str, str]]:
     """The variables of each engine process to start: one a GPU, or one with all cores where there is none; [] where they are off.
 

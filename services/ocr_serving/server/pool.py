@@ -91,7 +91,7 @@ class Pool:
             "ocr_serving.server.worker",
             environments,
             attend=self._attend,
-            inherited=lambda _: [spec.engines.board] if spec.engines else [],
+            inherited=lambda _: [*([spec.engines.board] if spec.engines else []), *([spec.idle.fd] if spec.idle else [])],
             on_unready=self._give_up,
         )
 
@@ -184,7 +184,7 @@ class Pool:
         """Wait until the worker is ready; a sentence where it cannot be."""
         closing = self._supervisor.closing
         try:
-            pipe.send(self._spec)
+            pipe.send(replace(self._spec, idle=self._spec.idle and replace(self._spec.idle, worker=slot.number)))
             while not pipe.has_message(0.5):
                 if closing.is_set():
                     return "The service is stopping."

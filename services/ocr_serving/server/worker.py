@@ -14,8 +14,11 @@ from typing import Any
 
 from ocr_serving import data, machine
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
-from ocr_serving.engines import opening_with
+from ocr_serving.engines import opening_with, shared
 from ocr_serving.engines.batching import remote
+from ocr_serving.engines.idle.crew import Helpers
+from ocr_serving.engines.idle.ledger import LedgerAddress, SharedLedger
+from ocr_serving.engines.idle.schedule import Lender
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
@@ -33,7 +36,9 @@ class Worker:
         """Load every module. Raises ServingError with a sentence."""
         self.limits = spec.config.limits
         self.engines = remote.Client(spec.engines) if spec.engines else None
-        open_engine = remote.opener(self.engines) if self.engines else None
+        self.ledger = SharedLedger(spec.idle) if spec.idle else None
+        helpers = _helpers(self.ledger, spec.idle) if self.ledger and spec.idle else None
+        open_engine = remote.opener(self.engines) if self.engines else shared.opener(helpers)
         self.modules: dict[str, Module] = {}
         self.accepted: dict[str, wire.Arguments] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
@@ -63,9 +68,19 @@ class Worker:
         picture = _warmup_image()
         for module in self.modules.values():
             module.predict([picture])
+        if self.ledger is not None:
+            self.ledger.rest()
 
     def answer(self, task: Task) -> Done:
         """Answer one request; never raises."""
+        if self.ledger is None:
+            return self._answer(task)
+        before = self.ledger.lent_seconds
+        with self.ledger.at_work_on_a_request():
+            done = self._answer(task)
+        return replace(done, lent_seconds=self.ledger.lent_seconds - before)
+
+    def _answer(self, task: Task) -> Done:
         start, cpu = time.perf_counter(), time.process_time()
         module = self.modules[task.module]
         module.begin_request(task.deadline)
@@ -85,18 +100,27 @@ class Worker:
         payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
-        pdf_text = convert.options(payload) if task.output else "never"
+        options = convert.options(payload) if task.output else convert.Options()
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found
         if task.output:
             takes = self.accepted[task.module].model.model_fields
-            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, pdf_text)
+            request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, options)
             with opening_with(module.open_engine):
                 return convert.reply(module, request, structure="return_lines" in takes, words="return_words" in takes)
         with opening_with(module.open_engine):
             results = module.serving_method(images, **(self.defaults[task.module] | keywords))
         return wire.reply(wire.OK, "; ".join(module.warnings), results)
+
+
+MOST_HELPERS = 15
+"""Cores that a request borrows at most: lines of a page are no more than some dozens, and each takes a thread."""
+
+
+def _helpers(ledger: SharedLedger, address: LedgerAddress) -> Helpers | None:
+    lender = Lender(ledger, address.own, address.cores, most=MOST_HELPERS)
+    return Helpers(lender) if lender.most else None
 
 
 SHORT = (

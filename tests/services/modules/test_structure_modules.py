@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,33 @@ def test_all_lines_are_told_and_lines_that_are_known_are_not_read_again(system: 
     assert page["lines"] == known
     (table,) = (region for region in page["regions"] if region["type"] == "table")
     assert "<td>Antarctica</td>" in str(table["res"])
+
+
+def test_words_are_told_where_they_are_asked_for(system: StructureSystem) -> None:
+    image = read("table_page")
+    assert not any("words" in line for line in answer(system, image, return_lines=True)["lines"])
+    page = answer(system, image, return_lines=True, return_words=True)
+    for line in [*page["lines"], *page["unassigned"], *(line for region in page["regions"] for line in listed(region))]:
+        assert " ".join(word["text"] for word in line["words"]) == line["text"]
+        low, high = np.min(line["text_region"], axis=0) - 2, np.max(line["text_region"], axis=0) + 2
+        for word in line["words"]:
+            assert (np.array(word["text_region"]) >= low).all()
+            assert (np.array(word["text_region"]) <= high).all()
+    image = read("invoice_en")
+    grey = image.mean(axis=2)
+    lines = answer(system, image, return_lines=True, return_words=True)["lines"]
+    between = [pair for line in lines for pair in pairwise(line["words"])]
+    free = 0
+    for left, right in between:
+        middle = round((left["text_region"][1][0] + right["text_region"][0][0]) / 2)
+        y1, y2 = round(left["text_region"][0][1]), round(left["text_region"][3][1])
+        free += bool(grey[y1:y2, middle - 1 : middle + 2].min() > 100)
+    assert len(between) > 60
+    assert free >= 0.9 * len(between), "between two words nothing is written"
+
+
+def listed(region: Any) -> list[Any]:
+    return region["res"] if isinstance(region["res"], list) else []
 
 
 @pytest.mark.parametrize(

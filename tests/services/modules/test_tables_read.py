@@ -12,6 +12,9 @@ from helpers.drawn_tables import Entry, Style, drawn
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
 from ocr_serving.output import tables
+from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.tables.lines import Lines
+from ocr_serving.stages.tables.words import Word
 
 CASES = Path(__file__).parent / "tables"
 REPORT = [
@@ -128,6 +131,26 @@ def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
         ["3", "Disputes go to\nthe court of Bristol", "May"],
     ]
     assert grid(read(system, drawn(rows, "ruled"))) == [[text.replace("\n", " ") for text in row] for row in rows]
+
+
+def test_words_of_a_line_over_several_columns_go_each_to_its_own(system: StructureSystem) -> None:
+    rows = [["Item", "Qty", "Price"], ["Belt", "12", "7.25"], ["Pump", "3", "98.00"], ["Fuse", "640", "0.15"]]
+    placed: list[tuple[str, tuple[int, int, int, int]]] = []
+    picture = drawn(rows, "ruled", places=placed)
+    # Each row is one line, and says something else than the picture: what is in the table is taken from its words.
+    lines = Lines(np.zeros((0, 4, 2)), [], [])
+    for n in range(len(rows)):
+        row = [
+            (text.replace("3", "8"), np.array([[a, b], [c, b], [c, d], [a, d]], float))
+            for text, (a, b, c, d) in placed[3 * n :][:3]
+        ]
+        quad = np.array([row[0][1][0], row[-1][1][1], row[-1][1][2], row[0][1][3]])
+        lines.texts.append(Text(" ".join(text for text, _ in row), 1.0))
+        lines.words.append([Word(text, corners) for text, corners in row])
+        lines = lines._replace(quads=np.concatenate([lines.quads, quad[None]]))
+    content = system.tables.table(picture, lines=lines, exact=True)
+    assert grid(content["html"]) == [[text.replace("3", "8") for text in row] for row in rows]
+    assert content["unmatched"] == []
 
 
 def test_the_network_alone_is_asked_where_it_is_wanted(system: StructureSystem) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from helpers.services import ECHO, Service, free_port, is_ready, serve, strip, wait_until
+from helpers.services import ECHO, Service, children, free_port, is_ready, serve, strip, wait_until
 from ocr_serving.config import ServiceConfig
 from ocr_serving.server.messages import Task, WorkerSpec
 from ocr_serving.server.pipe import Pipe
@@ -23,10 +23,6 @@ from ocr_serving.server.pool import Pool
 BODY = json.dumps({"images": [strip()]}).encode()
 TOO_LONG = {"OCR_SERVING_TEST": "x" * 200_000}
 """A variable longer than Linux hands over: a process with it cannot be started."""
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def gone(pid: int) -> bool:

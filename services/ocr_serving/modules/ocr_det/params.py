@@ -12,7 +12,7 @@ def read_params() -> Config:
 
     cfg.det_algorithm = "DB"
     cfg.det_model_dir = None
-    cfg.det_limit_side_len = 960
+    cfg.det_limit_side_len = None  # 960, with PP-OCRv6_small 1152
     cfg.det_limit_type = "max"
     cfg.det_db_thresh = None
     cfg.det_db_box_thresh = None

@@ -1,10 +1,11 @@
 """ocr_system: reads pages: detection, angle classifier, recognition."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple, NotRequired
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -23,7 +24,7 @@ from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.page_orientation import DOUBTFUL, PageClassifier, Turn, is_on_its_head, turn_of, turned_upright
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText
-from ocr_serving.stages.words import Span, characters, quad_of, words
+from ocr_serving.stages.words import Reading, Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
 log = logging.getLogger(__name__)
@@ -51,6 +52,14 @@ class TextLine(TypedDict):
     page_angle: NotRequired[int]
     words: NotRequired[list[TextPart]]
     chars: NotRequired[list[TextPart]]
+
+
+class Placed(NamedTuple):
+    """A word, or a character, of a line: what it says, its confidence, 0 to 1, and its corners, float32 of shape (4, 2)."""
+
+    text: str
+    confidence: float
+    quad: NDArray[np.float32]
 
 
 class Parts(NamedTuple):
@@ -176,27 +185,46 @@ class OCRSystem(Module):
 
     def _tell_parts(self, line: TextLine, page: ReadPage, index: int, params: OCRParams, parts: Parts) -> None:
         """Add its words and characters to a line of `page`."""
+
+        def told(found: Sequence[Placed]) -> list[TextPart]:
+            regions = [np.rint(page.as_sent(part.quad)).astype(int).tolist() for part in found]
+            return [
+                {"text": part.text, "confidence": part.confidence, "text_region": region}
+                for part, region in zip(found, regions, strict=True)
+            ]
+
+        if not isinstance(page.texts[index], PlacedText):
+            return
+        if parts.words:
+            line["words"] = told(self.words(page, index, params))
+        if parts.chars:
+            line["chars"] = told(self.words(page, index, params, pieces=characters))
+
+    def words(
+        self, page: ReadPage, index: int, params: OCRParams | None = None, pieces: Callable[[Reading, Image], list[Span]] = words
+    ) -> list[Placed]:
+        """The words of a line of `page`, or other `pieces` of it, from its left to its right, in pixels of the upright page.
+
+        [] where the recogniser tells no places.
+        """
+        params = params or self.params
         said, quad = page.texts[index], page.quads[index]
         if not isinstance(said, PlacedText):
-            return
+            return []
         picture = crop(page.image, quad)
         upside_down = page.angles is not None and is_turned(page.angles[index], params.cls_thresh)
         if page.angles is not None:
             picture = turned(picture, page.angles[index], params.cls_thresh)
         height, width = picture.shape[:2]
 
-        def part(span: Span) -> TextPart:
+        def part(span: Span) -> Placed:
             text = bidi.logical(span.text) if params.text_direction == "logical" else span.text
             if upside_down:
                 left, right, top, bottom = width - span.right, width - span.left, height - span.bottom, height - span.top
                 span = span._replace(left=left, right=right, top=top, bottom=bottom)
-            region = np.rint(page.as_sent(quad_of(span, quad, (height, width)))).astype(int).tolist()
-            return {"text": text, "confidence": span.confidence, "text_region": region}
+            return Placed(text, span.confidence, quad_of(span, quad, (height, width)))
 
-        if parts.words:
-            line["words"] = [part(span) for span in words(said.reading, picture)]
-        if parts.chars:
-            line["chars"] = [part(span) for span in characters(said.reading, picture)]
+        return [part(span) for span in pieces(said.reading, picture)]
 
     def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
         """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""

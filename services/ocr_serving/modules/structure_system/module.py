@@ -1,7 +1,7 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order, runs_down
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
-from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.region import added, whole
+from ocr_serving.stages.tables.words import Word
 
 read_params = params_beside(__file__)
 
@@ -41,7 +42,7 @@ class LineWord(TypedDict):
 class RegionLine(TypedDict):
     """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
 
-    A line that was given has its words and its source too, if those were given.
+    `words`, from left to right, where they are asked for; a line that was given has those and the source that it was given with.
     """
 
     text: str
@@ -50,6 +51,13 @@ class RegionLine(TypedDict):
     angle: NotRequired[str]
     words: NotRequired[list[LineWord]]
     source: NotRequired[Literal["ocr", "pdf"]]
+
+
+class Told(NamedTuple):
+    """What is told beside the regions: all lines of the page; the words of lines."""
+
+    lines: bool = False
+    words: bool = False
 
 
 class PageRegion(TypedDict):
@@ -126,11 +134,12 @@ class StructureSystem(Module):
             Field(description="What is written on each image, where that is known already; null for one that is to be read."),
         ] = None,
         return_lines: Annotated[bool, Field(description="Answer all lines of the page, also those in tables, as `lines`.")] = False,
+        return_words: Annotated[bool, Field(description="Add to each line its `words`, each with corners and confidence.")] = False,
     ) -> list[PageStructure | list[PageRegion]]:
         """The regions of each image, in reading order; [] for an image that is None.
 
         `lines` are what is written on each image, where that is known already; None for one that is to be read. `return_lines` adds
-        `lines` to each answer: all lines of the page, also those in tables.
+        `lines` to each answer: all lines of the page, also those in tables. `return_words` adds its words to each line.
         """
         params = self.params.updated(
             layout=layout,
@@ -151,12 +160,12 @@ class StructureSystem(Module):
             raise InputError(f"lines: {len(known)} lists of lines for {len(pages)} images; send one for each, or null.")
         found: list[PageStructure | list[PageRegion]] = []
         for n, image in enumerate(self.in_time(pages)):
-            found.append([] if image is None else self._page(image, params, f"results[{n}]", known[n], return_lines))
+            found.append(
+                [] if image is None else self._page(image, params, f"results[{n}]", known[n], Told(return_lines, return_words))
+            )
         return found
 
-    def _page(
-        self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None, return_lines: bool
-    ) -> PageStructure:
+    def _page(self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None, told: Told) -> PageStructure:
         ocr = self.tables.ocr
         reads = given is None and params.ocr and (params.layout or not params.table)
         page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
@@ -164,13 +173,13 @@ class StructureSystem(Module):
         if given is not None:
             lines = [_moved(line, page.as_upright) for line in _checked(given)]
         else:
-            lines = _lines(page) if isinstance(page, ReadPage) else []
-        answer = self._assigned(page.image, regions, lines, params, known=given is not None, return_lines=return_lines)
+            lines = self._lines(page, words=told.words) if isinstance(page, ReadPage) else []
+        answer = self._assigned(page, regions, lines, params, known=given is not None, return_lines=told.lines)
         return as_sent(answer, page)
 
     def _assigned(
         self,
-        image: Image,
+        page: UprightPage,
         regions: list[Region],
         lines: list[RegionLine],
         params: StructureParams,
@@ -179,6 +188,7 @@ class StructureSystem(Module):
         return_lines: bool,
     ) -> PageStructure:
         """The regions of an upright page with what is in them."""
+        image = page.image
         # Turned lines, which only a caller gives, do not begin at the top left.
         boxes = np.array([line["text_region"][0] + line["text_region"][2] for line in lines], np.float64).reshape(-1, 4)
         boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
@@ -194,7 +204,7 @@ class StructureSystem(Module):
                 inside = centred(boxes, bbox)
                 in_tables.update(inside)
                 once = bool(lines) and (params.reads_tables_once or known)
-                taken = _texts(lines, inside) if once else None
+                taken = self._told(page, lines, inside) if once else None
                 content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), taken, params, exact=known)
             else:
                 touched = touching(boxes, bbox)
@@ -235,22 +245,42 @@ class StructureSystem(Module):
         boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
         return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
 
+    def _lines(self, page: ReadPage, *, words: bool) -> list[RegionLine]:
+        """The lines of an upright page, of any confidence, as cells take them."""
+        lines: list[RegionLine] = []
+        for n, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
+            region = [[float(v) for v in corner] for corner in quad.astype(int).tolist()]
+            line: RegionLine = {"text": said.text, "confidence": said.confidence, "text_region": region}
+            if page.angles is not None:
+                line["angle"] = page.angles[n].label
+            if words:
+                line["words"] = [
+                    {"text": word.text, "confidence": word.confidence, "text_region": word.quad.tolist()}
+                    for word in self.tables.ocr.words(page, n)
+                ]
+            lines.append(line)
+        return lines
+
+    def _told(self, page: UprightPage, lines: Sequence[RegionLine], indices: list[int]) -> Lines:
+        """The lines of a table as its own reading gives them: quads on the page, texts, and their words."""
+        quads = np.array([lines[index]["text_region"] for index in indices], np.float64).reshape(-1, 4, 2)
+        texts = [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
+        words: list[list[Word]] = []
+        for index in indices:
+            given = lines[index].get("words")
+            if given is not None:
+                words.append([Word(word["text"], np.array(word["text_region"], np.float64)) for word in given])
+            elif isinstance(page, ReadPage):
+                found = self.tables.ocr.words(page, index)
+                words.append([Word(word.text, word.quad.astype(np.float64)) for word in found])
+            else:
+                words.append([])
+        return Lines(quads, texts, words)
+
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
-
-
-def _lines(page: ReadPage) -> list[RegionLine]:
-    """The lines of an upright page, of any confidence, as cells take them."""
-    lines: list[RegionLine] = []
-    for n, (quad, said) in enumerate(zip(page.quads, page.texts, strict=True)):
-        region = [[float(v) for v in corner] for corner in quad.astype(int).tolist()]
-        line: RegionLine = {"text": said.text, "confidence": said.confidence, "text_region": region}
-        if page.angles is not None:
-            line["angle"] = page.angles[n].label
-        lines.append(line)
-    return lines
 
 
 def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
@@ -278,12 +308,6 @@ def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray
     if "words" in line:
         moved["words"] = [{**word, "text_region": move(word["text_region"]).tolist()} for word in line["words"]]
     return moved
-
-
-def _texts(lines: Sequence[RegionLine], indices: list[int]) -> tuple[Quads, list[Text]]:
-    """The lines of a table as its own reading gives them: quads on the page, and texts."""
-    quads = np.array([lines[index]["text_region"] for index in indices], np.float64).reshape(-1, 4, 2)
-    return quads, [Text(lines[index]["text"], lines[index]["confidence"]) for index in indices]
 
 
 def _checked(lines: list[RegionLine]) -> list[RegionLine]:

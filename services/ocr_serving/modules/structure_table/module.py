@@ -12,15 +12,17 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.geometry import Quad, crop
 from ocr_serving.stages.page import UprightPage
 from ocr_serving.stages.reading_order import reading_order
-from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
-from ocr_serving.stages.tables.lines import enlargement, found, usual_height
+from ocr_serving.stages.tables.lines import Lines, enlargement, found, usual_height
 from ocr_serving.stages.tables.picture import Quads
-from ocr_serving.stages.tables.read import read
+from ocr_serving.stages.tables.read import Written, read
+from ocr_serving.stages.tables.words import Word
+from ocr_serving.stages.words import quad_of, words
 
 read_params = params_beside(__file__)
 
@@ -119,15 +121,16 @@ class StructureTable(Module):
         self,
         picture: Image,
         corner: tuple[int, int] = (0, 0),
-        lines: tuple[Quads, list[Text]] | None = None,
+        lines: Lines | tuple[Quads, list[Text]] | None = None,
         params: TableParams | None = None,
         *,
         exact: bool = False,
     ) -> TableContent:
         """The table that `picture` shows; `corner` is x, y of its top left on the page that was sent.
 
-        `lines` are its lines where they have been read already: quads on that page, and what they say. `params` stand in for the
-        module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read again.
+        `lines` are its lines where they have been read already: quads on that page, what they say, their words. `params` stand in
+        for the module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read
+        again.
         """
         params = params or self.params
         if lines and lines[0].ndim == 2:
@@ -135,10 +138,11 @@ class StructureTable(Module):
             lines = lines[0].reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), lines[1]
         if params.asks_network_alone:
             return self._told(picture, corner, lines, params)
-        return self._best(picture, corner, lines, params, exact=exact)
+        known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
+        return self._best(picture, corner, known, params, exact=exact)
 
     def _told(
-        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams
+        self, picture: Image, corner: tuple[int, int], lines: Lines | tuple[Quads, list[Text]] | None, params: TableParams
     ) -> TableContent:
         """What the network says, each text in the cell it overlaps most."""
         with self.stage("structure"):
@@ -151,12 +155,14 @@ class StructureTable(Module):
         return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": _cell_texts(quads, texts, unmatched)}
 
     def _best(
-        self, picture: Image, corner: tuple[int, int], lines: tuple[Quads, list[Text]] | None, params: TableParams, *, exact: bool
+        self, picture: Image, corner: tuple[int, int], lines: Lines | None, params: TableParams, *, exact: bool
     ) -> TableContent:
         """What explains the words best: the network's plan, the rules, or the spaces between texts."""
         # What is to be read anew is cut from the picture, so small print is read from an enlarged one whoever found the lines.
-        if lines and (exact or enlargement(usual_height(lines[0])) == 1):
-            scale, quads, texts = 1.0, lines[0] - np.array(corner, np.float64), lines[1]
+        if lines and (exact or enlargement(usual_height(lines.quads)) == 1):
+            at = np.array(corner, np.float64)
+            scale, quads, texts = 1.0, lines.quads - at, lines.texts
+            parts = [[Word(word.text, word.quad - at) for word in line] for line in lines.words]
         else:
             with self.stage("detect"):
                 picture, found_quads, scale = found(picture, self.ocr.detector, params)
@@ -164,11 +170,11 @@ class StructureTable(Module):
                 crops = [crop(picture, quad) for quad in found_quads]
             with self.stage("recognize"):
                 texts = self.ocr.recognizer(crops)
+                parts = [_words(text, crop, quad) for text, crop, quad in zip(texts, crops, found_quads, strict=True)]
         with self.stage("structure"):
             table = read(
                 picture,
-                quads,
-                [line.text for line in texts],
+                Written(quads, [line.text for line in texts], parts),
                 lambda part: self.structurer(part, params),
                 self.ocr.recognizer,
             )
@@ -207,6 +213,14 @@ class StructureTable(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[TableAnswer | list[TableRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _words(line: Text, picture: Image, quad: Quad) -> list[Word]:
+    """The words of a line, whose crop is `picture`; [] where the recogniser tells no places."""
+    if not isinstance(line, PlacedText):
+        return []
+    size = picture.shape[0], picture.shape[1]
+    return [Word(span.text, quad_of(span, quad, size).astype(np.float64)) for span in words(line.reading, picture)]
 
 
 def as_sent(content: TableContent, page: UprightPage, box: Sequence[float]) -> TableContent:

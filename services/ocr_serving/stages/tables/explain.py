@@ -23,6 +23,9 @@ APART = 1.0
 LIKE_ROWS = 0.8
 """Lines of text in one row that are as far apart as so many times the rows are, are rows of their own."""
 
+LOOSE = 1.25
+"""Lines of one cell are no further apart than so many times the nearest lines of two cells below each other are."""
+
 ONE_COLUMN = 0.3
 """Share of faults that a table of one column is worth: it is a list."""
 
@@ -37,21 +40,24 @@ def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
     return [int(owners[r, c]) if 0 <= r < rows else None for r, c in zip(row.tolist(), column.tolist(), strict=True)]
 
 
-def cuts(grid: Grid, box: NDArray[np.float64], rules: Rulings, picture: Image, height: float) -> list[float]:
-    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border."""
-    rows, columns = grid.size
+def cuts(
+    grid: Grid, owners: NDArray[np.int64], box: NDArray[np.float64], rules: Rulings, picture: Image, height: float
+) -> list[float]:
+    """Where to cut a text that stands in several cells of its row: at an upright rule, else at a gap near the border.
+
+    `owners` are those of `grid`.
+    """
+    rows = grid.size[0]
     x1, y1, x2, y2 = box.tolist()
     row = int(np.searchsorted(grid.levels, (y1 + y2) / 2, side="right")) - 1
     if not 0 <= row < rows:
         return []
-    owners = grid.owners()[row]
     found: list[float] = []
     spaces: list[tuple[float, float]] | None = None
     slack = BEYOND * height
-    for border in range(1, columns):
-        x = float(grid.uprights[border])
-        if owners[border] == owners[border - 1] or not x1 + slack < x < x2 - slack:
-            continue
+    inner = grid.uprights[1:-1]
+    through = (inner > x1 + slack) & (inner < x2 - slack) & (owners[row, 1:] != owners[row, :-1])
+    for x in inner[through].tolist():
         standing = rules.upright[(rules.upright[:, 1] < y2 - slack / 2) & (rules.upright[:, 2] > y1 + slack / 2)]
         near = standing[np.abs(standing[:, 0] - x) < height / 2, 0]
         if len(near):
@@ -90,8 +96,8 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     for home, members in inside.items():
         wrong += _two_columns(boxes[members], height)
         wrong += _crossed(boxes[members], cells[home], rules)
-    wrong += _two_rows(grid, boxes, where, height)
-    held_rows = {grid.cells[home].row + n for home in inside for n in range(grid.cells[home].rows)}
+    wrong += _two_rows(grid, boxes, where, height) + _loose(grid, boxes, where, rules, height)
+    held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
     wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
     wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
@@ -132,13 +138,41 @@ def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> fl
     """Rules that part the texts of one cell."""
     x1, y1, x2, y2 = cell.tolist()
     parting = 0
-    for position, start, end in rules.level.tolist():
-        if min(end, x2) - max(start, x1) > 0.7 * (x2 - x1):
-            parting += bool((boxes[:, 3] - 3 < position).any() and (boxes[:, 1] + 3 > position).any())
-    for position, start, end in rules.upright.tolist():
-        if min(end, y2) - max(start, y1) > 0.7 * (y2 - y1):
-            parting += bool((boxes[:, 2] - 3 < position).any() and (boxes[:, 0] + 3 > position).any())
+    for rule, low, high, first, last in ((rules.level, x1, x2, 1, 3), (rules.upright, y1, y2, 0, 2)):
+        along = np.minimum(rule[:, 2], high) - np.maximum(rule[:, 1], low) > 0.7 * (high - low)
+        after, before = rule[:, 0] > boxes[:, last].min() - 3, rule[:, 0] < boxes[:, first].max() + 3
+        parting += int((along & after & before).sum())
     return float(parting)
+
+
+def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> float:
+    """Texts of one cell that are further apart than those of two cells below each other with no rule between."""
+    columns: dict[int, list[int]] = {}
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].columns == 1:
+            columns.setdefault(grid.cells[home].column, []).append(index)
+    wrong = 0
+    for members in columns.values():
+        lines = rows_of_text(boxes[members], height)
+        inside: list[float] = []
+        across: list[float] = []
+        for upper, lower in pairwise(lines):
+            one, other = where[members[upper[0]]], where[members[lower[0]]]
+            step = float(boxes[members[lower[0]], 1] - boxes[members[upper[0]], 1])
+            if one == other:
+                inside.append(step)
+            elif not _parted_by_rule(boxes[members[upper[0]]], boxes[members[lower[0]]], rules):
+                across.append(step)
+        if inside and across:
+            nearest = min(across)
+            wrong += sum(step > LOOSE * nearest for step in inside)
+    return float(wrong)
+
+
+def _parted_by_rule(upper: NDArray[np.float64], lower: NDArray[np.float64], rules: Rulings) -> bool:
+    low, high = (upper[1] + upper[3]) / 2, (lower[1] + lower[3]) / 2
+    at = rules.level[(rules.level[:, 0] > low) & (rules.level[:, 0] < high)]
+    return bool((np.minimum(at[:, 2], upper[2]) - np.maximum(at[:, 1], upper[0]) > 0).any())
 
 
 def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:

@@ -54,7 +54,10 @@ class Grid(NamedTuple):
     def owners(self) -> NDArray[np.int64]:
         """For each place (row, column) the index of the cell that covers it."""
         owners = np.full(self.size, -1, np.int64)
-        for index, cell in enumerate(self.cells):
+        where = np.array(self.cells, int).reshape(-1, 4)
+        owners[where[:, 0], where[:, 1]] = np.arange(len(where))
+        for index in np.flatnonzero(where[:, 2] * where[:, 3] > 1).tolist():
+            cell = self.cells[index]
             owners[cell.row : cell.row + cell.rows, cell.column : cell.column + cell.columns] = index
         return owners
 
@@ -90,6 +93,36 @@ def without_margins(grid: Grid, boxes: Rectangles) -> Grid:
         if start < end:
             cells.append(GridCell(start - first, cell.column, end - start, cell.columns))
     return Grid(sorted(cells), grid.levels[first : last + 2], grid.uprights, max(0, grid.head - first))
+
+
+def without_empty(grid: Grid, words: Rectangles) -> Grid:
+    """`grid` without columns in which no word has its middle, and without rows that have words in cells over several rows alone.
+
+    What is before a row or column that goes, or behind the first, is so much larger.
+    """
+    rows, columns = grid.size
+    middle = (words[:, :2] + words[:, 2:]) / 2
+    column = np.clip(np.searchsorted(grid.uprights, middle[:, 0], side="right") - 1, 0, columns - 1)
+    row = np.clip(np.searchsorted(grid.levels, middle[:, 1], side="right") - 1, 0, rows - 1)
+    single = np.array([cell.rows == 1 for cell in grid.cells], bool)[grid.owners()[row, column]]
+    held_rows, held_columns = np.zeros(rows, bool), np.zeros(columns, bool)
+    held_rows[row[single]] = True
+    held_columns[column] = True
+    if (held_rows.all() and held_columns.all()) or not held_rows.any():
+        return grid
+    above, before = (np.concatenate([[0], np.cumsum(held)]) for held in (held_rows, held_columns))
+    cells = []
+    for cell in grid.cells:
+        top, bottom = int(above[cell.row]), int(above[cell.row + cell.rows])
+        left, right = int(before[cell.column]), int(before[cell.column + cell.columns])
+        if top < bottom and left < right:
+            cells.append(GridCell(top, left, bottom - top, right - left))
+    levels, uprights = _kept(grid.levels, held_rows), _kept(grid.uprights, held_columns)
+    return Grid(covering(sorted(cells), len(levels) - 1, len(uprights) - 1), levels, uprights, int(above[grid.head]))
+
+
+def _kept(borders: Borders, held: NDArray[np.bool_]) -> Borders:
+    return np.concatenate([borders[:1], borders[:-1][held][1:], borders[-1:]])
 
 
 class Plan(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,7 +12,9 @@ from ocr_serving.config.params import DetectionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.stages.geometry import Quad, side_lengths
 from ocr_serving.stages.reading_order import reading_order
+from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.words import Word
 
 SMALL = 22
 """Pixels; lines less high than this are read better enlarged."""
@@ -28,6 +31,14 @@ MOST_SIDE = 2400
 """Longer side, in pixels, of what the detector gets at most; a caller's own `det_limit_side_len` may be larger."""
 
 Detector = Callable[[Image, DetectionParams], Sequence[Quad]]
+
+
+class Lines(NamedTuple):
+    """Lines of text: quads on the page, what each says, and its words where they are known, [] where they are not."""
+
+    quads: Quads
+    texts: list[Text]
+    words: list[list[Word]]
 
 
 def usual_height(quads: Quads) -> float:

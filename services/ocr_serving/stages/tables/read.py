@@ -15,13 +15,13 @@ from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import Structure
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted
-from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_margins
+from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_empty, without_margins
 from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.spaced import spaced, wide_gutters
 from ocr_serving.stages.tables.spans import with_headings, with_spans
-from ocr_serving.stages.tables.words import cell_lines, rows_of_text, words
+from ocr_serving.stages.tables.words import Word, cell_lines, rows_of_text, words
 
 STRIP = 24
 """Lines of text that the network is shown at once; it stops after some 500 tokens, and sees long tables too small."""
@@ -34,6 +34,12 @@ LEARNED = 0.05
 
 DRAWN = 0.06
 """The same for a grid that rules draw."""
+
+EXPLAINED = 0.01
+"""Share of faults up to which spaces tell a long table as well as anything, where the network agrees on its first strip."""
+
+IN_ONE = 0.8
+"""Share of a word's width that is in one cell where it is whole."""
 
 SURE = 0.6
 """Confidence from which a text is taken that was found by looking into empty cells."""
@@ -51,6 +57,18 @@ class TableText(NamedTuple):
     cut: bool
 
 
+class Written(NamedTuple):
+    """Lines of text on a picture: their corners, what each says, and its words, [] where they are not known."""
+
+    quads: Quads
+    texts: Sequence[str]
+    words: Sequence[Sequence[Word]]
+
+    def of(self, indices: Sequence[int]) -> Written:
+        """Those lines."""
+        return Written(self.quads[list(indices)], [self.texts[n] for n in indices], [self.words[n] for n in indices])
+
+
 class Pieces(NamedTuple):
     """Texts as a grid has them: boxes, the line each is of, and whether it is a part of that line and to be read anew."""
 
@@ -59,23 +77,23 @@ class Pieces(NamedTuple):
     anew: list[bool]
 
 
-def read(picture: Image, quads: Quads, texts: Sequence[str], structurer: Structurer, recognizer: Recognizer) -> TableText:
-    """The table that `picture` shows, whose lines of text `quads` say `texts`."""
-    blank = [not text.strip() for text in texts]
+def read(picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer) -> TableText:
+    """The table that `picture` shows, with what is written on it."""
+    blank = [not text.strip() for text in lines.texts]
     if any(blank):
         kept = [index for index, nothing in enumerate(blank) if not nothing]
-        table = read(picture, quads[kept], [texts[index] for index in kept], structurer, recognizer)
+        table = read(picture, lines.of(kept), structurer, recognizer)
         return table._replace(unmatched=[kept[index] for index in table.unmatched])
-    if not len(quads):
+    if not len(lines.quads):
         return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
-    ready, boxes, rules, members = _ready(picture, quads)
-    outside = [index for index, text in enumerate(texts) if index not in set(members) and text]
-    texts = [texts[index] for index in members]
+    ready, boxes, rules, members = _ready(picture, lines.quads)
+    outside = sorted(set(range(len(lines.texts))) - set(members))
+    lines = lines.of(members)
+    texts = lines.texts
     height = line_height(boxes)
-    network, cut = _network(ready.picture, boxes, height, structurer)
-    grid, pieces = _best(ready.picture, boxes, rules, height, network)
+    grid, pieces, cut = _best(ready.picture, boxes, rules, height, structurer)
     where = explain.homes(grid, pieces.boxes)
-    said = _said(ready.picture, pieces, texts, recognizer)
+    said = _said(ready, pieces, lines, recognizer)
     found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
     homes = [*where, *found_in]
     all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
@@ -107,12 +125,8 @@ def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings,
     return ready, boxes - np.array([x, y, x, y]), rules.moved(x, y), members
 
 
-def _network(picture: Image, boxes: Rectangles, height: float, structurer: Structurer) -> tuple[Grid | None, bool]:
-    """The grid that the network tells, and whether it stopped before the table's end."""
-    lines = rows_of_text(boxes, height)
-    if len(lines) <= LONG:
-        structure = structurer(picture)
-        return _laid([structure], [0.0], boxes, height), structure.cut
+def _strips(picture: Image, boxes: Rectangles, lines: Sequence[Sequence[int]]) -> list[float]:
+    """Where strips of a long picture begin and the last ends, each of some `STRIP` lines of text, cut where there is most room."""
     tops = np.array([boxes[line, 1].min() for line in lines])
     ends = np.array([boxes[line, 3].max() for line in lines])
     strips = int(np.ceil(len(lines) / STRIP))
@@ -121,10 +135,16 @@ def _network(picture: Image, boxes: Rectangles, height: float, structurer: Struc
         around = range(max(1, n * len(lines) // strips - 3), min(len(lines) - 1, n * len(lines) // strips + 4))
         at = max(around, key=lambda line: float(tops[line] - ends[line - 1]))
         borders.append(float(tops[at] + ends[at - 1]) / 2)
-    borders.append(float(picture.shape[0]))
-    structures = [structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders)]
+    return [*borders, float(picture.shape[0])]
+
+
+def _network(
+    picture: Image, boxes: Rectangles, height: float, structurer: Structurer, borders: Sequence[float], first: Structure
+) -> tuple[Grid | None, bool]:
+    """The grid that the network tells of strips between `borders`, `first` of the first, and whether it missed the table's end."""
+    structures = [first, *(structurer(picture[int(top) : int(end)]) for top, end in pairwise(borders[1:]))]
     laid = _laid(structures, borders[:-1], boxes, height)
-    if laid is not None:
+    if laid is not None or len(structures) == 1:
         return laid, any(structure.cut for structure in structures)
     structure = structurer(picture)
     return _laid([structure], [0.0], boxes, height), structure.cut
@@ -147,32 +167,67 @@ def _laid(structures: Sequence[Structure], tops: Sequence[float], boxes: Rectang
     return fitted(whole, np.concatenate(places), boxes, height)
 
 
-def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, network: Grid | None) -> tuple[Grid, Pieces]:
-    """The grid that leaves least unexplained, and the texts as it has them."""
+class Judged(NamedTuple):
+    """A grid, the texts as it has them, and the share of faults in that."""
+
+    grid: Grid
+    pieces: Pieces
+    faults: float
+
+
+def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, structurer: Structurer) -> tuple[Grid, Pieces, bool]:
+    """The grid that leaves least unexplained, the texts as it has them, and whether the network missed its end."""
+    lines = rows_of_text(boxes, height)
+    borders = _strips(picture, boxes, lines) if len(lines) > LONG else [0.0, float(picture.shape[0])]
+    first = structurer(picture[: int(borders[1])])
+    told = plan(first.tokens)
     drawn = ruled(rules, boxes, height)
-    if drawn is not None and network is not None and drawn.size[0] > network.head:
-        drawn = drawn._replace(head=network.head)
+    if drawn is not None and told.head and drawn.size[0] > told.head:
+        drawn = drawn._replace(head=told.head)
     parts = _words(picture, boxes)
     by_space = spaced(parts, rules, height)
     gutters = wide_gutters(parts, by_space, height) if by_space is not None else []
-    candidates = [(network, LEARNED), (drawn, DRAWN), (by_space, 0.0)]
-    best: tuple[float, Grid, Pieces] | None = None
-    for candidate, favour in candidates:
-        if candidate is None:
-            continue
-        grid = candidate if candidate is drawn else without_margins(candidate, boxes)
+
+    def judged(grid: Grid, *, is_drawn: bool = False, is_spaced: bool = False) -> Judged:
+        if not is_drawn:
+            grid = without_empty(without_margins(grid, boxes), parts)
         pieces = cut_at(grid, boxes, rules, picture, height)
-        if candidate is not drawn:
+        if not is_drawn:
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
-        if candidate is by_space:
+        if is_spaced:
             grid = with_headings(grid, explain.homes(grid, pieces.boxes))
-        faults = explain.faults(grid, pieces.boxes, rules, height) - favour
-        faults += explain.missed_gutters(grid, parts, gutters, height) / len(boxes)
-        if best is None or faults < best[0]:
-            best = (faults, grid, pieces)
+        faults = explain.faults(grid, pieces.boxes, rules, height)
+        return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
+
+    by_rules = None if drawn is None else judged(drawn, is_drawn=True)
+    if by_rules is not None and by_rules.faults <= DRAWN - LEARNED and by_rules.grid.size[1] == told.columns:
+        # Nothing the network says of the cells could be better.
+        return by_rules.grid, by_rules.pieces, False
+    by_spaces = None if by_space is None else judged(by_space, is_spaced=True)
+    by_gaps = spaced(parts, rules, height, by_gaps=True)
+    if by_spaces is not None and by_gaps is not None and by_gaps.size != by_spaces.grid.size:
+        other = judged(by_gaps, is_spaced=True)
+        fewer = other.grid.size[0] < by_spaces.grid.size[0]
+        by_spaces = other if (other.faults, not fewer) < (by_spaces.faults, fewer) else by_spaces
+    explained = by_spaces is not None and len(borders) > 2 and by_rules is None and by_spaces.faults <= EXPLAINED
+    if by_spaces is not None and explained and _agrees(told, by_spaces.grid, borders[1]):
+        return by_spaces.grid._replace(head=told.head), by_spaces.pieces, False
+    network, cut = _network(picture, boxes, height, structurer, borders, first)
+    if drawn is not None and network is not None and by_rules is not None and drawn.size[0] > network.head:
+        by_rules = by_rules._replace(grid=by_rules.grid._replace(head=network.head))
+    by_network = None if network is None else judged(network)
+    candidates = [(by_network, LEARNED), (by_rules, DRAWN), (by_spaces, 0.0)]
+    found = [(one.faults - favour, n) for n, (one, favour) in enumerate(candidates) if one is not None]
+    best = candidates[min(found)[1]][0] if found else None
     if best is None:
         raise AssertionError("texts always have a grid of their own")
-    return best[1], best[2]
+    return best.grid, best.pieces, cut
+
+
+def _agrees(told: Plan, grid: Grid, end: float) -> bool:
+    """Whether the network tells as many columns as `grid` has, and as many rows above `end`, but for one."""
+    rows = int((grid.levels[1:-1] < end + 1).sum() + (grid.levels[-1] < end))
+    return told.columns == grid.size[1] and abs(told.rows - rows) <= 1
 
 
 def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height: float) -> Pieces:
@@ -180,9 +235,10 @@ def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height
     found: list[list[float]] = []
     lines: list[int] = []
     anew: list[bool] = []
+    owners = grid.owners()
     for index, box in enumerate(boxes):
         x1, y1, x2, y2 = box.tolist()
-        sides = [x1, *explain.cuts(grid, box, rules, picture, height), x2]
+        sides = [x1, *explain.cuts(grid, owners, box, rules, picture, height), x2]
         for left, right in pairwise(sides):
             found.append([left, y1, right, y2])
             lines.append(index)
@@ -198,12 +254,39 @@ def _words(picture: Image, boxes: Rectangles) -> Rectangles:
     return np.array(parts, np.float64).reshape(-1, 4)
 
 
-def _said(picture: Image, pieces: Pieces, texts: Sequence[str], recognizer: Recognizer) -> list[str]:
-    """What each piece says; those that are a part of a line are read anew."""
-    again = [index for index, part in enumerate(pieces.anew) if part]
-    crops = [_crop(picture, pieces.boxes[index]) for index in again]
-    read_anew = dict(zip(again, recognizer(crops), strict=True)) if again else {}
-    return [read_anew[index].text if index in read_anew else texts[line] for index, line in enumerate(pieces.lines)]
+def _said(ready: Prepared, pieces: Pieces, lines: Written, recognizer: Recognizer) -> list[str]:
+    """What each piece says: those that are a part of a line its words there, or what is read anew where a word is cut."""
+    parts: dict[int, list[int]] = {}
+    for index, part in enumerate(pieces.anew):
+        if part:
+            parts.setdefault(pieces.lines[index], []).append(index)
+    said: dict[int, str] = {}
+    again: list[int] = []
+    for line, indices in parts.items():
+        shared = _dealt(ready, pieces.boxes[indices], lines.words[line])
+        if shared is None:
+            again += indices
+        else:
+            said |= dict(zip(indices, shared, strict=True))
+    crops = [_crop(ready.picture, pieces.boxes[index]) for index in again]
+    read_anew = recognizer(crops) if again else []
+    said |= {index: text.text for index, text in zip(again, read_anew, strict=True)}
+    return [said.get(index, lines.texts[line]) for index, line in enumerate(pieces.lines)]
+
+
+def _dealt(ready: Prepared, boxes: Rectangles, words: Sequence[Word]) -> list[str] | None:
+    """What each of `boxes`, pieces of a line, says by the line's words; None where a word is in two of them, or none is known."""
+    if not words:
+        return None
+    found: list[list[str]] = [[] for _ in boxes]
+    for word in words:
+        (x1, _, x2, _) = upright(ready.there(word.quad)[None])[0].tolist()
+        shared = np.minimum(boxes[:, 2], x2) - np.maximum(boxes[:, 0], x1)
+        most = int(shared.argmax())
+        if shared[most] < IN_ONE * (x2 - x1):
+            return None
+        found[most].append(word.text)
+    return [" ".join(texts) for texts in found] if all(found) else None
 
 
 def _crop(picture: Image, box: NDArray[np.float64]) -> Image:

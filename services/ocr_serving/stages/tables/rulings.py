@@ -38,6 +38,10 @@ FREE = 4.0
 IN_TEXT = 0.6
 """Share of a level rule."""
 
+THROUGH, TALL = 0.3, 1.5
+"""A rule that is inside a line of text by this share of its height, above and below, goes through it; what is higher than so many
+usual lines is no line."""
+
 Segments = NDArray[np.float64]
 """Shape (N, 3): where it lies (y of level, x of upright rules), where it begins, where it ends."""
 
@@ -65,7 +69,7 @@ def rulings(picture: Image, boxes: Rectangles) -> Rulings:
     level = _segments(grey, height, SMOOTHED_ALONG, LEAST_ALONG, JOINED_ALONG)
     upright = _segments(np.ascontiguousarray(grey.T), height, SMOOTHED_DOWN, LEAST_DOWN, JOINED_DOWN)
     text = np.array([_in_text(segment, boxes) for segment in level], bool)
-    level = level[~text] if len(level) else level
+    level = _beside_text(level[~text], boxes, height) if len(level) else level
     held = np.array([_held(segment, level, height) for segment in upright], bool)
     return Rulings(level, upright[held] if len(upright) else upright)
 
@@ -103,6 +107,23 @@ def _in_text(segment: NDArray[np.float64], boxes: Rectangles) -> bool:
     through = (boxes[:, 1] + inset < y) & (y < boxes[:, 3] - inset)
     shared = np.clip(np.minimum(boxes[:, 2], end) - np.maximum(boxes[:, 0], start), 0, None)
     return bool(shared[through].sum() > IN_TEXT * (end - start))
+
+
+def _beside_text(level: Segments, boxes: Rectangles, height: float) -> Segments:
+    """Level rules without the stretches on which a line of text stands, whose letters have joined them."""
+    lines = boxes[boxes[:, 3] - boxes[:, 1] < TALL * height]
+    inset = THROUGH * (lines[:, 3] - lines[:, 1])
+    found: list[tuple[float, float, float]] = []
+    for y, start, end in level.tolist():
+        through = lines[(lines[:, 1] + inset < y) & (y < lines[:, 3] - inset) & (lines[:, 0] < end) & (lines[:, 2] > start)]
+        at = start
+        for x1, _, x2, _ in through[np.argsort(through[:, 0])].tolist():
+            if x1 - at >= height:
+                found.append((y, at, x1))
+            at = max(at, x2)
+        if end - at >= height or not len(through):
+            found.append((y, at, end))
+    return np.array(found, np.float64).reshape(-1, 3)
 
 
 def _joined(pieces: list[tuple[float, float, float]], gap: float) -> list[tuple[float, float, float]]:

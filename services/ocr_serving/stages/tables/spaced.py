@@ -28,6 +28,16 @@ CROSSED = 0.08
 SEVERAL = 6
 """Lines of text of which one may cross a gutter."""
 
+BODY = 0.15
+"""Share of a line's height, above and below, that is room and not letters."""
+
+FILLED = 0.6
+"""Share of the columns that a line of text fills where it is a row for itself."""
+
+BETWEEN, CROWDED = 0.25, 1.3
+"""Shares of the usual step of rows: texts of one column that are off both neighbours by the first, and these no further apart than
+the second, are in a cell over several rows and no row."""
+
 FULL = 0.8
 """Share of the table's width, or height, that a rule must have to part rows, or columns, all through."""
 
@@ -35,15 +45,21 @@ TIGHT = 0.7
 """Lines of one cell are nearer to each other than rows by this factor at least."""
 
 
-def spaced(boxes: Rectangles, rules: Rulings, height: float) -> Grid | None:
-    """Rows and columns by the spaces between `boxes`, lines of text or pieces of them; None where there is no text."""
+def spaced(boxes: Rectangles, rules: Rulings, height: float, *, by_gaps: bool = False) -> Grid | None:
+    """Rows and columns by the spaces between `boxes`, lines of text or pieces of them; None where there is no text.
+
+    With `by_gaps` rows are what stands between the gaps that run through the whole table, as where cells of one line are set in the
+    middle of such of several; None too where these part nothing.
+    """
     if not len(boxes):
         return None
     lines = rows_of_text(boxes, height)
     uprights = _uprights(boxes, lines, rules, height)
     columns = len(uprights) - 1
     home = np.clip(np.searchsorted(uprights, (boxes[:, 0] + boxes[:, 2]) / 2, side="right") - 1, 0, columns - 1)
-    groups = _rows(boxes, lines, home, rules)
+    groups = _between_gaps(boxes, height) if by_gaps else _rows(boxes, _rows_alone(boxes, lines, home), home, rules)
+    if groups is None:
+        return None
     levels = _levels(boxes, groups)
     cells = []
     for row, group in enumerate(groups):
@@ -91,7 +107,9 @@ def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:
             before = boxes[line, 2][boxes[line, 2] <= x].max(initial=-np.inf)
             behind = boxes[line, 0][boxes[line, 0] >= x].min(initial=np.inf)
             spaces.append((before, behind))
-        low, high = np.percentile([a for a, _ in spaces], 90), np.percentile([b for _, b in spaces], 10)
+        # Where a line has nothing on a side there is no space to measure, and no infinity between two values either.
+        low = np.percentile([a for a, _ in spaces], 90, method="lower")
+        high = np.percentile([b for _, b in spaces], 10, method="higher")
         if high - low >= GUTTER * height and len(lines) >= LEAST_LINES:
             found.append(float(low + high) / 2)
     return found
@@ -138,11 +156,71 @@ def _bands(
     bands = [[lines[n] for n in np.flatnonzero(of == band).tolist()] for band in np.unique(of).tolist()]
     if len(bands) < 4:
         return None
+    columns = len(set(home.tolist()))
+    bands = [part for band in bands for part in _apart(band, home, columns)]
     one = 0
     for band in bands:
         counts = np.bincount([column for line in band for column in set(home[line].tolist())])
         one += bool((counts == 1).any())
     return [[index for line in band for index in line] for band in bands] if one >= ONE_LINE * len(bands) else None
+
+
+def _apart(band: list[list[int]], home: NDArray[np.int64], columns: int) -> list[list[list[int]]]:
+    """The lines of text between two rules each for itself where all fill nearly all columns: a rule was not found."""
+    full = all(len(set(home[line].tolist())) >= max(2, FILLED * columns) for line in band)
+    return [[line] for line in band] if full else [band]
+
+
+def _rows_alone(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64]) -> list[list[int]]:
+    """Lines of text without those that stand between two rows, whose texts go to the nearer one: cells over several rows."""
+    middle = np.array([(boxes[line, 1] + boxes[line, 3]).mean() / 2 for line in lines])
+    columns = len(set(home.tolist()))
+    full = np.array([len(set(home[line].tolist())) >= FILLED * columns for line in lines])
+    if columns < 2 or full.sum() < 3 or full.all():
+        return lines
+    steps = np.diff(middle[full])
+    usual = float(np.median(steps))
+    kept: list[list[int]] = [list(line) for line in lines]
+    rows = np.flatnonzero(full)
+    for n in np.flatnonzero(~full).tolist():
+        above, below = rows[rows < n], rows[rows > n]
+        if not len(above) or not len(below):
+            continue
+        up, down = middle[n] - middle[above[-1]], middle[below[0]] - middle[n]
+        if min(up, down) >= BETWEEN * usual and up + down <= CROWDED * usual and len(set(home[lines[n]].tolist())) == 1:
+            kept[int(above[-1] if up <= down else below[0])] += lines[n]
+            kept[n] = []
+    return [line for line in kept if line]
+
+
+def _between_gaps(boxes: Rectangles, height: float) -> list[list[int]] | None:
+    """Indices of the texts of each row, where gaps through the whole table part rows and are wider than those inside of cells."""
+    inset = BODY * (boxes[:, 3] - boxes[:, 1])
+    tops, ends = boxes[:, 1] + inset, boxes[:, 3] - inset
+    order = np.argsort(tops, kind="stable")
+    groups: list[list[int]] = [[int(order[0])]]
+    gaps: list[float] = []
+    end = float(ends[order[0]])
+    for index in order[1:].tolist():
+        if tops[index] > end:
+            gaps.append(float(tops[index]) - end)
+            groups.append([])
+        groups[-1].append(index)
+        end = max(end, float(ends[index]))
+    if len(gaps) < 2:
+        return None
+    steps = np.sort(np.maximum(gaps, 1.0))
+    jumps = steps[1:] / steps[:-1]
+    limit = float(steps[int(jumps.argmax())]) if jumps.max() >= 1 / TIGHT else 0.0
+    if limit > height:
+        return None
+    rows = [list(groups[0])]
+    for gap, group in zip(gaps, groups[1:], strict=True):
+        if max(gap, 1.0) > limit:
+            rows.append(list(group))
+        else:
+            rows[-1] += group
+    return rows
 
 
 def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[int]], home: NDArray[np.int64]) -> list[bool]:

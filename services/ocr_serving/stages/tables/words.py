@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,6 +17,13 @@ GAP = 0.22
 
 INSET = 0.2
 """Share of a line's height, above and below, that is room and not letters."""
+
+
+class Word(NamedTuple):
+    """A word of a line: what it says and its corners, float64 of shape (4, 2)."""
+
+    text: str
+    quad: NDArray[np.float64]
 
 
 def rows_of_text(boxes: Rectangles, height: float) -> list[list[int]]:
