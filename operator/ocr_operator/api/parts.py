@@ -68,7 +68,7 @@ class Autoscaling(Block):
         ),
         Rule(
             "!(has(self.external) && self.external) || !(has(self.minReplicas) || has(self.targetCPUUtilizationPercentage)"
-            " || has(self.metrics) || has(self.behavior))",
+            " || has(self.targetQueueDepth) || has(self.metrics) || has(self.behavior))",
             "external leaves all to another autoscaler: leave the other fields out",
             lambda block: bool(block.external) and len(block.model_fields_set) > 1,
         ),
@@ -83,7 +83,11 @@ class Autoscaling(Block):
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=1000,
-        description="CPU to keep, in percent of resources.requests.cpu, one core by default; 80 unless metrics are given.",
+        description="CPU to keep, in percent of resources.requests.cpu, one core by default; 80 unless other metrics are given.",
+    )
+    target_queue_depth: Quantity | None = Field(
+        None,
+        description="Requests that may wait in a pod, on average; needs ocr_serving_queue_depth among custom metrics.",
     )
     metrics: list[Free] | None = Field(None, max_length=16, description="Further metrics, as in autoscaling/v2.")
     behavior: Free | None = Field(None, description="How fast to scale up and down, as in autoscaling/v2.")

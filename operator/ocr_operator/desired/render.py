@@ -16,6 +16,8 @@ __all__ = ["Settings", "digest", "render", "render_module"]
 
 ANYWHERE: list[dict[str, Any]] = [{}]
 """Egress rules that bound nothing."""
+QUEUE_METRIC = "ocr_serving_queue_depth"
+"""What a service tells at /metrics of requests that wait for a worker."""
 PULL_SECONDS = 300
 """What a rollout may take beside the start of its pods: scheduling, and pulling the image."""
 
@@ -145,7 +147,10 @@ def _autoscaler(module: ModuleSpec) -> dict[str, Any] | None:
     asked = module.fields.autoscaling
     if asked is None or asked.external:
         return None
-    metrics = asked.metrics or []
+    metrics = list(asked.metrics or [])
+    if asked.target_queue_depth is not None:
+        target = {"type": "AverageValue", "averageValue": str(asked.target_queue_depth)}
+        metrics.insert(0, {"type": "Pods", "pods": {"metric": {"name": QUEUE_METRIC}, "target": target}})
     percent = asked.target_cpu_utilization_percentage or (None if metrics else 80)
     if percent is not None:
         cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}}

@@ -97,6 +97,7 @@ spec:
       minReplicas: 1
       maxReplicas: 4
       targetCPUUtilizationPercentage: 60
+      targetQueueDepth: 1500m
       metrics:
       - {type: Pods, pods: {metric: {name: ocr_queue}, target: {type: AverageValue, averageValue: 2500m}}}
       behavior:

@@ -195,6 +195,16 @@ def test_api_keys_come_from_a_folder_that_follows_its_secret() -> None:
     assert config({"apiKeys": {"secretName": "callers", "key": "k"}})["api_keys_file"] == "/run/api-keys/k"
 
 
+def test_a_queue_to_scale_by_stands_alone_or_beside_the_cpu() -> None:
+    def metrics(**autoscaling: Any) -> list[str]:
+        found = by_kind({"autoscaling": {"maxReplicas": 4, **autoscaling}})["HorizontalPodAutoscaler"]["spec"]["metrics"]
+        return [item["pods"]["metric"]["name"] if item["type"] == "Pods" else item["resource"]["name"] for item in found]
+
+    assert metrics() == ["cpu"]
+    assert metrics(targetQueueDepth=2) == ["ocr_serving_queue_depth"]
+    assert metrics(targetQueueDepth=2, targetCPUUtilizationPercentage=80) == ["cpu", "ocr_serving_queue_depth"]
+
+
 def test_probes() -> None:
     container = server()
     assert [container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")] == [
