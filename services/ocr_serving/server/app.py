@@ -14,13 +14,15 @@ from werkzeug.exceptions import HTTPException
 from ocr_serving.errors import ServingError
 from ocr_serving.server import front, home, openapi, predict, probes, wire
 from ocr_serving.server.front import Front, RefusedError
+from ocr_serving.server.paddleocr3 import routes as paddleocr3
+from ocr_serving.server.reference import routes as reference
 from ocr_serving.server.routes import Routes, is_under
 
 log = logging.getLogger("ocr_serving.request")
 
 REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 
-ROUTES: tuple[Routes, ...] = (predict.ROUTES, probes.ROUTES, home.ROUTES)
+ROUTES: tuple[Routes, ...] = (predict.ROUTES, paddleocr3.ROUTES, probes.ROUTES, home.ROUTES, reference.ROUTES)
 """Every room that has routes. A new one stands here and nowhere else."""
 
 

@@ -5,7 +5,6 @@ The front asks `target` or `wanted` and hands the formats on with the task; the 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,6 @@ REMARKS = "X-OCR-Remarks"
 """Header of what `msg` says elsewhere, percent-encoded UTF-8."""
 
 STRUCTURE, LINES = "structure_system", "ocr_system"
-RAW = ("application/pdf", "application/octet-stream")
 MOST_REMARKS = 2000
 TITLE = "document"
 
@@ -51,17 +49,6 @@ def wanted(output: str, accept: str) -> str:
     first = accept.partition(",")[0].partition(";")[0].strip().lower()
     kinds = {about.media_type.partition(";")[0]: form for form, about in FORMATS.items() if form not in ("json", "txt", "html")}
     return kinds.get(first, "")
-
-
-def is_raw(content_type: str) -> bool:
-    """Whether a body is the file itself."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in RAW or kind.startswith("image/")
-
-
-def from_raw(body: bytes) -> bytes:
-    """The request that a file as a body stands for."""
-    return b'{"images":["' + base64.b64encode(body) + b'"]}'
 
 
 @dataclass(frozen=True)
@@ -163,8 +150,11 @@ class _Whole:
             job.miss(sheet, str(exc))
 
 
-def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dict[str, Any]:
-    """What OpenAPI says of `/convert/<format>`; the schema of the tree is added to `schemas`, to which `ref` leads."""
+def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dict[str, Any]:
+    """What OpenAPI says of `/convert/<format>`, whose requests have `bodies`.
+
+    The schema of the tree is added to `schemas`, to which `ref` leads.
+    """
     tree = json.schema()
     schemas.update(_led(tree.pop("$defs"), ref))
     schemas["DocumentTree"] = _led({key: value for key, value in tree.items() if key != "$schema"}, ref)
@@ -187,10 +177,10 @@ def paths(failures: Mapping[str, Any], schemas: dict[str, Any], ref: str) -> dic
         "required": ["images"],
         "description": "Images and PDFs, whose pages are those of the document; further keys are arguments of the module.",
     }
-    return {f"/convert/{form}": {"post": _operation(form, failures, ref)} for form in FORMATS}
+    return {f"/convert/{form}": {"post": _operation(form, failures, bodies, ref)} for form in FORMATS}
 
 
-def _operation(form: str, failures: Mapping[str, Any], ref: str) -> dict[str, Any]:
+def _operation(form: str, failures: Mapping[str, Any], bodies: Mapping[str, Any], ref: str) -> dict[str, Any]:
     kind = FORMATS[form].media_type.partition(";")[0]
     schema = {"$ref": ref.format(model="DocumentTree")} if form == "json" else {"type": "string", "format": "binary"}
     file = {"schema": {"type": "string", "format": "binary"}}
@@ -201,14 +191,11 @@ def _operation(form: str, failures: Mapping[str, Any], ref: str) -> dict[str, An
     return {
         "operationId": f"convert_{form}",
         "summary": f"A document as {form}",
+        "tags": ["Documents"],
         "description": f"Several formats are one ZIP: `/convert/{form},txt`. What was cut or not read is said in `{REMARKS}`.",
         "requestBody": {
             "required": True,
-            "content": {
-                "application/json": {"schema": {"$ref": ref.format(model="Convert.Request")}},
-                "application/pdf": file,
-                "image/*": file,
-            },
+            "content": dict(bodies),
         },
         "responses": {"200": {"description": "The document.", "content": content}} | dict(failures),
     }

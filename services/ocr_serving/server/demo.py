@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ def show(url: str, page: Path, *, timeout_s: float) -> str:
     """The lines that the module at `url` reads on `page`, the seconds it took, and a line for the shell that does the same."""
     begun = time.monotonic()
     try:
-        response = requests.post(url, json={"images": [base64.b64encode(page.read_bytes()).decode()]}, timeout=timeout_s)
+        response = requests.post(url, page.read_bytes(), headers={"Content-Type": "application/octet-stream"}, timeout=timeout_s)
         answer = response.json()
     except (OSError, ValueError) as exc:
         return f"The first request failed: {exc}"
@@ -29,5 +28,4 @@ def show(url: str, page: Path, *, timeout_s: float) -> str:
 
 def curl(url: str, page: Path) -> str:
     """A line for the shell that posts `page`."""
-    body = f"""printf '{{"images":["%s"]}}' "$(base64 -w0 {shlex.quote(str(page))})" """
-    return f"{body}| curl -sS -H 'Content-Type: application/json' --data-binary @- {url}"
+    return f"curl -sS -F {shlex.quote(f'file=@{page}')} {url}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
@@ -9,10 +11,11 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 
-from ocr_serving import __version__
+from ocr_serving import __version__, data
 from ocr_serving.config import ServiceConfig
 from ocr_serving.modules.base import Module
 from ocr_serving.output.formats import FORMATS
+from ocr_serving.server import uploads
 from ocr_serving.server.wire import Arguments
 
 REF = "#/components/schemas/{model}"
@@ -23,7 +26,7 @@ FAILURES = {
     "404": "No such module here.",
     "408": "The body did not arrive in time.",
     "413": "The body, an image or the number of images is over its limit.",
-    "415": "Not JSON: the outdated form-encoded protocol.",
+    "415": "Neither JSON, nor a file, nor a form with files.",
     "500": "The prediction failed on the server's side.",
     "503": "Full, loading or too slow: try again after `Retry-After` seconds.",
 }
@@ -65,18 +68,49 @@ def document(described: Sequence[Described], config: ServiceConfig) -> dict[str,
         "info": {
             "title": "ocr-serving",
             "version": __version__,
-            "description": "OCR services that answer PaddleOCR's hubserving calls.",
+            "description": "OCR that answers PaddleOCR's calls. Where a file is the body, arguments stand in the query.",
         },
+        # In the order in which they are shown.
+        "tags": [{"name": tag} for tag in _tags(described)],
         "paths": paths,
         "components": {"schemas": schemas},
     }
-    if config.api_keys_file is not None:
-        document["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        }
-        document["security"] = [{"bearer": []}, {"header": []}]
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `api_keys_file`."},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key in a header of its own."},
+    }
+    # Where no key is needed, none is asked for, so that a client that has one may keep it.
+    anybody: list[dict[str, Any]] = [] if config.api_keys_file is not None else [{}]
+    document["security"] = [*anybody, {"bearer": []}, {"header": []}]
     return document
+
+
+def _tags(described: Sequence[Described]) -> list[str]:
+    """The tags of all operations, each once, in the order of the routes."""
+    operations = (operation for about in described for path in about.paths.values() for operation in path.values())
+    return list(dict.fromkeys(tag for operation in operations for tag in operation.get("tags", ())))
+
+
+@functools.cache
+def example() -> str:
+    """A picture of two words, as base64."""
+    return base64.b64encode(data.EXAMPLE.read_bytes()).decode("ascii")
+
+
+def bodies(request: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call takes, as OpenAPI's `content`: JSON of the schema called `request`, a form with files, or a file.
+
+    `arguments` are the schemas of the fields that a form may have besides.
+    """
+    file = {"type": "string", "format": "binary"}
+    files = {"type": "array", "minItems": 1, "items": file, "description": "Images and PDFs, as they are."}
+    form = {"type": "object", "properties": {uploads.FIELD: files} | dict(arguments), "required": [uploads.FIELD]}
+    return {
+        "application/json": {"schema": {"$ref": REF.format(model=request)}, "example": {"images": [example()]}},
+        "multipart/form-data": {"schema": form},
+        "image/*": {"schema": file},
+        "application/pdf": {"schema": file},
+    }
 
 
 def failures() -> dict[str, Any]:
@@ -107,6 +141,7 @@ def operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], conf
     return {
         "operationId": name,
         "summary": about["summary"],
+        "tags": ["Calls"],
         "parameters": [
             {
                 "name": "output",
@@ -117,7 +152,7 @@ def operation(name: str, about: Mapping[str, Any], schemas: dict[str, Any], conf
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": REF.format(model=f"{name}.Request")}}},
+            "content": bodies(f"{name}.Request", arguments.get("properties", {})),
         },
         "responses": {
             "200": {

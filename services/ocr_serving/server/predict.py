@@ -8,11 +8,14 @@ import flask
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import InputError
-from ocr_serving.server import convert, front, openapi, wire
+from ocr_serving.output import reading
+from ocr_serving.server import convert, front, openapi, uploads, wire
 from ocr_serving.server.front import Front
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import Described
 from ocr_serving.server.routes import Modules, Routes
+
+PDF_TEXT = {"pdf_text": {"type": "string", "enum": list(reading.PDF_TEXT), "default": "auto"}}
 
 
 def add(app: flask.Flask, service: Front) -> None:
@@ -35,11 +38,7 @@ def add(app: flask.Flask, service: Front) -> None:
 def _asked(service: Front, name: str, output: str = "") -> Reply:
     request = flask.request
     output = output or convert.wanted(request.args.get("output", ""), request.headers.get("Accept", ""))
-
-    def takes(kind: str) -> bool:
-        return wire.is_json(kind) or (bool(output) and convert.is_raw(kind))
-
-    return front.ask(service, name, takes=takes, output=output)
+    return front.ask(service, name, takes=uploads.takes, output=output)
 
 
 def describe(modules: Modules, config: ServiceConfig) -> Described:
@@ -49,7 +48,7 @@ def describe(modules: Modules, config: ServiceConfig) -> Described:
     for name, about in modules.items():
         paths[f"/predict/{name}"] = {"post": openapi.operation(name, about, schemas, config)}
     if {convert.STRUCTURE, convert.LINES} & set(modules):
-        paths |= convert.paths(openapi.failures(), schemas, openapi.REF)
+        paths |= convert.paths(openapi.failures(), openapi.bodies("Convert.Request", PDF_TEXT), schemas, openapi.REF)
     return Described(paths, schemas)
 
 

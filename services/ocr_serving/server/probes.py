@@ -54,7 +54,9 @@ def describe(_modules: Modules, _config: ServiceConfig) -> Described:
     paths: dict[str, Any] = {
         path: {
             "get": {
+                "operationId": path.strip("/"),
                 "summary": answers["200"],
+                "tags": ["The service"],
                 "security": [],
                 "responses": {code: {"description": text} for code, text in answers.items()},
             }

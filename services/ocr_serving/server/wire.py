@@ -65,7 +65,11 @@ def no_module(name: str, served: Collection[str]) -> Reply:
 
 def outdated(path: str) -> Reply:
     """Status "112": the body was not sent as JSON."""
-    return reply(OUTDATED, f"This usage is out of date, please use 'application/json' as content-type to post to {path}.", code=415)
+    msg = (
+        f"This usage is out of date, please use 'application/json' as content-type to post to {path}."
+        " Or send files as they are: curl -F file=@page.png, or as the body with their own content-type."
+    )
+    return reply(OUTDATED, msg, code=415)
 
 
 def is_json(content_type: str) -> bool:
@@ -79,19 +83,24 @@ def parse(body: bytes) -> dict[str, Any] | None:
 
     Raises InputError, and TooLargeError where it has more values than any request.
     """
+    payload = value(body)
+    if payload is not None and not isinstance(payload, dict):
+        raise InputError('The body must be a JSON object such as {"images": ["<base64 of an image file>"]}.')
+    return payload
+
+
+def value(text: bytes | str) -> Any:
+    """What JSON says. Raises InputError, and TooLargeError where it has more values than any request."""
     # Counted before anything is made of them; base64 has no commas.
-    if body.count(b",") > MAX_VALUES:
+    if (text.count(b",") if isinstance(text, bytes) else text.count(",")) > MAX_VALUES:
         raise TooLargeError(f"The body has more than {MAX_VALUES} values: send fewer in one request.")
     try:
-        payload = json.loads(body)
+        return json.loads(text)
     except RecursionError:
         raise InputError("The body is JSON nested too deeply.") from None
     except ValueError as exc:
         detail = "not UTF-8" if isinstance(exc, UnicodeDecodeError) else str(exc)
         raise InputError(f"The body is not JSON: {detail}.") from None
-    if payload is not None and not isinstance(payload, dict):
-        raise InputError('The body must be a JSON object such as {"images": ["<base64 of an image file>"]}.')
-    return payload
 
 
 class Arguments:
@@ -120,6 +129,16 @@ class Arguments:
         except PydanticUserError as exc:
             reason = str(exc).partition("\n")[0]
             raise ConfigError(f"{cls.__name__}.predict() has an argument whose type cannot be checked: {reason}") from None
+
+    def takes_text(self, name: str, text: str) -> bool:
+        """Whether the argument `name` takes `text` as it is, and not what that may spell."""
+        if name not in self.model.model_fields:
+            return self._takes_any
+        try:
+            self.model.model_validate({name: text})
+        except ValidationError:
+            return False
+        return True
 
     def check(self, values: Mapping[str, Any], *, where: str = "") -> dict[str, Any]:
         """Only the arguments given, with checked types. Raises InputError."""

@@ -22,8 +22,9 @@ from ocr_serving.engines.idle.schedule import Lender
 from ocr_serving.errors import ConfigError, InputError, MemoryShortError, ModelError, ServingError
 from ocr_serving.modules import loader
 from ocr_serving.modules.base import Module
-from ocr_serving.server import child, convert, logs, openapi, wire
+from ocr_serving.server import child, convert, logs, openapi, uploads, wire
 from ocr_serving.server.messages import Done, Failed, Ready, Reply, Task, WorkerSpec
+from ocr_serving.server.paddleocr3 import answer, envelope, reading
 from ocr_serving.server.pipe import Pipe
 
 log = logging.getLogger("ocr_serving.worker")
@@ -61,7 +62,7 @@ class Worker:
                 self.defaults[name] = accepted.check(settings.predict_args, where=f"predict_args of {name}")
             except InputError as exc:
                 raise ConfigError(str(exc)) from None
-            self.descriptions[name] = openapi.describe(type(module), accepted)
+            self.descriptions[name] = openapi.describe(type(module), accepted) | {"paddleocr3": reading.served_by(module)}
 
     def warm_up(self) -> None:
         """Predict a small shipped picture with each module, so that the first request finds everything allocated."""
@@ -87,17 +88,26 @@ class Worker:
         if self.engines is not None:
             self.engines.begin(task.deadline)
         images: list[str] = []
+        count = 0
         try:
-            reply = self._predict(module, task, images)
+            if task.api:
+                with opening_with(module.open_engine):
+                    reply, count = answer.answer(module, task.api.rpartition("/")[2], task.body, task.kind, self.limits)
+            else:
+                reply = self._predict(module, task, images)
+                count = len(images)
         except Exception as exc:  # noqa: BLE001  logged, or said to the caller
             reply = _refused(task, exc)
+            count = len(images)
+            if task.api:
+                reply = envelope.refusal(reply)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         timing = {"Server-Timing": f"work;dur={seconds * 1000:.1f}, cpu;dur={cpu * 1000:.1f}"}
         reply = replace(reply, headers={**reply.headers, **timing})
-        return Done(reply, len(images), module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
+        return Done(reply, count, module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:
-        payload = wire.parse(task.body if wire.is_json(task.kind) else convert.from_raw(task.body))
+        payload = uploads.payload(task.body, task.kind, task.query, self.accepted[task.module], self.limits)
         if payload is None:
             return wire.outdated(f"/predict/{task.module}")
         options = convert.options(payload) if task.output else convert.Options()

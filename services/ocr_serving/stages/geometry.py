@@ -79,6 +79,17 @@ def crop(page: Image, quad: Quad) -> Image:
     return np.rot90(picture) if picture.shape[0] / picture.shape[1] >= UPRIGHT else picture
 
 
+def smallest_crop(page: Image, quad: Quad) -> Image:
+    """As `crop`, but of the smallest rectangle around the quad, as PaddleX 3 cuts lines (`get_minarea_rect_crop`)."""
+    corners = sorted(cv2.boxPoints(cv2.minAreaRect(quad.astype(np.int32))).tolist(), key=lambda corner: corner[0])
+    left, right = (sorted(pair, key=lambda corner: corner[1]) for pair in (corners[:2], corners[2:]))
+    rectangle = np.array([left[0], right[0], right[1], left[1]], np.float32)
+    if max(page.shape[:2]) > WARP_LIMIT:
+        page, rectangle = _around(page, rectangle)
+    picture = _unwarped(page, rectangle)
+    return np.rot90(picture) if picture.shape[0] / picture.shape[1] >= UPRIGHT else picture
+
+
 def _upright_rectangle(quad: Quad, height: int, width: int) -> tuple[slice, slice] | None:
     """Rows and columns of a page of that size which are the inside of `quad`; None where that is not what it encloses.
 

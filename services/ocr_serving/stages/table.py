@@ -6,7 +6,7 @@ Stronger Document Analysis System", 2022 (arXiv 2210.05391).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,9 @@ TOKENS = (
 
 Cells = NDArray[np.float32]
 """Shape (N, 8): x, y of four corners, clockwise from the top left, in pixels of the picture that was given."""
+
+Whole = Callable[[float], int]
+"""How lengths are made whole pixels: `int` as in PaddleOCR 2, `round` as in PaddleX 3."""
 
 
 class Structure(NamedTuple):
@@ -64,19 +67,22 @@ class TableStructurer:
                 "take the table_char_dict_path that belongs to it, and check merge_no_span_structure."
             )
 
-    def __call__(self, picture: Image, params: TableParams | None = None) -> Structure:
-        """The structure of the one table that `picture` shows. `params` stand in for the stage's own for this call."""
+    def __call__(self, picture: Image, params: TableParams | None = None, whole: Whole = int) -> Structure:
+        """The structure of the one table that `picture` shows. `params` stand in for the stage's own for this call.
+
+        `whole` makes whole pixels of the sides that it is scaled to.
+        """
         params = params or self.params
         side = params.table_max_len
-        tensor, ratio = table_input(picture, side, params.resizes_tables)
+        tensor, ratio = table_input(picture, side, params.resizes_tables, whole)
         places, scores = self.engine.run(tensor)
         return structure_of(places[0], scores[0], self.tokens, side / ratio)
 
 
-def table_input(picture: Image, side: int, resize: Resize = "linear") -> tuple[NDArray[np.float32], float]:
+def table_input(picture: Image, side: int, resize: Resize = "linear", whole: Whole = int) -> tuple[NDArray[np.float32], float]:
     """`picture` with its longer side scaled to `side`, zeros right and below: float32 (1, 3, side, side), and the scale."""
     ratio = side / max(picture.shape[:2])
-    height, width = (max(1, int(length * ratio)) for length in picture.shape[:2])
+    height, width = (max(1, whole(length * ratio)) for length in picture.shape[:2])
     tensor = np.zeros((1, 3, side, side), np.float32)
     tensor[:, :, :height, :width] = network_input(resized(picture, (height, width), resize), (height, width), NORMALISED["DB"])
     return tensor, ratio

@@ -16,7 +16,7 @@ from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import crop
+from ocr_serving.stages.geometry import Quad, crop
 from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
@@ -28,6 +28,9 @@ from ocr_serving.stages.words import Reading, Span, characters, quad_of, words
 
 read_params = params_beside(__file__)
 log = logging.getLogger(__name__)
+
+Cut = Callable[[Image, Quad], Image]
+"""How the picture of a line is taken from a page."""
 
 
 class TextPart(TypedDict):
@@ -150,6 +153,14 @@ class OCRSystem(Module):
             use_doc_orientation_classify=use_doc_orientation_classify,
             drop_score=drop_score,
         )
+        self.check(params, use_doc_orientation_classify=use_doc_orientation_classify)
+        self.recognizer.choose_for_request(lang)
+        pages = enumerate(self.in_time(self.read(images, paths)))
+        parts = Parts(return_words, return_chars)
+        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
+
+    def check(self, params: OCRParams, *, use_doc_orientation_classify: bool | None = None) -> None:
+        """Raises InputError where `params`, or a request's own word on pages that lie turned, need what was not loaded."""
         if params.use_angle_cls and self.classifier is None:
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
@@ -159,10 +170,6 @@ class OCRSystem(Module):
                 "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
                 "use_doc_orientation_classify = True in params.py."
             )
-        self.recognizer.choose_for_request(lang)
-        pages = enumerate(self.in_time(self.read(images, paths)))
-        parts = Parts(return_words, return_chars)
-        return [[] if image is None else self._lines(image, params, f"results[{n}]", parts) for n, image in pages]
 
     def _lines(self, image: Image, params: OCRParams, where: str, parts: Parts) -> list[TextLine]:
         page = self.page(image, params, where)
@@ -226,24 +233,28 @@ class OCRSystem(Module):
 
         return [part(span) for span in pieces(said.reading, picture)]
 
-    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page") -> ReadPage:
-        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said."""
+    def page(self, image: Image, params: OCRParams | None = None, where: str = "the page", cut: Cut = crop) -> ReadPage:
+        """`image` set upright, and all that is written on it, of any confidence; `warnings` says of `where` what is to be said.
+
+        `cut` takes the picture of a line from the page.
+        """
         params = params or self.params
         found = self._found(image, params)
-        page = self._read(found, params)
+        page = self._read(found, params, cut)
         if self.orienter and params.turns_pages and not page.turn and page.confidence < DOUBTFUL:
             with self.stage("orient"):
                 on_its_head = is_on_its_head(image, page.quads, self.recognizer)
             if on_its_head:
-                page = self._read(self._looked_at(image, 180, params), params)
+                page = self._read(self._looked_at(image, 180, params), params, cut)
         self.warnings += [f"{where}: {remark}" for remark in page.remarks]
         return page
 
-    def upright(self, image: Image, where: str = "the page") -> UprightPage:
+    def upright(self, image: Image, where: str = "the page", params: OCRParams | None = None) -> UprightPage:
         """`image` set upright; its lines are found only where it does not look upright already."""
+        params = params or self.params
         with self.stage("orient"):
-            looks_upright = not (self.orienter and self.params.turns_pages and self.orienter(image).argmax())
-        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, self.params)
+            looks_upright = not (self.orienter and params.turns_pages and self.orienter(image).argmax())
+        page = UprightPage(image, 0, (image.shape[0], image.shape[1])) if looks_upright else self._found(image, params)
         self.warnings += [f"{where}: {remark}" for remark in page.remarks]
         return page
 
@@ -265,10 +276,10 @@ class OCRSystem(Module):
             quads = reading_order(lines, legacy=params.legacy_order)
         return UprightPage(page, turn, (image.shape[0], image.shape[1]), quads, found.remark)
 
-    def _read(self, page: UprightPage, params: OCRParams) -> ReadPage:
+    def _read(self, page: UprightPage, params: OCRParams, cut: Cut) -> ReadPage:
         """What the lines of `page` say."""
         with self.stage("detect"):
-            crops = [crop(page.image, quad) for quad in page.quads]
+            crops = [cut(page.image, quad) for quad in page.quads]
         angles = None
         if self.classifier and params.use_angle_cls:
             with self.stage("classify"):

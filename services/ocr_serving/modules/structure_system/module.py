@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import Lang, LayoutParams, Score, StructureParams, TableEngine, TableParams
+from ocr_serving.config.params import (
+    Lang,
+    LayoutParams,
+    LimitType,
+    Score,
+    SideLength,
+    StructureParams,
+    TableEngine,
+    TableParams,
+    UnclipRatio,
+)
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
@@ -125,6 +135,13 @@ class StructureSystem(Module):
         ocr: bool | None = None,
         table_text: Literal["page", "crop"] | None = None,
         table_engine: TableEngine | None = None,
+        det_limit_side_len: SideLength | None = None,
+        det_limit_type: LimitType | None = None,
+        det_db_thresh: Score | None = None,
+        det_db_box_thresh: Score | None = None,
+        det_db_unclip_ratio: UnclipRatio | None = None,
+        use_angle_cls: bool | None = None,
+        use_doc_orientation_classify: bool | None = None,
         layout_score_threshold: Score | None = None,
         layout_nms_threshold: Score | None = None,
         drop_score: Score | None = None,
@@ -147,12 +164,20 @@ class StructureSystem(Module):
             ocr=ocr,
             table_text=table_text,
             table_engine=table_engine,
+            det_limit_side_len=det_limit_side_len,
+            det_limit_type=det_limit_type,
+            det_db_thresh=det_db_thresh,
+            det_db_box_thresh=det_db_box_thresh,
+            det_db_unclip_ratio=det_db_unclip_ratio,
+            use_angle_cls=use_angle_cls,
+            use_doc_orientation_classify=use_doc_orientation_classify,
             layout_score_threshold=layout_score_threshold,
             layout_nms_threshold=layout_nms_threshold,
             drop_score=drop_score,
         )
         if params.layout and self.layout is None:
             raise InputError("layout: this service loaded no layout network; start it with layout = True in params.py.")
+        self.tables.ocr.check(params, use_doc_orientation_classify=use_doc_orientation_classify)
         self.tables.ocr.recognizer.choose_for_request(lang)
         pages = self.read(images, paths)
         known = [None] * len(pages) if lines is None else lines
@@ -168,7 +193,7 @@ class StructureSystem(Module):
     def _page(self, sent: Image, params: StructureParams, where: str, given: list[RegionLine] | None, told: Told) -> PageStructure:
         ocr = self.tables.ocr
         reads = given is None and params.ocr and (params.layout or not params.table)
-        page = ocr.page(sent, where=where) if reads else ocr.upright(sent, where)
+        page = ocr.page(sent, params, where) if reads else ocr.upright(sent, where, params)
         regions = self._regions(page, params)
         if given is not None:
             lines = [_moved(line, page.as_upright) for line in _checked(given)]

@@ -1,0 +1,105 @@
+"""PaddleOCR 3's routes over HTTP: its envelope in every answer, and requests as applications send them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from helpers import pdfs
+from helpers.services import GOLDEN, Service, b64, strip
+
+PAGE = b64((GOLDEN / "pages" / "table_page.jpg").read_bytes())
+
+
+def post(service: Service, route: str, body: Any, **headers: str) -> requests.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return requests.post(f"{service.url}/{route}", raw, headers={"Content-Type": "application/json"} | headers, timeout=120)
+
+
+def is_refusal(response: requests.Response, code: int, sentence: str) -> None:
+    said = response.json()
+    assert response.status_code == said["errorCode"] == code, response.text
+    assert set(said) == {"logId", "errorCode", "errorMsg"}
+    assert said["logId"]
+    assert sentence in said["errorMsg"]
+
+
+def test_routes_without_their_modules_say_which_to_serve(echo: Service) -> None:
+    is_refusal(post(echo, "ocr", {"file": strip()}), 404, "No module here answers /ocr: start the service with ocr_system")
+    is_refusal(post(echo, "layout-parsing", {"file": strip()}), 404, "structure_system")
+    is_refusal(post(echo, "seal-recognition", {"file": strip()}), 404, "There is no /seal-recognition here")
+    # What is asked to see whether anybody is there.
+    is_refusal(requests.get(f"{echo.url}/layout-parsing", timeout=10), 405, "")
+    assert not {"/ocr", "/health"} & set(requests.get(f"{echo.url}/openapi.json", timeout=10).json()["paths"])
+
+
+@pytest.mark.models
+def test_health(structure: Service) -> None:
+    said = requests.get(f"{structure.url}/health", timeout=10)
+    assert (said.status_code, said.json()["errorCode"], said.json()["errorMsg"]) == (200, 0, "Healthy")
+    is_refusal(requests.post(f"{structure.url}/health", timeout=10), 405, "")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_other_bodies_than_json_are_refused_as_there(structure: Service, kind: str) -> None:
+    refused = post(structure, "ocr", {"file": strip()}, **{"Content-Type": kind})
+    is_refusal(refused, 422, "Input should be a valid dictionary or object to extract fields from")
+
+
+@pytest.mark.models
+def test_a_log_id_is_repeated_and_requests_are_counted_and_logged(structure: Service) -> None:
+    sample = 'ocr_serving_requests_total{code="200",module="structure_system",status="000"}'
+    before = structure.metrics().get(sample, 0)
+    response = post(structure, "ocr", {"file": strip(), "logId": "mine", "visualize": False}, **{"X-Request-ID": "a-log-line"})
+    assert (response.status_code, response.json()["logId"]) == (200, "mine")
+    assert response.json()["result"]["ocrResults"][0]["prunedResult"]["rec_texts"]
+    (line,) = [line for line in structure.lines("a-log-line") if "code" in line]
+    assert line["message"] == "POST /ocr"
+    assert structure.metrics()[sample] == before + 1
+
+
+@pytest.mark.models
+def test_an_application_that_reads_markdown(structure: Service) -> None:
+    # As Open WebUI sends it.
+    body = {"file": PAGE, "fileType": 1, "useDocOrientationClassify": False, "useDocUnwarping": False, "useChartRecognition": False}
+    (entry,) = post(structure, "layout-parsing", body, Authorization="token x").json()["result"]["layoutParsingResults"]
+    assert "<td>Africa</td><td>2,162</td>" in entry["markdown"]["text"]
+    assert {"layout_det_res", "overall_ocr_res", "table_cell_img"} <= set(entry["outputImages"])
+
+
+@pytest.mark.models
+def test_an_application_that_reads_blocks(structure: Service) -> None:
+    # As RAGFlow sends it.
+    flags = {"useDocOrientationClassify": False, "useDocUnwarping": False, "mergeLayoutBlocks": False, "restructurePages": False}
+    more = {"returnMarkdownImages": False, "prettifyMarkdown": True, "showFormulaNumber": True, "formatBlockContent": True}
+    pdf = b64(pdfs.of_text(["The first page"], ["The second page"]))
+    said = post(structure, "layout-parsing", {"file": pdf, "fileType": 0, "visualize": False} | flags | more).json()
+    assert said["errorCode"] == 0
+    pages = said["result"]["layoutParsingResults"]
+    assert said["result"]["dataInfo"]["numPages"] == len(pages) == 2
+    for page, words in zip(pages, ("first", "second"), strict=True):
+        result = page["prunedResult"]
+        assert any(words in block["block_content"] for block in result["parsing_res_list"])
+        assert {"width": result["width"], "height": result["height"]} in said["result"]["dataInfo"]["pages"]
+        assert "images" not in page["markdown"]
+
+
+@pytest.mark.models
+def test_a_page_comes_as_a_word_document_too(structure: Service) -> None:
+    body = {"file": PAGE, "outputFormats": ["docx"], "visualize": False}
+    (entry,) = post(structure, "layout-parsing", body).json()["result"]["layoutParsingResults"]
+    assert entry["exports"]["docx"]["fileName"] == "page_1.docx"
+    assert entry["exports"]["docx"]["content"].startswith("UEsD")
+
+
+@pytest.mark.models
+def test_tables(structure: Service) -> None:
+    (entry,) = post(structure, "table-recognition", {"file": PAGE}).json()["result"]["tableRecResults"]
+    (table,) = entry["prunedResult"]["table_res_list"]
+    assert "<td>2,162</td>" in table["pred_html"]
+    assert len(table["cell_box_list"]) == 60
+    assert {"layout_det_res", "ocr_res_img", "table_cell_img"} <= set(entry["outputImages"])
