@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images lock sbom release e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-int8 bench-kie bench-memory bench-operator bench-serving bench-tables bench-together train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images lock sbom release e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-int8 bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -81,6 +81,9 @@ bench-documents: $(RUN_STAMP)  ## share of the words read that are text in .md a
 
 bench-memory: $(RUN_STAMP)  ## resident memory after 50 and after 500 requests: make bench-memory DATA=folder [MODULE=kie_ser]
 	@$(BIN)/python -m benchmarks.memory --module $(MODULE) --data $(or $(DATA),$(error name the folder of pages: make bench-memory DATA=...))
+
+bench-sizing: $(RUN_STAMP)  ## memory, CPU, pages/s of each module with one worker: make bench-sizing DATA=folder
+	@$(BIN)/python -m benchmarks.sizing --data $(or $(DATA),$(error name the folder of pages: make bench-sizing DATA=...)) $(ARGS)
 
 bench-serving: $(BENCH_STAMP)  ## pages/s against clients, beside PaddleX, rapidocr, hubserving: make bench-serving [DATA=folder] [MODELS=set] [CLIENTS=1,4] [PEERS=rapidocr]
 	@$(BIN)/python -m benchmarks.serving $(if $(DATA),--data $(DATA)) $(if $(MODELS),--models $(MODELS)) $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PEERS),--servers ours$(COMMA)floor$(COMMA)$(PEERS)) $(ARGS)

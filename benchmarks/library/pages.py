@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.library.support import BenchmarkError
+from ocr_serving.output.scoring import WORD, WordCount, count_words, spaced_bag, word_bag
 
-WORD = re.compile(r"[^\W_]+")
-
+__all__ = [
+    "BoxedWord",
+    "Page",
+    "WordCount",
+    "count_words",
+    "form_lines",
+    "forms",
+    "receipt_lines",
+    "receipts",
+    "spaced_bag",
+    "word_bag",
+]
 
 Box = tuple[float, float, float, float]
 BoxedWord = tuple[str, Box]
@@ -62,39 +71,6 @@ def receipt_lines(table: str) -> tuple[str, ...]:
     """The texts of a SROIE table: what follows the eight coordinates of each line, commas and all."""
     rows = (row.split(",", 8) for row in table.splitlines())
     return tuple(row[8] for row in rows if len(row) == 9)
-
-
-def word_bag(lines: Iterable[str]) -> Counter[str]:
-    """How often each word stands in `lines`: a word is a run of letters and digits, its case folded."""
-    return Counter(word for line in lines for word in WORD.findall(line.casefold()))
-
-
-@dataclass(frozen=True)
-class WordCount:
-    """Words that are both read and true, words read, words true; counts of several pages add up."""
-
-    both: int = 0
-    read: int = 0
-    true: int = 0
-
-    def __add__(self, other: WordCount) -> WordCount:
-        return WordCount(self.both + other.both, self.read + other.read, self.true + other.true)
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall, 0 to 1; of no words at all, 1."""
-        return 2 * self.both / (self.read + self.true) if self.read + self.true else 1.0
-
-
-def spaced_bag(lines: Iterable[str]) -> Counter[str]:
-    """How often each word stands in `lines`: a word is what stands between spaces, signs and all, its case folded."""
-    return Counter(word for line in lines for word in line.casefold().split())
-
-
-def count_words(read: Iterable[str], true: Iterable[str], bag: Callable[[Iterable[str]], Counter[str]] = word_bag) -> WordCount:
-    """Compare the lines read on a page with its true ones as bags: where a word stands does not matter, how often does."""
-    ours, theirs = bag(read), bag(true)
-    return WordCount((ours & theirs).total(), ours.total(), theirs.total())
 
 
 def _images(folder: Path, suffix: str) -> list[Path]:

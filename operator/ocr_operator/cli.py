@@ -15,7 +15,7 @@ from ocr_operator import __version__
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.crd import crd
 from ocr_operator.api.reading import documents
-from ocr_operator.api.spec import SpecError, parse
+from ocr_operator.api.spec import OCRService, SpecError, parse
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.loop.options import RunOptions
 
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         help="YAML or JSON with OCRServices, several allowed; - for stdin",
     )
     command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
+    _add_allowed(command)
     _add_images(command)
     command.set_defaults(command=_render)
     command = commands.add_parser(
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     watched = command.add_mutually_exclusive_group()
     watched.add_argument("--namespace", action="extend", nargs="+", metavar="NS", help="namespaces to look at (default: its own)")
     watched.add_argument("--all-namespaces", action="store_true", help="look at the whole cluster")
+    _add_allowed(command)
     _add_images(command)
     command.set_defaults(command=_diff)
     command = commands.add_parser("crd", help="print the CustomResourceDefinition")
@@ -99,12 +101,7 @@ def run_options(
         resync_seconds=args.resync_seconds,
         images=_images(args),
         upgrades_at_a_time=args.upgrades_at_a_time,
-        allowed=Allowed(
-            volumes=tuple(args.allow_volumes),
-            service_accounts=tuple(args.allow_service_accounts),
-            priority_classes=tuple(args.allow_priority_classes),
-            registries=tuple(args.allow_registries),
-        ),
+        allowed=_allowed(args),
     )
 
 
@@ -143,17 +140,32 @@ def _add_allowed(command: argparse.ArgumentParser) -> None:
     defaults = Allowed()
     for flag, value, what in (
         ("volumes", defaults.volumes, "kinds of volumes that OCRServices may mount"),
+        ("secrets", defaults.secrets, "Secrets that they may mount or have as variables"),
         ("service-accounts", defaults.service_accounts, "service accounts that their pods may run as"),
         ("priority-classes", defaults.priority_classes, "priority classes that their pods may have"),
-        ("registries", defaults.registries, "beginnings of the images that they may run, such as registry.example.org/ocr"),
+        (
+            "registries",
+            defaults.registries,
+            "beginnings of images that they may run beside the operator's own, such as example.org/ocr",
+        ),
     ):
         command.add_argument(
             f"--allow-{flag}",
             type=_names,
             default=value,
             metavar="NAME,…",
-            help=f"{what}; * for all, '' for none (default: {','.join(value)})",
+            help=f"{what}; patterns such as ocr-*, * for all (default: {','.join(value) or 'none'})",
         )
+
+
+def _allowed(args: argparse.Namespace) -> Allowed:
+    return Allowed(
+        volumes=tuple(args.allow_volumes),
+        secrets=tuple(args.allow_secrets),
+        service_accounts=tuple(args.allow_service_accounts),
+        priority_classes=tuple(args.allow_priority_classes),
+        registries=tuple(args.allow_registries),
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -193,7 +205,7 @@ def _diff(args: argparse.Namespace) -> int:
     from ocr_operator.loop.diff import diff
 
     try:
-        lines = diff(namespaces, _images(args))
+        lines = diff(namespaces, _images(args), _allowed(args))
     except ConfigException:
         raise UsageError("no cluster: set KUBECONFIG, or run it in a pod with a service account.") from None
     except (RefusedError, UnreachableError) as exc:
@@ -211,15 +223,26 @@ def _render(args: argparse.Namespace) -> int:
             if isinstance(metadata, dict):
                 body["metadata"] = {"namespace": args.namespace} | metadata
             try:
-                rendered += render(parse(body), _images(args))
+                service = parse(body)
+                _allowed(args).check(service, _images(args))
+                rendered += render(service, _images(args))
             except SpecError as exc:
                 name = metadata.get("name", "without a name") if isinstance(metadata, dict) else "without a name"
                 raise UsageError(f"{file}, OCRService {name}: {exc}") from None
+            _say_defaults(file, body, service)
         if not rendered:
             raise UsageError(f"{file} holds no OCRService.")
         manifests += rendered
     print(yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140), end="")
     return 0
+
+
+def _say_defaults(file: str, body: Mapping[str, Any], service: OCRService) -> None:
+    """What decides whether pods can run anywhere, and stands nowhere in `body`."""
+    silent = [module.name for module in service.modules if module.fields.device is None]
+    if silent:
+        told = f"{file}, OCRService {body['metadata']['name']}: device is gpu, the default, for {', '.join(silent)}"
+        print(f"ocr-operator: {told}: say gpu or cpu in spec.defaults.device.", file=sys.stderr)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -17,8 +17,29 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 APP = "ocr-serving"
 """Value of NAME_LABEL."""
 
+TRACK_LABEL = f"{GROUP}/track"
+"""On the pods beside the others in a rollout."""
+ROLLOUT_ANNOTATION = f"{GROUP}/rollout"
+"""`promote`, `abort` or `retry`, with anything behind it; on an OCRService."""
+
+PAUSE_ANNOTATION = f"{GROUP}/paused"
+"""`true`, on an OCRService: nothing of it is changed."""
+
 HASH_ANNOTATION = f"{GROUP}/hash"
 CONFIG_HASH_ANNOTATION = f"{GROUP}/config-hash"
+
+PORTS = {
+    "ocr_det": 8865,
+    "ocr_cls": 8866,
+    "ocr_rec": 8867,
+    "ocr_system": 8868,
+    "structure_table": 8869,
+    "structure_system": 8870,
+    "structure_layout": 8870,
+    "kie_ser": 8871,
+    "kie_ser_re": 8872,
+}
+"""The nine modules, and where each is reached."""
 
 CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("v1", "ConfigMap", "configmaps"),
@@ -28,6 +49,7 @@ CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
     ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
+    ("batch/v1", "Job", "jobs"),
 )
 """(apiVersion, kind, plural) of everything an OCRService may own, in the order in which it is applied."""
 

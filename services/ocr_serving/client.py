@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,13 +34,16 @@ class AnswerError(ServingError):
 class Reply:
     """A successful answer: `body` as it came, `msg` a remark or "", `seconds` the whole call.
 
-    `entries` are `results`: one for an image, one for each page of a PDF.
+    `entries` are `results`: one for an image, one for each page of a PDF. `work_s` and `cpu_s` are the seconds and CPU seconds of
+    the worker that read it, None where the service does not tell.
     """
 
     body: bytes
     entries: Sequence[Any]
     msg: str
     seconds: float
+    work_s: float | None = None
+    cpu_s: float | None = None
 
 
 def encoded(image: bytes) -> str:
@@ -158,4 +162,14 @@ def _reply(response: requests.Response, seconds: float) -> Reply:
         raise AnswerError(msg or f"HTTP {response.status_code}, status {status}, without a reason.")
     if msg and all(results.read(entry).empty for entry in entries):
         raise AnswerError(msg)
-    return Reply(response.content, entries, msg, seconds)
+    timing = response.headers.get("Server-Timing", "")
+    return Reply(response.content, entries, msg, seconds, _timed("work", timing), _timed("cpu", timing))
+
+
+def _timed(name: str, timing: str) -> float | None:
+    """Seconds of one entry of Server-Timing, which tells milliseconds; None where it has none."""
+    found = re.search(rf"(?:^|,)\s*{name}\s*;\s*dur=([0-9.]+)", timing)
+    try:
+        return float(found[1]) / 1000 if found else None
+    except ValueError:
+        return None

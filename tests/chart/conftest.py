@@ -12,7 +12,7 @@ import pytest
 import yaml
 from charts.generate import CHART, KUBE_VERSION
 
-from helpers.api_client import SERVICE_MONITOR_CRD
+from helpers.api_client import RULE_CRD, SERVICE_MONITOR_CRD
 from helpers.control_plane import ControlPlane, binaries, control_plane
 
 Objects = list[dict[str, Any]]
@@ -50,6 +50,7 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with ServiceMonitors and without OCRServices."""
     with control_plane(tmp_path_factory.mktemp("cluster")) as plane:
-        plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(SERVICE_MONITOR_CRD))
-        plane.kubectl("wait", "--for=condition=Established", f"crd/{SERVICE_MONITOR_CRD['metadata']['name']}", "--timeout=60s")
+        for kind in (SERVICE_MONITOR_CRD, RULE_CRD):
+            plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(kind))
+            plane.kubectl("wait", "--for=condition=Established", f"crd/{kind['metadata']['name']}", "--timeout=60s")
         yield plane

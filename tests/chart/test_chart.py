@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import yaml
 from charts import generate
 from prometheus_client import generate_latest
 
@@ -234,7 +235,18 @@ def test_the_test_asks_each_module_where_the_operator_puts_it(values: Path, rend
     assert bool(pods) == bool(expected)
 
 
-def test_dashboards_ask_for_metrics_that_exist() -> None:
+def test_each_alert_links_to_its_runbook(render: Render) -> None:
+    (rules,) = of_kind(render(generate.CHART / "ci" / "gpu-values.yaml"), "PrometheusRule")
+    page = (generate.ROOT / "docs" / "operations.md").read_text()
+    anchors = {line.removeprefix("### ").lower() for line in page.splitlines() if line.startswith("### ")}
+    alerts = [rule for group in rules["spec"]["groups"] for rule in group["rules"]]
+    assert alerts
+    for alert in alerts:
+        assert alert["annotations"]["runbook_url"].partition("#")[2] in anchors, alert["alert"]
+        assert alert["annotations"]["summary"]
+
+
+def test_dashboards_and_alerts_ask_for_metrics_that_exist() -> None:
     state = SimpleNamespace(**dict.fromkeys((field.name for field in fields(PoolState)), 0) | {"pids": ()})
     served, operated = Metrics(), OperatorMetrics()
     served.watch(cast(Any, SimpleNamespace(state=lambda: state)))
@@ -243,6 +255,9 @@ def test_dashboards_ask_for_metrics_that_exist() -> None:
     known = {
         name + end for name, kind in families.items() for end in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))
     }
+    for group in yaml.safe_load((generate.CHART / "files" / "alerts.yaml").read_text())["groups"]:
+        for rule in group["rules"]:
+            assert set(re.findall(r"\bocr_(?:serving|operator)_\w+", rule["expr"])) <= known, rule["alert"]
     for path in (generate.CHART / "files" / "dashboards").glob("*.json"):
         board = json.loads(path.read_text())
         asked = set(re.findall(r"\bocr_(?:serving|operator)_\w+", json.dumps([board["panels"], board["templating"]])))

@@ -114,7 +114,7 @@ def test_an_api_server_that_was_killed_is_caught_up_with(lab: Lab, report: Repor
 def test_what_is_deleted_while_the_operator_is_away_leaves_nothing(lab: Lab) -> None:
     wait_until_it_runs(lab)
     lab.apply(ocrservices.service(NAMESPACE, "orphan", modules=FIRST))
-    lab.wait_for(lambda: len(children(lab, "orphan")) == 8, "the children")
+    lab.wait_for(lambda: len(children(lab, "orphan")) == 9, "the children")
     lab.kubectl("scale", OPERATOR, "-n", RELEASE_NAMESPACE, "--replicas=0")
     lab.wait_for(lambda: not lab.operator_pod(), "the operator to be gone", 60)
     lab.kubectl("delete", "ocr", "orphan", "-n", NAMESPACE)

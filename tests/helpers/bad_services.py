@@ -214,6 +214,32 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "policy for nobody": (one(networkPolicy={"from": []}), "networkPolicy.from", "at least 1 item"),
     "interval without unit": (one(serviceMonitor={"interval": "30"}), "interval in body should match", "should match pattern"),
+    "gate without a measure": (one(rollout={"strategy": "Gated"}), "strategy Gated needs a golden set", None),
+    "limit without a measure": (
+        one(rollout={"strategy": "Canary", "minWordF1": 0.9}),
+        "limits are held against what a golden set measures",
+        None,
+    ),
+    "golden set from two": (
+        one(rollout={"strategy": "Gated", "golden": {"configMap": "a", "image": "b"}}),
+        "give exactly one of configMap, pvc and image",
+        None,
+    ),
+    "weight of no canary": (
+        one(rollout={"strategy": "Gated", "golden": {"configMap": "a"}, "weight": 5}),
+        "weight and canarySeconds belong to Canary",
+        None,
+    ),
+    "F1 over one": (
+        one(rollout={"strategy": "Gated", "golden": {"configMap": "a"}, "minWordF1": 90}),
+        "should be less than or equal to 1",
+        "less than or equal to 1",
+    ),
+    "keys from two": (
+        one(apiKeys={"secretName": "a"}, config={"api_keys_file": "/b"}),
+        "apiKeys and config.api_keys_file exclude each other",
+        None,
+    ),
     "flavour unknown": (
         service({"image": {"flavor": "tpu"}, "modules": [{"name": "ocr_det"}]}),
         'Unsupported value: "tpu"',

@@ -33,7 +33,7 @@ def test_render_prints_what_kubectl_takes(capsys: pytest.CaptureFixture[str]) ->
         == 0
     )
     manifests = list(yaml.safe_load_all(capsys.readouterr().out))
-    assert [item["kind"] for item in manifests] == ["ConfigMap", "Deployment", "Service"] * 2
+    assert [item["kind"] for item in manifests] == ["ConfigMap", "Deployment", "Service", "NetworkPolicy"] * 2
     assert {item["metadata"]["namespace"] for item in manifests} == {"docs"}
     assert manifests[1]["spec"]["template"]["spec"]["containers"][0]["image"] == "r/ocr-serving/ocr-system:9-cpu"
 
@@ -45,7 +45,7 @@ def test_render_reads_stdin_lists_and_several_documents(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD % 'a'}\n---\n---\napiVersion: v1\nkind: List\nitems:\n{items}"))
     assert cli.main(["render", "-f", "-"]) == 0
     names = [item["metadata"]["name"] for item in yaml.safe_load_all(capsys.readouterr().out)]
-    assert names == [f"{name}-ocr-det" for name in "abc" for _ in range(3)]
+    assert names == [f"{name}-ocr-det" for name in "abc" for _ in range(4)]
 
 
 def test_render_takes_several_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,8 +103,27 @@ def test_crd_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_sample_is_rendered(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["render", "-f", str(path)]) == 0
+    assert cli.main(["render", "-f", str(path), "--allow-registries=registry.example.org"]) == 0
     assert "kind: Deployment" in capsys.readouterr().out
+
+
+def test_render_refuses_what_the_operator_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cr.yaml"
+    file.write_text((GOOD % "a").replace("device: cpu", "device: cpu, serviceAccountName: admin"))
+    assert cli.main(["render", "-f", str(file)]) == 1
+    assert "the service account admin is not allowed here" in capsys.readouterr().err
+    assert cli.main(["render", "-f", str(file), "--allow-service-accounts=adm*"]) == 0
+
+
+def test_render_says_which_device_is_taken_where_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cr.yaml"
+    file.write_text(GOOD % "a")
+    assert cli.main(["render", "-f", str(file)]) == 0
+    assert capsys.readouterr().err == ""
+    file.write_text((GOOD % "a").replace(", device: cpu", ""))
+    assert cli.main(["render", "-f", str(file)]) == 0
+    said = f"ocr-operator: {file}, OCRService a: device is gpu, the default, for ocr_det: say gpu or cpu in spec.defaults.device.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_command_itself() -> None:

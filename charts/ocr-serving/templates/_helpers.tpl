@@ -107,7 +107,18 @@ priorityClassName: {{ . | quote }}
 {{- else if and (hasKey $defaults "replicas") (not (hasKey . "autoscaling")) -}}
 {{- $replicas = int $defaults.replicas -}}
 {{- end -}}
-{{- $object := printf "%s-%s" $service (replace "_" "-" .name) -}}
+{{- $plain := printf "%s-%s" $service (replace "_" "-" .name) -}}
+{{- $object := $plain -}}
+{{- if not (or (hasKey $ports .name) (eq (len (splitList "-" $plain)) 2)) -}}
+{{- /* As the operator names modules of one's own; one that was there before keeps the name that its status tells. */ -}}
+{{- $object = printf "%s-%d" $plain (len $service) -}}
+{{- $there := lookup "ocr-serving.dev/v1alpha1" "OCRService" $namespace $service -}}
+{{- range (dig "status" "modules" list (default dict $there)) -}}
+{{- if hasPrefix (printf "http://%s." $plain) (default "" .url) -}}
+{{- $object = $plain -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if gt $replicas 0 -}}
 {{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port .name -}}
 {{- $modules = append $modules (dict "service" $service "module" .name "object" $object "port" $port "url" $url) -}}

@@ -1,13 +1,15 @@
-"""What an OCRService may ask for beside OCR: volumes, accounts, priorities, registries. Pure.
+"""What an OCRService may ask for beside OCR: volumes, Secrets, accounts, priorities, registries. Pure.
 
 Whoever may make an OCRService has the operator make pods for them, with its rights and not their own. So what reaches beyond those
-pods has to be allowed by whoever runs the operator.
+pods has to be allowed by whoever runs the operator; without a word of theirs it is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError
 
@@ -18,17 +20,24 @@ HARMLESS_VOLUMES = ("emptyDir", "configMap", "persistentVolumeClaim", "downwardA
 
 @dataclass(frozen=True)
 class Allowed:
-    """What may be asked for; ANY in a list allows all. `registries` empty means all: they are the prefixes of images."""
+    """What may be asked for, by names or patterns such as ocr-*; ANY allows all.
+
+    `registries` are beginnings of images; those that the operator takes by itself are always among them. A Secret has to be among
+    `secrets` however it is reached: as a volume, or as a variable.
+    """
 
     volumes: tuple[str, ...] = (*HARMLESS_VOLUMES, "secret")
-    service_accounts: tuple[str, ...] = (ANY,)
-    priority_classes: tuple[str, ...] = (ANY,)
-    registries: tuple[str, ...] = (ANY,)
+    secrets: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    priority_classes: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
 
     def check(self, service: OCRService, settings: Settings) -> None:
         """Raises SpecError where `service` asks for more, with what to do."""
+        own = "/".join(part for part in (settings.registry, settings.repository) if part)
+        with_own = replace(self, registries=(*self.registries, own))
         for module in service.modules:
-            for what, value, allowed, flag in self._asked(module, settings):
+            for what, value, allowed, flag in with_own._asked(module, settings):
                 if ANY not in allowed and not _is_among(value, allowed, is_prefix=flag == "--allow-registries"):
                     has = ", ".join(allowed) or "none"
                     raise SpecError(
@@ -41,14 +50,46 @@ class Allowed:
         for volume in fields.volumes or ():
             for kind in volume.model_extra or {"emptyDir": {}}:
                 yield "a volume of kind", kind, self.volumes, "--allow-volumes"
+        for secret in secrets_of(module):
+            yield "the Secret", secret, self.secrets, "--allow-secrets"
         if fields.service_account_name:
             yield "the service account", fields.service_account_name, self.service_accounts, "--allow-service-accounts"
         if fields.priority_class_name:
             yield "the priority class", fields.priority_class_name, self.priority_classes, "--allow-priority-classes"
-        yield "the image", module.image_reference(settings), self.registries, "--allow-registries"
+        if module.image.reference or module.image.registry is not None or module.image.repository:
+            yield "the image", module.image_reference(settings), self.registries, "--allow-registries"
+
+
+def secrets_of(module: ModuleSpec) -> Iterator[str]:
+    """The Secrets that the module's pods would read. Pull secrets are not among them: only the kubelet has those."""
+    fields = module.fields
+    if fields.api_keys is not None:
+        yield fields.api_keys.secret_name
+    for volume in fields.volumes or ():
+        extra: Mapping[str, Any] = volume.model_extra or {}
+        for kind, source in extra.items():
+            if kind == "secret" and isinstance(source, Mapping):
+                yield str(source.get("secretName", ""))
+            elif kind == "projected" and isinstance(source, Mapping):
+                yield from (_name(item, "secret") for item in source.get("sources") or () if _has(item, "secret"))
+            elif isinstance(source, Mapping):
+                yield from (_name(source, key) for key in ("secretRef", "nodePublishSecretRef") if _has(source, key))
+    for variable in fields.env or ():
+        value_from = (variable.model_extra or {}).get("valueFrom")
+        if _has(value_from, "secretKeyRef"):
+            yield _name(value_from, "secretKeyRef")
+    yield from (_name(item, "secretRef") for item in fields.env_from or () if _has(item, "secretRef"))
+
+
+def _has(source: Any, key: str) -> bool:
+    return isinstance(source, Mapping) and isinstance(source.get(key), Mapping)
+
+
+def _name(source: Any, key: str) -> str:
+    return str(source[key].get("name", ""))
 
 
 def _is_among(value: str, allowed: tuple[str, ...], *, is_prefix: bool) -> bool:
     if not is_prefix:
-        return value in allowed
+        return any(fnmatchcase(value, item) for item in allowed)
     return any(value == item or value.startswith(f"{item.rstrip('/')}/") for item in allowed)

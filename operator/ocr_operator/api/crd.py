@@ -104,13 +104,45 @@ def _structural(whole: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(turn(whole))))
 
 
+def _rollout() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "How the last change of model, image or parameters came into use, or was kept out.",
+        "properties": {
+            "phase": _TEXT | {"description": "Starting, Measuring, Shifting, Promoted, Refused or Accepted."},
+            "message": _TEXT | {"description": "What happens, or why it ended so, in a sentence."},
+            "since": _TEXT | {"description": "When this phase began."},
+            "pages": _COUNT | {"description": "Pages of the golden set that both read."},
+            "old": _figures("How the old pods read them."),
+            "new": _figures("How the new ones did."),
+            "order": _TEXT | {"description": "What the annotation said that was last followed."},
+            "accepted": _TEXT | {"description": "What serves: image, and what decides how pages are read."},
+            "candidate": _TEXT | {"description": "What is, or was, tried in its place."},
+        },
+    }
+
+
+def _figures(description: str) -> dict[str, Any]:
+    number = {"type": "number"}
+    return {
+        "type": "object",
+        "description": description,
+        "properties": {
+            "wordF1": number | {"description": "Share of the words that were read and are true, 0 to 1."},
+            "seconds": number | {"description": "Seconds a page."},
+            "cpuSeconds": number | {"description": "CPU seconds a page."},
+        },
+    }
+
+
 def _status() -> dict[str, Any]:
     condition = {
         "type": "object",
         "description": "One condition.",
         "required": ["type", "status", "lastTransitionTime", "reason", "message"],
         "properties": {
-            "type": _TEXT | {"maxLength": 316, "description": "Ready, Progressing or Degraded."},
+            "type": _TEXT
+            | {"maxLength": 316, "description": "Ready, Progressing, Degraded; while it holds Reconciling or Stalled."},
             "status": _TEXT | {"enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
             "observedGeneration": {
                 "type": "integer",
@@ -135,6 +167,7 @@ def _status() -> dict[str, Any]:
             "image": _TEXT | {"description": "The image its pods run."},
             "lastFailure": _TEXT | {"description": "What the last pod that failed said."},
             "problem": _TEXT | {"description": "Why what is asked for of it is not applied."},
+            "rollout": _rollout(),
         },
     }
     replaced = {
@@ -163,7 +196,7 @@ def _status() -> dict[str, Any]:
             "operator": _TEXT | {"description": "The operator that works on it: the namespace and the name of its lease."},
             "conditions": {
                 "type": "array",
-                "description": "Ready, Progressing and Degraded.",
+                "description": "Ready, Progressing and Degraded; while they hold Reconciling or Stalled, as kstatus has them.",
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["type"],
                 "items": condition,

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
 
-OWN_VOLUMES = ("config", "tmp", "models", "shm")
-OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm")  # noqa: S108  paths of the container
+OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys")
+OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys")  # noqa: S108  paths of the container
 OWN_CONFIG_KEYS = ("modules_info", "port", "host")
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
@@ -44,6 +44,7 @@ Config = Annotated[
                 "modules_info": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": _OURS},
                 "port": {"x-kubernetes-int-or-string": True, "description": _OURS},
                 "host": {"type": "string", "description": _OURS},
+                "api_keys_file": {"type": "string", "description": "A file of keys in the container; see apiKeys."},
             },
             "x-kubernetes-validations": [_CONFIG_RULE.validation],
         }
@@ -67,7 +68,7 @@ class Autoscaling(Block):
         ),
         Rule(
             "!(has(self.external) && self.external) || !(has(self.minReplicas) || has(self.targetCPUUtilizationPercentage)"
-            " || has(self.metrics) || has(self.behavior))",
+            " || has(self.targetQueueDepth) || has(self.metrics) || has(self.behavior))",
             "external leaves all to another autoscaler: leave the other fields out",
             lambda block: bool(block.external) and len(block.model_fields_set) > 1,
         ),
@@ -82,7 +83,11 @@ class Autoscaling(Block):
         alias="targetCPUUtilizationPercentage",
         ge=1,
         le=1000,
-        description="CPU to keep, in percent of resources.requests.cpu, which must be set; 80 unless metrics are given.",
+        description="CPU to keep, in percent of resources.requests.cpu, one core by default; 80 unless other metrics are given.",
+    )
+    target_queue_depth: Quantity | None = Field(
+        None,
+        description="Requests that may wait in a pod, on average; needs ocr_serving_queue_depth among custom metrics.",
     )
     metrics: list[Free] | None = Field(None, max_length=16, description="Further metrics, as in autoscaling/v2.")
     behavior: Free | None = Field(None, description="How fast to scale up and down, as in autoscaling/v2.")
@@ -165,6 +170,15 @@ class Resources(Block):
     limits: Annotated[dict[str, Quantity], Field(max_length=32)] | None = Field(None, description="What a pod may use.")
 
 
+class ApiKeys(Block):
+    """A Secret that holds the keys that callers present, one a line."""
+
+    secret_name: Name = Field(description="The Secret, which the operator's --allow-secrets has to name.")
+    key: str | None = Field(
+        None, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Which of its keys has them; api-keys by default."
+    )
+
+
 class EnvVar(Block):
     """One variable, as in a pod: a value, or valueFrom."""
 
@@ -223,6 +237,84 @@ class Strategy(Block):
     )
     max_unavailable: CountOrPercent | None = Field(None, description="Pods that may be missing meanwhile; 0 by default.")
     max_surge: CountOrPercent | None = Field(None, description="Pods on top meanwhile; 1 by default.")
+
+
+class GoldenClaim(Block):
+    """A PersistentVolumeClaim that holds the golden set."""
+
+    claim_name: Name = Field(description="The claim, in the namespace of the OCRService.")
+    path: str | None = Field(
+        None, min_length=1, max_length=1024, pattern=r"^[^/]", description="Folder inside it; its root by default."
+    )
+
+
+class Golden(Block):
+    """Pictures, and beside each a text file of the same name that ends in .txt with the words that stand on it."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(has(self.configMap) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.image) ? 1 : 0) == 1",
+            "the golden set comes from one source: give exactly one of configMap, pvc and image",
+            lambda block: len(block.model_fields_set) != 1,
+        ),
+    )
+    config_map: Name | None = Field(None, description="A ConfigMap, of at most 1 MiB.")
+    pvc: GoldenClaim | None = Field(None, description="A volume.")
+    image: str | None = Field(
+        None,
+        min_length=1,
+        max_length=512,
+        pattern=r"^[^\s]+$",
+        description="An OCI image whose root is the folder, mounted as a volume of kind image, which Kubernetes 1.35 has.",
+    )
+
+
+class Rollout(Block):
+    """How a change of model, image or parameters comes into use."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.strategy != 'Gated' || has(self.golden)",
+            "strategy Gated needs a golden set to measure with: give golden",
+            lambda block: block.strategy == "Gated" and block.golden is None,
+        ),
+        Rule(
+            "has(self.golden) || !(has(self.minWordF1) || has(self.maxF1Drop) || has(self.maxLatencyRatio)"
+            " || has(self.maxCpuRatio))",
+            "limits are held against what a golden set measures: give golden, or leave them out",
+            lambda block: (
+                block.golden is None
+                and any(
+                    limit is not None
+                    for limit in (block.min_word_f1, block.max_f1_drop, block.max_latency_ratio, block.max_cpu_ratio)
+                )
+            ),
+        ),
+        Rule(
+            "self.strategy == 'Canary' || !(has(self.weight) || has(self.canarySeconds))",
+            "weight and canarySeconds belong to Canary: leave them out",
+            lambda block: block.strategy != "Canary" and (block.weight is not None or block.canary_seconds is not None),
+        ),
+    )
+    strategy: Literal["Rolling", "Gated", "Canary"] = Field(
+        description="Rolling: at once. Gated: a pod beside the old ones reads the golden set first, and the change is kept out"
+        " where it is worse. Canary: then some pods take their share of the requests for a while, and the rest follow."
+    )
+    golden: Golden | None = Field(None, description="What both are measured with.")
+    min_word_f1: float | None = Field(None, alias="minWordF1", ge=0, le=1, description="Least word F1 of the new one.")
+    max_f1_drop: float | None = Field(
+        None, alias="maxF1Drop", ge=0, le=1, description="By how much word F1 may be below that of the old one; 0.005 by default."
+    )
+    max_latency_ratio: float | None = Field(
+        None, ge=0.01, le=1000, description="Most seconds a page, as a multiple of the old one's; not judged by default."
+    )
+    max_cpu_ratio: float | None = Field(
+        None, ge=0.01, le=1000, description="Most CPU seconds a page, as a multiple of the old one's; not judged by default."
+    )
+    weight: int | None = Field(
+        None, ge=1, le=50, description="Share of the requests that the new pods take, in percent, by their number; 10 by default."
+    )
+    canary_seconds: int | None = Field(None, ge=1, le=86400, description="For so long; 600 by default.")
 
 
 class ServiceOptions(Block):

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from ocr_operator.api import parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.parts import Labels, Name, among
-from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL
+from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
 
 OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL)
 
@@ -68,6 +68,11 @@ class ModuleFields(Block):
             lambda block: block.gpu is not None and block.device == "cpu",
         ),
         Rule(
+            "!(has(self.apiKeys) && has(self.config) && has(self.config.api_keys_file))",
+            "apiKeys and config.api_keys_file exclude each other: keep one of them",
+            lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
+        ),
+        Rule(
             f"!has(self.podLabels) || !self.podLabels.exists(key, key in {among(OWN_LABELS)})",
             f"podLabels cannot set {', '.join(OWN_LABELS)}: the operator finds its pods by them",
             lambda block: any(key in OWN_LABELS for key in block.pod_labels or ()),
@@ -99,10 +104,13 @@ class ModuleFields(Block):
     config: parts.Config | None = Field(
         None, description="Further keys of config.json, such as max_body_mb, timeout_s or api_keys_file."
     )
+    api_keys: parts.ApiKeys | None = Field(None, description="Who may call: keys from a Secret, read anew when it changes.")
     models: parts.Models | None = Field(None, description="Where the weights come from.")
 
     # What its pods are
-    resources: parts.Resources | None = Field(None, description="What a pod reserves and may use.")
+    resources: parts.Resources | None = Field(
+        None, description="What a pod reserves and may use; by default as measured for the module. {} for nothing."
+    )
     node_selector: Labels | None = Field(None, description="Labels of the nodes to run on.")
     tolerations: list[Free] | None = Field(None, max_length=64, description="Taints to bear, as in a pod.")
     affinity: Free | None = Field(None, description="As in a pod.")
@@ -137,11 +145,19 @@ class ModuleFields(Block):
         None, ge=10, le=86400, description="Time to load models before a pod is restarted; 300 by default, 900 with a GPU."
     )
 
+    rollout: parts.Rollout | None = Field(None, description="How a change of model, image or parameters comes into use.")
+
     # What else there is for it
     service: parts.ServiceOptions | None = Field(None, description="How the Service is reached.")
     pod_disruption_budget: parts.DisruptionBudget | None = Field(None, description="Keep pods while nodes are drained.")
     network_policy: parts.NetworkPolicy | None = Field(
         None, description="Let only some call the module; {} means the same namespace."
+    )
+    egress: list[Free] | None = Field(
+        None,
+        max_length=32,
+        description="Where its pods may connect to, as the egress of a NetworkPolicy; [{}] for anywhere. By default nowhere, but"
+        " for what models.download, weights named in params and proxies in env need.",
     )
     service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module.")
 
@@ -178,7 +194,21 @@ class Metadata(Block):
     generation: int = 0
 
 
+LONGEST_WITH_CANARY = 56
+"""Characters of a child's name, so that there is room for what stands beside it in a rollout."""
+
 ROOT_RULES = (
+    Rule(
+        "self.spec.modules.all(module, !(has(module.rollout) || (has(self.spec.defaults) && has(self.spec.defaults.rollout)))"
+        f" || size(self.metadata.name) + 1 + size(module.name) <= {LONGEST_WITH_CANARY - 4})",
+        f"metadata.name and the name of a module with rollout are together longer than {LONGEST_WITH_CANARY - 5} characters:"
+        " shorten metadata.name",
+        lambda body: any(
+            (module.rollout or (body.spec.defaults and body.spec.defaults.rollout))
+            and len(body.metadata.name) + 1 + len(module.name) > LONGEST_WITH_CANARY - 4
+            for module in body.spec.modules
+        ),
+    ),
     Rule(
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "metadata.name becomes part of host names: begin with a letter, go on with a-z, 0-9 and '-'",
@@ -188,6 +218,14 @@ ROOT_RULES = (
         "self.spec.modules.all(module, size(self.metadata.name) + 1 + size(module.name) <= 63)",
         "metadata.name and a module's name are together longer than 62 characters: shorten metadata.name",
         lambda body: any(len(body.metadata.name) + 1 + len(module.name) > 63 for module in body.spec.modules),
+    ),
+    Rule(
+        f"self.spec.modules.all(module, module.name in {among(tuple(PORTS))}"
+        " || size(self.metadata.name) + 1 + size(module.name) <= 60)",
+        "metadata.name and the name of a module of your own are together longer than 59 characters: shorten metadata.name",
+        lambda body: any(
+            module.name not in PORTS and len(body.metadata.name) + 1 + len(module.name) > 60 for module in body.spec.modules
+        ),
     ),
 )
 

@@ -6,25 +6,18 @@ import difflib
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ocr_operator import __version__, names
 from ocr_operator.api import schema
+from ocr_operator.names import PORTS
 
-PORTS = {
-    "ocr_det": 8865,
-    "ocr_cls": 8866,
-    "ocr_rec": 8867,
-    "ocr_system": 8868,
-    "structure_table": 8869,
-    "structure_system": 8870,
-    "structure_layout": 8870,
-    "kie_ser": 8871,
-    "kie_ser_re": 8872,
-}
 OTHER_PORT = 8866
+CANARY = "-canary"
+NOT_OURS = "is not of this OCRService"
+"""Words of the sentence with which a name of somebody else's is left alone."""
 M = TypeVar("M", bound=BaseModel)
 MERGED_MAPS = ("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels")
 
@@ -55,6 +48,10 @@ class ModuleSpec:
     fields: schema.ModuleFields
     image: schema.ModuleImage
     scaled_by_defaults: bool
+    former_name: bool = False
+    """Whether its objects keep the name that they had before `child_name` told services apart."""
+    canary: Literal["", "apart", "serving"] = ""
+    """Whether these are the pods beside the others in a rollout, and whether callers reach them."""
 
     @property
     def component(self) -> str:
@@ -62,9 +59,15 @@ class ModuleSpec:
         return self.name.replace("_", "-")
 
     @property
+    def track(self) -> str:
+        """What tells the pods beside the others in a rollout."""
+        return f"{self.component}{CANARY}"
+
+    @property
     def child_name(self) -> str:
-        """Name of each object made for the module."""
-        return f"{self.service}-{self.component}"
+        """Name of each object made for the module; no two modules of any two services have one in common."""
+        name = plain_name(self.service, self.name) if self.former_name else child_name(self.service, self.name)
+        return f"{name}{CANARY}" if self.canary else name
 
     @property
     def on_gpu(self) -> bool:
@@ -91,16 +94,14 @@ class ModuleSpec:
     @property
     def selector(self) -> dict[str, str]:
         """Labels that tell its pods from all others."""
-        return {
-            names.NAME_LABEL: names.APP,
-            names.INSTANCE_LABEL: self.service,
-            names.COMPONENT_LABEL: self.component,
-        }
+        which = {names.TRACK_LABEL: self.track} if self.canary else {names.COMPONENT_LABEL: self.component}
+        return {names.NAME_LABEL: names.APP, names.INSTANCE_LABEL: self.service, **which}
 
     @property
     def labels(self) -> dict[str, str]:
         """Labels of each object made for it."""
-        return self.selector | {names.MANAGED_BY_LABEL: names.MANAGED_BY}
+        component = self.track if self.canary == "apart" else self.component
+        return self.selector | {names.COMPONENT_LABEL: component, names.MANAGED_BY_LABEL: names.MANAGED_BY}
 
     def image_reference(self, settings: Settings) -> str:
         """The image its pods run."""
@@ -124,6 +125,31 @@ class OCRService:
     adopts: bool = False
 
 
+def plain_name(service: str, module: str) -> str:
+    """The two names with a hyphen between them."""
+    return f"{service}-{module.replace('_', '-')}"
+
+
+def child_name(service: str, module: str) -> str:
+    """The plain name, with the length of the service's name behind it where that alone tells which part is which.
+
+    No module of the nine ends in the name of another after a hyphen, so theirs need nothing. `a` with `my_scan` and `a-my` with
+    `scan` would be one name: they are a-my-scan-1 and a-my-scan-4.
+    """
+    plain = plain_name(service, module)
+    return plain if module in PORTS or plain.count("-") == 1 else f"{plain}-{len(service)}"
+
+
+def _has_former_name(body: Mapping[str, Any], module: str) -> bool:
+    """Whether the status shows that the module was served under its plain name, which callers then know."""
+    metadata = body["metadata"]
+    modules: Sequence[Mapping[str, Any]] = (body.get("status") or {}).get("modules", ())
+    told: Mapping[str, Any] = next((item for item in modules if item.get("name") == module), {})
+    host = f"http://{plain_name(metadata['name'], module)}.{metadata.get('namespace', 'default')}.svc:"
+    was_taken = NOT_OURS in str(told.get("problem", ""))
+    return not was_taken and str(told.get("url", "")).startswith(host)
+
+
 def parse(body: Mapping[str, Any]) -> OCRService:
     """The OCRService in `body`, defaults merged. Raises SpecError for whatever the API server would refuse, and more."""
     if (body.get("apiVersion"), body.get("kind")) != (names.API_VERSION, names.KIND):
@@ -141,6 +167,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
             fields=_merged_fields(defaults, module, where=f"spec.modules[{n}], with spec.defaults"),
             image=_validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
             scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
+            former_name=_has_former_name(body, module["name"]),
         )
         for n, module in enumerate(body["spec"]["modules"])
     )

@@ -6,14 +6,17 @@ import math
 from typing import Any
 
 from ocr_operator import names
-from ocr_operator.api.parts import EnvVar, Resources, Volume, VolumeMount
+from ocr_operator.api.parts import EnvVar, Volume, VolumeMount
 from ocr_operator.api.spec import ModuleSpec, Settings
+from ocr_operator.desired.sizes import default_resources
 
 USER = 10001
 """uid and gid of the images."""
 
 CONFIG_FOLDER = "/etc/ocr-serving"
 CONFIG_FILE = "config.json"
+KEYS_FOLDER = "/run/api-keys"
+KEYS_KEY = "api-keys"
 STORE = "/models"
 STORES = f"{STORE}:/opt/ocr-serving/models"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -22,6 +25,9 @@ TIMEOUT_S = 120
 
 TMP_SIZE = "2Gi"
 """The most that a pod may put into /tmp, which is the node's disk: pages of a PDF, and models while they are unpacked."""
+
+STORE_SIZE = "10Gi"
+"""The most that fetched models may take of that disk."""
 
 PRE_STOP_S = 5
 """Time in which every node learns that a pod goes, before it stops taking requests."""
@@ -84,7 +90,7 @@ def _server(module: ModuleSpec, settings: Settings) -> dict[str, Any]:
         ports=[{"name": "http", "containerPort": module.port, "protocol": "TCP"}],
         env=_env(module, STORES),
         envFrom=fields.env_from,
-        resources=_resources(fields.resources, gpu=_gpu(module)),
+        resources=_resources(module, gpu=_gpu(module)),
         volumeMounts=_mounts(module, read_only_store=True),
         # The startup probe asks often, so that a pod counts as soon as its models have answered.
         startupProbe=_probe("/readyz", period=1, failures=startup_seconds(module)),
@@ -107,7 +113,7 @@ def _downloads(module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
             args=["models", "pull", "--url", item.url, "--sha256", item.sha256, "--name", item.name],
             env=_env(module, STORE, ours_counts=True),
             envFrom=module.fields.env_from,
-            resources=_resources(module.fields.resources, gpu={}),
+            resources=_resources(module, gpu={}),
             volumeMounts=_mounts(module, read_only_store=False),
             securityContext=_UNPRIVILEGED,
             terminationMessagePolicy="FallbackToLogsOnError",
@@ -131,9 +137,11 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     if fields.models is not None and fields.models.pvc is not None:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": fields.models.pvc.claim_name, "readOnly": True}})
     elif _has_store(module):
-        volumes.append({"name": "models", "emptyDir": {}})
+        volumes.append({"name": "models", "emptyDir": {"sizeLimit": STORE_SIZE}})
     if fields.shm_size is not None:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(fields.shm_size)}})
+    if fields.api_keys is not None:
+        volumes.append({"name": "api-keys", "secret": {"secretName": fields.api_keys.secret_name}})
     return volumes + [_as_written(volume) for volume in fields.volumes or ()]
 
 
@@ -149,6 +157,9 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
         mounts.append(mount | ({"readOnly": True} if read_only_store else {}))
     if fields.shm_size is not None:
         mounts.append({"name": "shm", "mountPath": "/dev/shm"})  # noqa: S108  a path of the container
+    if fields.api_keys is not None:
+        # The folder, not the file alone, which would stay as it was when the Secret changes.
+        mounts.append({"name": "api-keys", "mountPath": KEYS_FOLDER, "readOnly": True})
     return mounts + [_as_written(mount) for mount in fields.volume_mounts or ()]
 
 
@@ -164,6 +175,14 @@ def _gpu(module: ModuleSpec) -> dict[str, str]:
     return {(gpu.resource if gpu else None) or GPU_RESOURCE: str(count)} if count else {}
 
 
+def keys_file(module: ModuleSpec) -> str | None:
+    """The file of keys in the container; None where anybody may call."""
+    keys = module.fields.api_keys
+    if keys is not None:
+        return f"{KEYS_FOLDER}/{keys.key or KEYS_KEY}"
+    return (module.fields.config or {}).get("api_keys_file")
+
+
 def startup_seconds(module: ModuleSpec) -> int:
     """How long a pod may take to load its models before it is restarted."""
     return module.fields.startup_seconds or (900 if module.on_gpu else 300)
@@ -177,10 +196,16 @@ def gpu_count(module: ModuleSpec) -> int:
     return 1 if gpu is None or gpu.count is None else gpu.count
 
 
-def _resources(resources: Resources | None, *, gpu: dict[str, str]) -> dict[str, Any]:
-    requests = resources.requests if resources else None
-    limits = resources.limits if resources else None
-    return given(requests=_amounts(requests), limits=gpu | _amounts(limits))
+def _resources(module: ModuleSpec, *, gpu: dict[str, str]) -> dict[str, Any]:
+    """What the user says of a resource counts alone; `resources: {}` asks for nothing at all."""
+    asked = module.fields.resources
+    requests, limits = _amounts(asked.requests if asked else None), _amounts(asked.limits if asked else None)
+    if asked is None or asked.model_fields_set:
+        said = set(requests) | set(limits)
+        own_requests, own_limits = default_resources(module)
+        requests = {name: amount for name, amount in own_requests.items() if name not in said} | requests
+        limits = {name: amount for name, amount in own_limits.items() if name not in said} | limits
+    return given(requests=requests, limits=gpu | limits)
 
 
 def _amounts(amounts: dict[str, int | str] | None) -> dict[str, str]:

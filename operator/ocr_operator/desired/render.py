@@ -9,10 +9,15 @@ from typing import Any
 from ocr_operator import names
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
 from ocr_operator.desired import pod
+from ocr_operator.desired.egress import egress
 
 __all__ = ["Settings", "digest", "render", "render_module"]
 
 
+ANYWHERE: list[dict[str, Any]] = [{}]
+"""Egress rules that bound nothing."""
+QUEUE_METRIC = "ocr_serving_queue_depth"
+"""What a service tells at /metrics of requests that wait for a worker."""
 PULL_SECONDS = 300
 """What a rollout may take beside the start of its pods: scheduling, and pulling the image."""
 
@@ -34,7 +39,7 @@ def render_module(service: OCRService, module: ModuleSpec, settings: Settings) -
         _network_policy(module),
         _service_monitor(module),
     )
-    return [_child(service, module, body) for body in bodies if body is not None]
+    return [child(service, module, body) for body in bodies if body is not None]
 
 
 def digest(manifest: dict[str, Any]) -> str:
@@ -50,6 +55,8 @@ def config_text(module: ModuleSpec) -> str:
     """config.json of the module, whose hash rolls its pods."""
     fields = module.fields
     values: dict[str, Any] = dict(fields.config or {})
+    if fields.api_keys is not None:
+        values["api_keys_file"] = pod.keys_file(module)
     if module.on_gpu:
         # The container sees the devices it was given, and them alone, so they are counted from 0.
         values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))
@@ -64,7 +71,12 @@ def config_text(module: ModuleSpec) -> str:
     return json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
-def _child(service: OCRService, module: ModuleSpec, body: dict[str, Any]) -> dict[str, Any]:
+def golden_labels(module: ModuleSpec) -> dict[str, str]:
+    """Labels that tell the pods that read the golden set of the module from all others."""
+    return {names.INSTANCE_LABEL: module.service, names.COMPONENT_LABEL: f"{module.name.replace('_', '-')}-golden"}
+
+
+def child(service: OCRService, module: ModuleSpec, body: dict[str, Any]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": module.child_name, "namespace": module.namespace, "labels": module.labels}
     if service.uid is not None:
         metadata["ownerReferences"] = [
@@ -135,7 +147,10 @@ def _autoscaler(module: ModuleSpec) -> dict[str, Any] | None:
     asked = module.fields.autoscaling
     if asked is None or asked.external:
         return None
-    metrics = asked.metrics or []
+    metrics = list(asked.metrics or [])
+    if asked.target_queue_depth is not None:
+        target = {"type": "AverageValue", "averageValue": str(asked.target_queue_depth)}
+        metrics.insert(0, {"type": "Pods", "pods": {"metric": {"name": QUEUE_METRIC}, "target": target}})
     percent = asked.target_cpu_utilization_percentage or (None if metrics else 80)
     if percent is not None:
         cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}}
@@ -164,11 +179,21 @@ def _disruption_budget(module: ModuleSpec) -> dict[str, Any] | None:
 
 def _network_policy(module: ModuleSpec) -> dict[str, Any] | None:
     asked = module.fields.network_policy
-    if asked is None:
+    rules = egress(module)
+    is_bounded = rules != ANYWHERE
+    if asked is None and not is_bounded:
         return None
-    same_namespace: list[dict[str, Any]] = [{"podSelector": {}}]
-    rule = {"from": asked.from_ or same_namespace, "ports": [{"port": "http", "protocol": "TCP"}]}
-    spec = {"podSelector": {"matchLabels": module.selector}, "policyTypes": ["Ingress"], "ingress": [rule]}
+    spec: dict[str, Any] = {"podSelector": {"matchLabels": module.selector}, "policyTypes": []}
+    if asked is not None:
+        same_namespace: list[dict[str, Any]] = [{"podSelector": {}}]
+        peers = asked.from_ or same_namespace
+        if asked.from_ and module.fields.rollout is not None and module.fields.rollout.golden is not None:
+            peers = [*peers, {"podSelector": {"matchLabels": golden_labels(module)}}]
+        spec["policyTypes"].append("Ingress")
+        spec["ingress"] = [{"from": peers, "ports": [{"port": "http", "protocol": "TCP"}]}]
+    if is_bounded:
+        spec["policyTypes"].append("Egress")
+        spec |= {"egress": rules} if rules else {}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.api.spec import OCRService
+from ocr_operator.api.spec import NOT_OURS, OCRService
 from ocr_operator.kube import Kube, RefusedError, UnreachableError
 from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, INSTANCE_LABEL, KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
@@ -317,7 +317,7 @@ def check_is_ours(live: Live, service: OCRService) -> None:
         return
     owner = f"{controller['kind']} {controller['name']}" if controller else "nobody"
     advice = "rename the OCRService" if controller else "rename the OCRService, set spec.adopt to true to take it over"
-    raise TakenError(f"{what} exists and is not of this OCRService but of {owner}: {advice}, or delete that {live.body['kind']}")
+    raise TakenError(f"{what} exists and {NOT_OURS} but of {owner}: {advice}, or delete that {live.body['kind']}")
 
 
 def controller_of(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings, SpecError, parse
 from ocr_operator.desired.render import render
 from ocr_operator.kube import Kube, connect
 from ocr_operator.loop.children import wanted_beside
+from ocr_operator.loop.rollouts import serving
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import HASH_ANNOTATION, KIND
 from ocr_operator.observed.drift import differences
@@ -18,30 +20,32 @@ from ocr_operator.observed.live import live_of
 HASH_PATH = f"metadata.annotations.{HASH_ANNOTATION}"
 
 
-def diff(namespaces: Sequence[str], settings: Settings) -> list[str]:
+def diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed | None = None) -> list[str]:
     """A line for each object that would be made or changed; `namespaces` empty means all."""
-    return asyncio.run(_diff(namespaces, settings))
+    return asyncio.run(_diff(namespaces, settings, allowed or Allowed()))
 
 
-async def _diff(namespaces: Sequence[str], settings: Settings) -> list[str]:
+async def _diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed) -> list[str]:
     async with connect(Metrics()) as kube:
         kube.may_write = lambda: False
-        return [line for namespace in namespaces or (None,) for line in await _of_namespace(kube, namespace, settings)]
+        return [line for namespace in namespaces or (None,) for line in await _of_namespace(kube, namespace, settings, allowed)]
 
 
-async def _of_namespace(kube: Kube, namespace: str | None, settings: Settings) -> list[str]:
+async def _of_namespace(kube: Kube, namespace: str | None, settings: Settings, allowed: Allowed) -> list[str]:
     lines: list[str] = []
     async for page in kube.pages(KIND, namespace):
         for body in page:
-            lines += await of_service(kube, body, settings)
+            lines += await of_service(kube, body, settings, allowed)
     return lines
 
 
-async def of_service(kube: Kube, body: dict[str, Any], settings: Settings) -> list[str]:
+async def of_service(kube: Kube, body: dict[str, Any], settings: Settings, allowed: Allowed | None = None) -> list[str]:
     """The lines of one OCRService."""
     where = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
     try:
-        manifests = render(parse(body), settings)
+        service = parse(body)
+        (allowed or Allowed()).check(service, settings)
+        manifests = render(serving(service, body), settings)
     except SpecError as error:
         return [f"{where}: {error}"]
     lines = []

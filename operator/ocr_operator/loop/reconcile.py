@@ -19,12 +19,15 @@ from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, parse
 from ocr_operator.desired.render import render_module
 from ocr_operator.kube import ExistsError, Kube, RefusedError
+from ocr_operator.loop import rollouts
 from ocr_operator.loop.children import Changes, Children, GoneError, TakenError, WaitError
 from ocr_operator.loop.claims import Claims, Move
+from ocr_operator.loop.rollouts import Plan
 from ocr_operator.loop.upgrades import Upgrades
-from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND
+from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, PAUSE_ANNOTATION, TRACK_LABEL
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of
-from ocr_operator.observed.events import changes_event, problem_event
+from ocr_operator.observed.events import changes_event, problem_event, rollout_event
+from ocr_operator.observed.rollout import Phase
 from ocr_operator.observed.status import Findings, Observed, Problem, condition, is_serving, status_of
 
 log = logging.getLogger(__name__)
@@ -116,7 +119,15 @@ class Reconciler:
         try:
             service = parse(body)
             self._allowed.check(service, self._settings)
-            findings = await self._bring_about(service, changes, body)
+            if is_paused(body):
+                await self._tell(body, rollouts.serving(service, body), Findings(is_paused=True))
+                return Turn(Result.UNCHANGED, wake=self._upgrades.done(owner))
+            plan = rollouts.plan(service, body, self._cache, self._settings, datetime.now(UTC))
+            if plan.moved:
+                # Told before it is done: whoever goes on after a crash must not try again what is decided.
+                body = await self._tell_moves(body, plan)
+            service = plan.service
+            findings = await self._bring_about(plan, changes, body)
         except SpecError as error:
             findings = Findings(problem=Problem("InvalidSpec" if service is None else "NotAllowed", str(error)))
         except GoneError:
@@ -139,14 +150,16 @@ class Reconciler:
             return Turn(Result.REFUSED, findings.again_s, wake)
         return Turn(Result.WAITING if findings.waits else Result.UNCHANGED, findings.again_s, wake)
 
-    async def _bring_about(self, service: OCRService, changes: Changes, body: Mapping[str, Any]) -> Findings:
+    async def _bring_about(self, plan: Plan, changes: Changes, body: Mapping[str, Any]) -> Findings:
+        service = plan.service
         owner = Owner(service.namespace, service.name)
-        problems: dict[str, Problem] = {}
+        problems = dict(plan.problems)
         waits: list[str] = []
         wanted: set[Ref] = set()
         upgrade_waits = False
-        for module in service.modules:
-            manifests = render_module(service, module, self._settings)
+        groups = [(module, render_module(service, module, self._settings)) for module in service.modules]
+        groups += [(module, plan.beside[module.name]) for module in service.modules if module.name in plan.beside]
+        for module, manifests in groups:
             wanted |= {ref_of(manifest) for manifest in manifests}
             try:
                 stale = await self._children.stale(manifests, service, is_new="status" not in body)
@@ -178,7 +191,8 @@ class Reconciler:
             contended=tuple(contended),
             waits=tuple(waits),
             replaced=replaced,
-            again_s=again_s,
+            again_s=min((s for s in (again_s, plan.again_s) if s is not None), default=None),
+            rollouts=plan.states,
             operator=self.operator_problems,
             upgrade_waits=tuple(sorted("/".join(other) for other in self._upgrades.under_way)) if upgrade_waits else (),
         )
@@ -191,6 +205,7 @@ class Reconciler:
         owner = Owner(service.namespace, service.name)
         modules = {module.child_name: module for module in service.modules}
         former = {ref.name for ref in self._cache.owned(owner) if ref.kind == "Deployment"} - set(modules)
+        former -= rollouts.names_beside(service.modules)
         replaced = self._replaced_by.get(owner)
         if replaced is None:
             told = (body.get("status") or {}).get("replaced", ())
@@ -238,6 +253,14 @@ class Reconciler:
             condition(status, type_).get("status") == value for type_, value in (("Ready", "True"), ("Progressing", "False"))
         )
 
+    async def _tell_moves(self, body: JSON, plan: Plan) -> JSON:
+        status = rollouts.with_states(body.get("status") or {}, plan.moved)
+        await self._tell_status(body, status)
+        for name, state in plan.moved.items():
+            note, is_refused = f"{name}: {state.message or state.phase.value}", state.phase is Phase.REFUSED
+            await self._kube.create_event(rollout_event(body, state.phase.value, note, is_refused=is_refused))
+        return {**body, "status": status}
+
     async def _tell_status(self, body: JSON, status: JSON) -> None:
         metadata = body["metadata"]
         manifest = {
@@ -256,7 +279,7 @@ class Reconciler:
         observed = {}
         for module in service.modules:
             deployment = await self._children.read(Ref("Deployment", service.namespace, module.child_name))
-            own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == module.component]
+            own = [pod for pod in pods if _is_of(module, pod["metadata"].get("labels", {}))]
             others = {
                 kind: self._cache.get(Ref(kind, service.namespace, module.child_name))
                 for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget")
@@ -272,6 +295,15 @@ class Reconciler:
         self._replaced_by.pop(owner, None)
         self._claims.forget(owner)
         return self._upgrades.done(owner)
+
+
+def is_paused(body: Mapping[str, Any]) -> bool:
+    """Whether nothing is to be changed for now."""
+    return str((body["metadata"].get("annotations") or {}).get(PAUSE_ANNOTATION, "")).lower() == "true"
+
+
+def _is_of(module: ModuleSpec, labels: Mapping[str, str]) -> bool:
+    return labels.get(COMPONENT_LABEL) == module.component and TRACK_LABEL not in labels
 
 
 def _rival_sentence(rival: str) -> str:

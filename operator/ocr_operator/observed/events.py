@@ -17,6 +17,11 @@ def changes_event(body: Mapping[str, Any], note: str) -> dict[str, Any]:
     return _event(body, "Normal", "Applied", note)
 
 
+def rollout_event(body: Mapping[str, Any], phase: str, note: str, *, is_refused: bool) -> dict[str, Any]:
+    """That a rollout has come to another phase."""
+    return _event(body, "Warning" if is_refused else "Normal", f"Rollout{phase}", note)
+
+
 def problem_event(body: Mapping[str, Any], reason: str, note: str) -> dict[str, Any]:
     """That something keeps the service from what was asked for."""
     return _event(body, "Warning", reason, note)

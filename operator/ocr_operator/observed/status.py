@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.names import PAUSE_ANNOTATION
 from ocr_operator.observed.failures import Failure, failure_of
+from ocr_operator.observed.rollout import State
 
 JSON = dict[str, Any]
+Verdict = tuple[bool, str, str]
+"""Whether a condition holds, why in a word, and in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Findings:
     again_s: float | None = None
     operator: tuple[Problem, ...] = ()
     upgrade_waits: tuple[str, ...] = ()
+    is_paused: bool = False
+    rollouts: Mapping[str, State | None] | None = None
+    """By module name; None where they were not looked at, so that what the status says of them stays."""
 
     @property
     def is_refused(self) -> bool:
@@ -105,6 +112,7 @@ def status_of(
         status = {
             "modules": [
                 _module_status(module, state, findings.modules.get(module.name), settings)
+                | _rollout_status(module.name, findings.rollouts, old)
                 for module, state in zip(service.modules, states, strict=True)
             ],
             "ready": f"{sum(state.is_serving for state in states)}/{len(states)}",
@@ -114,15 +122,21 @@ def status_of(
         status |= {"replaced": replaced} if replaced else {}
         problem = findings.refusal([state.name for state in states])
     status["observedGeneration"] = generation
-    status["conditions"] = [
-        _condition(old, type_, generation, now, *verdict)
-        for type_, verdict in (
-            ("Ready", _ready(states, problem)),
-            ("Progressing", _progressing(states, problem, findings)),
-            ("Degraded", _degraded(states, problem, findings)),
-        )
-    ]
+    verdicts = {
+        "Ready": _ready(states, problem),
+        "Progressing": _progressing(states, problem, findings),
+        "Degraded": _degraded(states, problem, findings),
+    }
+    verdicts |= _kstatus(verdicts["Progressing"], problem)
+    status["conditions"] = [_condition(old, type_, generation, now, *verdict) for type_, verdict in verdicts.items()]
     return status
+
+
+def _kstatus(progressing: Verdict, problem: Problem | None) -> dict[str, Verdict]:
+    """What kstatus, and so Flux, Argo CD and kpt, wait by: there while it holds, and not there otherwise."""
+    if problem is not None:
+        return {"Stalled": (True, problem.reason, problem.message)}
+    return {"Reconciling": progressing} if progressing[0] else {}
 
 
 def condition(status: Mapping[str, Any] | None, type_: str) -> Mapping[str, Any]:
@@ -193,6 +207,14 @@ def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | N
     return {**status, "lastFailure": state.failure.message} if state.failure else status
 
 
+def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old: Mapping[str, Any]) -> JSON:
+    if rollouts is None:
+        told = next((item.get("rollout") for item in old.get("modules", ()) if item.get("name") == name), None)
+        return {"rollout": told} if told else {}
+    state = rollouts.get(name)
+    return {"rollout": state.status} if state else {}
+
+
 def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSON:
     """What the scale subresource shows: the first module whose count is that of spec.defaults."""
     for module, state in zip(modules, states, strict=True):
@@ -201,7 +223,7 @@ def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSO
     return {}
 
 
-def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[bool, str, str]:
+def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> Verdict:
     if problem is not None:
         return False, problem.reason, "what is asked for is not applied; what was applied before goes on"
     waiting = [state for state in states if not state.is_serving]
@@ -210,20 +232,25 @@ def _ready(states: Sequence[_ModuleState], problem: Problem | None) -> tuple[boo
     return True, "Serving", "every module has the pods it should have"
 
 
-def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
+def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> Verdict:
     moving = [state.name for state in states if not state.is_settled and not state.is_refused]
+    if findings.is_paused:
+        return False, "Paused", f"nothing is changed while the annotation {PAUSE_ANNOTATION} says true: take it away to go on"
     if findings.waits:
         return True, "Waiting", "; ".join(findings.waits)
     if findings.upgrade_waits:
         # Not which ones: that would be a write of each that waits for each that is done.
         return True, "UpgradeWaits", "what this version of the operator does otherwise is applied once others before it are healthy"
+    running = [f"{name}: {state.message}" for name, state in (findings.rollouts or {}).items() if state and state.is_running]
+    if running:
+        return True, "Trying", "; ".join(running)
     if moving and not findings.problem:
         kept = [f"{name} goes once {', '.join(by)} serves" for name, by in sorted(findings.replaced.items()) if by]
         return True, "RollingOut", "; ".join([f"rolling out {', '.join(moving)}", *kept])
     return False, "Settled" if problem is None else problem.reason, "nothing is being rolled out"
 
 
-def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> tuple[bool, str, str]:
+def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings: Findings) -> Verdict:
     if problem is not None:
         return True, problem.reason, problem.message
     if findings.contended:

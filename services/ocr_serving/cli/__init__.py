@@ -1,4 +1,4 @@
-"""`ocr-serving start|stop|status|new|modules|models|predict|convert|client`."""
+"""`ocr-serving start|stop|status|new|modules|models|predict|convert|client|compare`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from ocr_serving import __version__
-from ocr_serving.cli import client, convert, models, modules, new, predict, start, status, stop
+from ocr_serving.cli import client, compare, convert, models, modules, new, predict, start, status, stop
 from ocr_serving.errors import ServingError
 
-COMMANDS = (start, stop, status, new, modules, models, predict, convert, client)
+COMMANDS = (start, stop, status, new, modules, models, predict, convert, client, compare)
 """Each a room with `add_parser(commands)`, its words on the command line, and `run(args)`, which gives the exit status."""
 
 

@@ -83,7 +83,7 @@ class Worker:
         return replace(done, lent_seconds=self.ledger.lent_seconds - before)
 
     def _answer(self, task: Task) -> Done:
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         module = self.modules[task.module]
         module.begin_request(task.deadline)
         if self.engines is not None:
@@ -105,7 +105,9 @@ class Worker:
             count = len(images)
             if task.api and task.api not in jobs.APIS:
                 reply = envelope.refusal(reply)
-        seconds = time.perf_counter() - start
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        timing = {"Server-Timing": f"work;dur={seconds * 1000:.1f}, cpu;dur={cpu * 1000:.1f}"}
+        reply = replace(reply, headers={**reply.headers, **timing})
         return Done(reply, count, module.stage_seconds, seconds, machine.resident_bytes(os.getpid()))
 
     def _predict(self, module: Module, task: Task, images: list[str]) -> Reply:

@@ -10,11 +10,12 @@ from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import OCRService, Settings, SpecError, parse
 from ocr_operator.cli import parser, run_options
 
+OWN = Settings(registry="reg.example", repository="ocr")
 STRICT = Allowed(volumes=("emptyDir",), service_accounts=("robot",), priority_classes=(), registries=("reg.example/ocr",))
 
 
 def service(**fields: Any) -> OCRService:
-    module = {"name": "ocr_system", "device": "cpu", "image": {"registry": "reg.example", "repository": "ocr"}, **fields}
+    module = {"name": "ocr_system", "device": "cpu", **fields}
     spec = {"modules": [module]}
     return parse({"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "metadata": {"name": "a"}, "spec": spec})
 
@@ -40,12 +41,43 @@ def test_volumes_that_reach_beyond_the_pod_are_refused_unless_allowed(kind: str)
 )
 def test_each_list_is_kept_and_names_its_flag(fields: dict[str, Any], flag: str) -> None:
     with pytest.raises(SpecError, match=flag):
-        STRICT.check(service(**fields), Settings())
-    STRICT.check(service(volumes=[{"name": "v", "emptyDir": {}}], serviceAccountName="robot"), Settings())
+        STRICT.check(service(**fields), OWN)
+    STRICT.check(service(volumes=[{"name": "v", "emptyDir": {}}], serviceAccountName="robot"), OWN)
+    STRICT.check(service(image={"reference": "reg.example/ocr/ocr-system@sha256:0"}), OWN)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"volumes": [{"name": "v", "secret": {"secretName": "admin"}}]},
+        {"volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "admin"}}]}}]},
+        {"volumes": [{"name": "v", "csi": {"driver": "d", "nodePublishSecretRef": {"name": "admin"}}}]},
+        {"volumes": [{"name": "v", "cephfs": {"secretRef": {"name": "admin"}}}]},
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "k"}}}]},
+        {"envFrom": [{"secretRef": {"name": "admin"}}]},
+        {"apiKeys": {"secretName": "admin"}},
+    ],
+)
+def test_a_secret_is_refused_whatever_way_it_is_reached(fields: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match=r"the Secret admin is not allowed here, where there may be ocr-\*.*--allow-secrets"):
+        Allowed(volumes=("*",), secrets=("ocr-*",)).check(service(**fields), OWN)
+    Allowed(volumes=("*",), secrets=("adm*",)).check(service(**fields), OWN)
+
+
+def test_by_default_only_what_stays_within_the_pods_is_allowed() -> None:
+    Allowed().check(service(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]), OWN)
+    for fields in (
+        {"serviceAccountName": "default-admin"},
+        {"priorityClassName": "system-node-critical"},
+        {"image": {"registry": "evil.example"}},
+        {"envFrom": [{"secretRef": {"name": "any"}}]},
+    ):
+        with pytest.raises(SpecError, match="where there may be"):
+            Allowed().check(service(**fields), OWN)
 
 
 def test_flags_make_the_lists() -> None:
     flags = ["--allow-volumes", "emptyDir,secret", "--allow-service-accounts", "", "--allow-registries", "a, b"]
     allowed = run_options(parser().parse_args(["run", "--namespace", "x", "--lease-namespace", "x", *flags]), {}).allowed
     assert (allowed.volumes, allowed.service_accounts, allowed.registries) == (("emptyDir", "secret"), (), ("a", "b"))
-    assert allowed.priority_classes == ("*",)
+    assert allowed.priority_classes == ()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, merge, parse
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, child_name, merge, parse
+from ocr_operator.names import PORTS
 from ocr_operator.observed.events import changes_event
 
 SETTINGS = Settings("registry.example.org", "ocr", "1.0")
@@ -239,3 +240,41 @@ def test_the_last_words_of_an_event_are_cut_by_bytes() -> None:
     note = changes_event({"metadata": {"name": "a", "namespace": "b", "uid": "u"}}, "字" * 1000)["note"]
     assert len(note.encode()) <= 1024
     assert note.endswith("字…")
+
+
+def named(service: str, module: str, **status: Any) -> str:
+    body = {"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "metadata": {"name": service}, "status": status}
+    return parse(body | {"spec": {"modules": [{"name": module, "image": {"tag": "1"}}]}}).modules[0].child_name
+
+
+WORDS = st.lists(st.sampled_from(["a", "b1", "ocr", "system", "det", "ser"]), min_size=1, max_size=3)
+
+
+@given(WORDS, WORDS, WORDS, WORDS)
+def test_no_two_modules_share_a_name(one: list[str], first: list[str], other: list[str], second: list[str]) -> None:
+    pairs = {("-".join(service), "_".join(module)) for service, module in ((one, first), (other, second))}
+    assert len({child_name(*pair) for pair in pairs}) == len(pairs)
+
+
+@given(WORDS, WORDS, st.sampled_from(sorted(PORTS)))
+def test_nor_does_one_with_a_module_of_the_nine(one: list[str], first: list[str], builtin: str) -> None:
+    own = ("-".join(one), "_".join(first))
+    if own[1] not in PORTS:
+        cut = child_name(*own).removesuffix(f"-{builtin.replace('_', '-')}")
+        assert child_name(cut, builtin) != child_name(*own)
+
+
+def test_names_of_the_nine_are_as_they_were() -> None:
+    assert {named("a-b", module) for module in PORTS} == {f"a-b-{module.replace('_', '-')}" for module in PORTS}
+    assert (named("a", "mine"), named("a", "ocr_mine"), named("a-ocr", "mine")) == ("a-mine", "a-ocr-mine-1", "a-ocr-mine-5")
+
+
+def test_a_module_that_was_served_under_its_plain_name_keeps_it() -> None:
+    served = {"name": "ocr_mine", "url": "http://a-ocr-mine.default.svc:8866/predict/ocr_mine"}
+    assert named("a", "ocr_mine", modules=[served]) == "a-ocr-mine"
+    assert (
+        named("a", "ocr_mine", modules=[served | {"problem": "the Service exists and is not of this OCRService but of nobody"}])
+        == "a-ocr-mine-1"
+    )
+    assert named("a", "ocr_mine", modules=[served | {"problem": "the API server refuses it"}]) == "a-ocr-mine"
+    assert named("a", "ocr_mine", modules=[served | {"url": served["url"].replace("mine.", "mine-1.")}]) == "a-ocr-mine-1"

@@ -17,6 +17,7 @@ from ocr_operator import names
 from ocr_operator.api import schema
 from ocr_operator.api.crd import crd
 from ocr_operator.api.spec import parse
+from ocr_operator.desired import canary
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.observed.drift import differences
 from ocr_operator.observed.live import live_of
@@ -78,9 +79,13 @@ spec:
     strategy: {type: RollingUpdate, maxUnavailable: 25%, maxSurge: 0}
     terminationGracePeriodSeconds: 60
     startupSeconds: 100
+    apiKeys: {secretName: keys, key: callers}
+    rollout: {strategy: Canary, golden: {pvc: {claimName: golden, path: a}}, minWordF1: 0.9, maxF1Drop: 0.01, maxLatencyRatio: 1.5,
+      maxCpuRatio: 2, weight: 20, canarySeconds: 60}
     service: {type: LoadBalancer, annotations: {example.org/internal: "true"}}
     podDisruptionBudget: {maxUnavailable: 50%}
     networkPolicy: {from: [{namespaceSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]}
+    egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 443, protocol: TCP}]}]
     serviceMonitor: {interval: 15s, labels: {release: prometheus}}
   - name: own_module
     device: cpu
@@ -92,6 +97,7 @@ spec:
       minReplicas: 1
       maxReplicas: 4
       targetCPUUtilizationPercentage: 60
+      targetQueueDepth: 1500m
       metrics:
       - {type: Pods, pods: {metric: {name: ocr_queue}, target: {type: AverageValue, averageValue: 2500m}}}
       behavior:
@@ -133,6 +139,17 @@ def bodies() -> list[Any]:
     return [pytest.param(yaml.safe_load(path.read_text()), id=path.stem) for path in SAMPLES] + [pytest.param(WIDE, id="wide")]
 
 
+def rendered(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """All that `body` may come to, what stands beside a module in a rollout too."""
+    service = parse(body)
+    found = render(service, Settings())
+    for module in service.modules:
+        if module.fields.rollout is not None:
+            found += canary.render_canary(service, module, Settings(), is_serving=True, replicas=2)
+            found += [canary.render_policy(service, module), canary.render_job(service, module, Settings())]
+    return found
+
+
 def path_of(manifest: dict[str, Any], plural: str) -> str:
     version = manifest["apiVersion"]
     metadata = manifest["metadata"]
@@ -145,7 +162,7 @@ def test_api_server_keeps_what_is_rendered(cluster: Api, body: dict[str, Any]) -
     cluster.apply(body)
     live = cluster.get(path_of(body, names.PLURAL))
     plurals = {kind: plural for _, kind, plural in names.CHILD_KINDS}
-    for manifest in render(parse(live), Settings()):
+    for manifest in rendered(live):
         where = path_of(manifest, plurals[manifest["kind"]])
         options = {"fieldManager": names.FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
         code, kept = cluster.request("PATCH", where, manifest, **options)
@@ -156,8 +173,8 @@ def test_api_server_keeps_what_is_rendered(cluster: Api, body: dict[str, Any]) -
 
 @pytest.mark.parametrize("body", bodies())
 def test_pods_pass_restricted_pod_security(cluster: Api, body: dict[str, Any]) -> None:
-    for manifest in render(parse(body), Settings()):
-        if manifest["kind"] == "Deployment":
+    for manifest in rendered(body):
+        if manifest["kind"] in ("Deployment", "Job"):
             template = manifest["spec"]["template"]
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"] | {"name": "p"}, "spec": template["spec"]}
             code, answer = cluster.request("POST", PODS, pod, dryRun="All", fieldValidation="Strict")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from ocr_operator.api.spec import PORTS, ModuleSpec, Settings, parse
+from ocr_operator.api.spec import ModuleSpec, Settings, parse
 from ocr_operator.desired import pod
 from ocr_operator.desired.render import config_text
+from ocr_operator.names import PORTS
 from ocr_serving import cli, config
 from ocr_serving.modules import loader
 from ocr_serving.server import plan

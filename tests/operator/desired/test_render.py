@@ -55,12 +55,12 @@ def config_hash(module: dict[str, Any] | None = None, **spec: Any) -> str:
     return str(by_kind(module, **spec)["Deployment"]["spec"]["template"]["metadata"]["annotations"][names.CONFIG_HASH_ANNOTATION])
 
 
-def test_each_module_is_a_config_a_deployment_and_a_service_of_one_name() -> None:
+def test_each_module_is_a_config_a_deployment_a_service_and_a_policy_of_one_name() -> None:
     found = [
         (item["kind"], item["metadata"]["name"], item["metadata"]["namespace"])
         for item in manifests({"name": "ocr_det"}, {"name": "kie_ser"})
     ]
-    kinds = ("ConfigMap", "Deployment", "Service")
+    kinds = ("ConfigMap", "Deployment", "Service", "NetworkPolicy")
     assert found == [(kind, name, "docs") for name in ("invoices-ocr-det", "invoices-kie-ser") for kind in kinds]
 
 
@@ -72,7 +72,9 @@ def test_all_kinds_in_the_order_of_names() -> None:
         "serviceMonitor": {},
     }
     rendered = manifests({"name": "ocr_det"} | module)
-    assert tuple((item["apiVersion"], item["kind"]) for item in rendered) == tuple(kind[:2] for kind in names.CHILD_KINDS)
+    assert tuple((item["apiVersion"], item["kind"]) for item in rendered) == tuple(
+        kind[:2] for kind in names.CHILD_KINDS if kind[1] != "Job"
+    )
     for item in rendered:
         assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "ocr-operator"
         owner = {"apiVersion": "ocr-serving.dev/v1alpha1", "kind": "OCRService", "name": "invoices", "uid": "u-1"}
@@ -126,7 +128,7 @@ def test_server_reads_that_config() -> None:
 
 
 def test_gpu_is_the_default_device() -> None:
-    assert server()["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
+    assert server()["resources"] == {"requests": {"cpu": "100m", "memory": "2048Mi"}, "limits": {"nvidia.com/gpu": "1"}}
     assert server()["image"] == "r/ocr/ocr-system:1.0-gpu"
     assert config()["modules_info"]["ocr_system"]["init_args"] == {"use_gpu": True}
     assert config()["gpu"] == "0"
@@ -139,13 +141,13 @@ def test_gpus_of_another_kind_and_number() -> None:
 
 
 def test_gpu_count_0_is_a_gpu_without_a_limit() -> None:
-    assert "resources" not in server({"gpu": {"count": 0}})
+    assert "resources" not in server({"gpu": {"count": 0}, "resources": {}})
     assert config({"gpu": {"count": 0}})["gpu"] == "0"
     assert config({"gpu": {"count": 0}})["modules_info"]["ocr_system"]["init_args"]["use_gpu"] is True
 
 
 def test_cpu() -> None:
-    assert "resources" not in server({"device": "cpu"}, defaults={"gpu": {"count": 2}})
+    assert server({"device": "cpu"}, defaults={"gpu": {"count": 2}})["resources"]["limits"].keys() == {"memory"}
     assert config({"device": "cpu"})["modules_info"]["ocr_system"]["init_args"] == {"use_gpu": False}
     assert "gpu" not in config({"device": "cpu"})
 
@@ -180,9 +182,27 @@ def test_models_that_are_fetched() -> None:
     assert "readOnly" not in mounts(first)["/models"]
     assert mounts(server(module))["/models"]["readOnly"] is True
     assert first["env"] == [{"name": "OCR_SERVING_MODELS", "value": "/models"}, {"name": "HTTPS_PROXY", "value": "http://p"}]
-    assert first["resources"] == {"limits": {"memory": "1Gi"}}  # a GPU would be idle meanwhile
+    assert first["resources"]["limits"] == {"memory": "1Gi"}  # a GPU would be idle meanwhile
     assert first["image"] == server(module)["image"]
-    assert volumes(module)["models"] == {"name": "models", "emptyDir": {}}
+    assert volumes(module)["models"] == {"name": "models", "emptyDir": {"sizeLimit": "10Gi"}}
+
+
+def test_api_keys_come_from_a_folder_that_follows_its_secret() -> None:
+    module = {"apiKeys": {"secretName": "callers"}}
+    assert volumes(module)["api-keys"] == {"name": "api-keys", "secret": {"secretName": "callers"}}
+    assert mounts(server(module))["/run/api-keys"] == {"name": "api-keys", "mountPath": "/run/api-keys", "readOnly": True}
+    assert config(module)["api_keys_file"] == "/run/api-keys/api-keys"
+    assert config({"apiKeys": {"secretName": "callers", "key": "k"}})["api_keys_file"] == "/run/api-keys/k"
+
+
+def test_a_queue_to_scale_by_stands_alone_or_beside_the_cpu() -> None:
+    def metrics(**autoscaling: Any) -> list[str]:
+        found = by_kind({"autoscaling": {"maxReplicas": 4, **autoscaling}})["HorizontalPodAutoscaler"]["spec"]["metrics"]
+        return [item["pods"]["metric"]["name"] if item["type"] == "Pods" else item["resource"]["name"] for item in found]
+
+    assert metrics() == ["cpu"]
+    assert metrics(targetQueueDepth=2) == ["ocr_serving_queue_depth"]
+    assert metrics(targetQueueDepth=2, targetCPUUtilizationPercentage=80) == ["cpu", "ocr_serving_queue_depth"]
 
 
 def test_probes() -> None:
@@ -346,8 +366,8 @@ def test_what_does_not_concern_pods_leaves_them(change: dict[str, Any]) -> None:
 def test_one_module_leaves_the_others() -> None:
     before = manifests({"name": "ocr_det"}, {"name": "ocr_rec"})
     after = manifests({"name": "ocr_det"}, {"name": "ocr_rec", "params": {"a": 1}}, {"name": "ocr_cls"})
-    assert after[:3] == before[:3]
-    assert after[3]["metadata"]["annotations"] != before[3]["metadata"]["annotations"]
+    assert after[:4] == before[:4]
+    assert after[4]["metadata"]["annotations"] != before[4]["metadata"]["annotations"]
 
 
 def test_hash_is_that_of_the_rest() -> None:

@@ -26,7 +26,8 @@ def test_each_difference_is_a_line_and_nothing_is_written() -> None:
         kube, cache = FakeKube(), Cache()
         kube.service(*OWNER, SPEC)
         assert await lines(kube, "1") == [
-            f"ns/invoices: {kind} invoices-ocr-system: would be created" for kind in ("ConfigMap", "Deployment", "Service")
+            f"ns/invoices: {kind} invoices-ocr-system: would be created"
+            for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy")
         ]
         kube.tell(cache)
         await Reconciler(kube, cache, Settings(tag="1")).reconcile(OWNER)

@@ -37,13 +37,14 @@ def test_one_object_becomes_a_deployment_a_service_and_a_config(
         "ConfigMap/invoices-ocr-system",
         "Deployment/invoices-ocr-system",
         "Service/invoices-ocr-system",
+        "NetworkPolicy/invoices-ocr-system",
     }
     module = status(api_server, namespace)["modules"][0]
     assert module["url"] == f"http://invoices-ocr-system.{namespace}.svc:8868/predict/ocr_system"
     table = api_server.kubectl("get", "ocr", "-n", namespace).stdout
     assert table.split()[:3] == ["NAME", "READY", "MODULES"]
     assert "1/1" in table
-    assert "Applied: created ConfigMap, Deployment, Service invoices-ocr-system" in events(api_server, namespace)
+    assert "Applied: created ConfigMap, Deployment, Service, NetworkPolicy invoices-ocr-system" in events(api_server, namespace)
 
 
 def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
@@ -136,12 +137,10 @@ def test_a_child_cannot_be_made_to_leave(
 def test_what_is_turned_off_or_renamed_away_is_removed(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
     both = [EVERYTHING, {"name": "ocr_det", "device": "cpu", "replicas": 0}]
     api_server.apply(service(namespace, modules=both))
-    api_server.wait_for(lambda: len(children(api_server, namespace)) == 9, "all children")
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 10, "all children")
     api_server.apply(service(namespace, modules=[{"name": "ocr_system", "device": "cpu", "replicas": 0}]))
-    api_server.wait_for(
-        lambda: {key.split("/")[0] for key in children(api_server, namespace)} == {"ConfigMap", "Deployment", "Service"},
-        "the rest to be gone",
-    )
+    left = {"ConfigMap", "Deployment", "Service", "NetworkPolicy"}
+    api_server.wait_for(lambda: {key.split("/")[0] for key in children(api_server, namespace)} == left, "the rest to be gone")
     assert all(key.endswith("/invoices-ocr-system") for key in children(api_server, namespace))
     wait_for_condition(api_server, namespace, "Ready")
     assert any("deleted HorizontalPodAutoscaler" in event for event in events(api_server, namespace))
@@ -155,7 +154,7 @@ def test_what_was_turned_off_while_the_operator_was_down_is_removed_when_it_is_b
     operator.end()
     api_server.apply(service(namespace))
     operator.start()
-    api_server.wait_for(lambda: len(children(api_server, namespace)) == 3, "the rest to be gone")
+    api_server.wait_for(lambda: len(children(api_server, namespace)) == 4, "the rest to be gone")
 
 
 def test_an_autoscaler_takes_over_without_a_moment_of_one_pod(

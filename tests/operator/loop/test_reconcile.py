@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from helpers.fake_kube import FakeKube
+from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
 from ocr_operator.loop.reconcile import Reconciler, Result
@@ -20,8 +21,9 @@ NS = "ns"
 OWNER = Owner(NS, "invoices")
 SERVICE = Ref(KIND, *OWNER)
 NAME = "invoices-ocr-system"
-CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service")]
-CONFIG, DEPLOYMENT, ADDRESS = CHILDREN
+CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy")]
+CONFIG, DEPLOYMENT, ADDRESS, _ = CHILDREN
+PAUSED = {"ocr-serving.dev/paused": "true"}
 ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 
 
@@ -36,7 +38,7 @@ class Lab:
 
     def restart(self) -> None:
         self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock)
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=Allowed(registries=("*",)))
 
     def turn(self) -> Result:
         """The watches tell all, then one turn."""
@@ -67,7 +69,7 @@ def test_a_new_service_becomes_its_children_then_a_status() -> None:
     lab = Lab()
     assert lab.turn() is Result.CHANGED
     assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
-    assert lab.kube.events == [f"Applied: created ConfigMap, Deployment, Service {NAME}"]
+    assert lab.kube.events == [f"Applied: created ConfigMap, Deployment, Service, NetworkPolicy {NAME}"]
     assert lab.turn() is Result.UNCHANGED
     assert lab.condition("Progressing")["status"] == "True"
 
@@ -118,7 +120,7 @@ def test_an_edit_is_put_back_and_named() -> None:
 def test_a_module_taken_out_goes_with_all_it_has() -> None:
     lab = Lab({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
     lab.settle()
-    assert len(lab.kube.objects) == 7
+    assert len(lab.kube.objects) == 9
     lab.kube.service(*OWNER, ONE)
     lab.settle()
     assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
@@ -363,11 +365,11 @@ def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart
     lab.turn()
     lab.turn()
     assert DEPLOYMENT in lab.kube.objects
-    assert f"{NAME} goes once invoices-ocr-systm serves" in lab.condition("Progressing")["message"]
+    assert f"{NAME} goes once invoices-ocr-systm-8 serves" in lab.condition("Progressing")["message"]
     lab.restart()
     lab.turn()
     assert DEPLOYMENT in lab.kube.objects
-    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm"))
+    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm-8"))
     lab.turn()
     assert not [ref for ref in lab.kube.objects if ref.name == NAME]
 
@@ -450,6 +452,33 @@ def test_a_deletion_that_is_refused_is_told() -> None:
     degraded = lab.condition("Degraded")
     assert degraded["reason"] == "Forbidden"
     assert "is wanted no longer and cannot be deleted" in degraded["message"]
+
+
+def test_what_is_paused_is_left_as_it_is_until_it_is_not() -> None:
+    lab = Lab()
+    lab.settle()
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "workers": 2}]}, annotations=PAUSED)
+    lab.kube.edit(CONFIG, lambda body: body["data"].update({"config.json": "{}"}))
+    for _ in range(2):
+        assert lab.turn() is Result.UNCHANGED
+    assert {ref.kind for _, ref in lab.kube.writes} == {KIND}
+    assert lab.condition("Progressing")["reason"] == "Paused"
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "workers": 2}]})
+    lab.turn()
+    assert '"workers": 2' in lab.kube.objects[CONFIG]["data"]["config.json"]
+
+
+def test_what_kstatus_waits_by_is_there_only_while_it_holds() -> None:
+    lab = Lab()
+    lab.turn()
+    lab.turn()
+    assert lab.condition("Reconciling")["status"] == "True"
+    lab.settle()
+    types = [item["type"] for item in lab.kube.objects[SERVICE]["status"]["conditions"]]
+    assert types == ["Ready", "Progressing", "Degraded"]
+    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "serviceAccountName": "admin"}]})
+    lab.turn()
+    assert lab.condition("Stalled")["reason"] == "NotAllowed"
 
 
 class Fleet:

@@ -1,0 +1,84 @@
+"""A change that reads worse is kept out, an equal one comes into use, though the operator is killed; no request fails meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import pytest
+
+from e2e.clients import Client
+from e2e.images import Images
+from e2e.lab import Lab, Report
+from helpers import ocrservices
+from ocr_serving import data
+
+NAMESPACE = "e2e-gate"
+URL = f"http://gated-ocr-system.{NAMESPACE}.svc:8868/predict/ocr_system"
+ROLLOUT = {"strategy": "Gated", "golden": {"configMap": "golden"}, "minWordF1": 0.9, "maxF1Drop": 0.01}
+
+
+def gated(**params: Any) -> dict[str, Any]:
+    """ocr_system behind a gate, one pod of one worker."""
+    module = {"name": "ocr_system", "device": "cpu", "replicas": 1, "workers": 1, "rollout": ROLLOUT, "params": params}
+    return ocrservices.service(NAMESPACE, "gated", modules=[module])
+
+
+def rollout(lab: Lab) -> dict[str, Any]:
+    """What the status says of it."""
+    modules = ocrservices.status(lab, NAMESPACE, "gated").get("modules", [{}])
+    return dict(modules[0].get("rollout", {}))
+
+
+def wait_for_phase(lab: Lab, phase: str, seconds: float = 180) -> dict[str, Any]:
+    """The rollout once it is there."""
+    lab.wait_for(lambda: rollout(lab).get("phase") == phase, lambda: f"{phase}: {rollout(lab)}", seconds)
+    return rollout(lab)
+
+
+@pytest.fixture(scope="module")
+def client(lab: Lab, operator: dict[str, Any], made: Images, module_namespace: str) -> Client:
+    """A client's pod beside a service, and a golden set of the words that the service reads now."""
+    lab.apply(gated())
+    client = Client(lab, NAMESPACE, made.module("ocr_system"))
+    ocrservices.wait_for_condition(lab, NAMESPACE, "Ready", name="gated", seconds=180)
+    picture = data.WARMUP.read_bytes()
+    lines = [line["text"] for line in client.ask(URL, picture)["results"][0]]
+    assert lines
+    golden = {"binaryData": {"page.png": base64.b64encode(picture).decode()}, "data": {"page.txt": "\n".join(lines)}}
+    lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "golden", "namespace": NAMESPACE}, **golden})
+    return client
+
+
+def test_a_worse_change_is_kept_out(lab: Lab, client: Client, report: Report) -> None:
+    began = time.monotonic()
+    with client.load(URL, clients=1) as outcome:
+        lab.apply(gated(drop_score=1))  # no line is sure enough
+        refused = wait_for_phase(lab, "Refused")
+    report(f"a worse change refused after {time.monotonic() - began:.0f} s; {outcome.requests} requests")
+    assert outcome.failures == []
+    assert "" not in outcome.texts, "no caller was ever answered by what was kept out"
+    assert refused["message"] == (
+        "the old one is kept: word F1 0.000 is below minWordF1 0.9; word F1 fell from 1.000 to 0.000, by more than 0.01"
+    )
+    degraded = ocrservices.wait_for_condition(lab, NAMESPACE, "Degraded", name="gated", reason="RolloutRefused")
+    assert degraded["message"] == refused["message"]
+    assert refused["message"] in lab.kubectl("describe", "ocr", "gated", "-n", NAMESPACE).stdout
+
+
+def test_an_equal_one_is_promoted_though_the_operator_is_replaced(lab: Lab, client: Client, report: Report) -> None:
+    began = time.monotonic()
+    lab.apply(gated(drop_score=0.1))
+    wait_for_phase(lab, "Measuring")
+    lab.restart_operator()
+    with client.load(URL, clients=1) as outcome:
+        promoted = wait_for_phase(lab, "Promoted")
+        ocrservices.wait_for_condition(lab, NAMESPACE, "Progressing", "False", "gated", reason="Settled", seconds=120)
+        ocrservices.wait_for_condition(lab, NAMESPACE, "Degraded", "False", "gated")
+    report(f"an equal one promoted after {time.monotonic() - began:.0f} s: {promoted['message']}; {outcome.requests} requests")
+    assert outcome.failures == []
+    assert promoted["new"]["wordF1"] == promoted["old"]["wordF1"] == 1
+    assert promoted["new"]["cpuSeconds"] > 0
+    lab.wait_for(lambda: lab.items("jobs", NAMESPACE) == [], "the Job to be gone")
+    assert [item["metadata"]["name"] for item in lab.items("deployments", NAMESPACE)] == ["gated-ocr-system"]
