@@ -20,7 +20,7 @@ from ocr_serving import config
 from ocr_serving.server import app, reference
 from ocr_serving.server.front import Front
 
-HIDDEN = ("/", "/docs", "/docs/start.js", "/docs/rapidoc.js", "/openapi.json")
+HIDDEN = ("/", "/page/<name>", "/docs", "/docs/start.js", "/docs/rapidoc.js", "/openapi.json")
 """Pages for people, and what belongs to them."""
 
 
@@ -47,9 +47,11 @@ def test_the_document_is_valid_and_its_examples_work(structure: Service) -> None
     examples = {
         path: item["post"]["requestBody"]["content"]["application/json"]["example"]
         for path, item in about["paths"].items()
-        if "post" in item
+        if "application/json" in item.get("post", {}).get("requestBody", {}).get("content", ())
     }
-    assert {"/predict/structure_system", "/convert/docx", "/ocr", "/layout-parsing"} <= set(examples)
+    assert {"/predict/structure_system", "/convert/docx", "/ocr", "/layout-parsing", "/api/v2/ocr/jobs"} <= set(examples)
+    sent = requests.post(f"{structure.url}/api/v2/ocr/jobs", json=examples["/api/v2/ocr/jobs"], timeout=60).json()
+    assert sent["data"]["jobId"]
     said = requests.post(f"{structure.url}/ocr", json=examples["/ocr"], timeout=60).json()
     assert said["result"]["ocrResults"][0]["prunedResult"]["rec_texts"] == ["Hello OCR"]
     text = requests.post(f"{structure.url}/convert/txt", json=examples["/convert/txt"], timeout=60).text

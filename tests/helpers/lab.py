@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from helpers.fake_kube import FakeKube
+from ocr_operator.api.allowed import ANY, Allowed
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import UnreachableError
 from ocr_operator.loop.reconcile import Reconciler, Result
@@ -16,6 +17,7 @@ from ocr_operator.names import KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref
 
 MOST_TURNS = 30
+ALL = Allowed(*[(ANY,)] * 5)
 
 
 class Lab:
@@ -30,7 +32,7 @@ class Lab:
     def restart(self) -> None:
         """Another process takes over, which remembers nothing."""
         self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock)
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=ALL)
 
     def ask(self, spec: Mapping[str, Any]) -> None:
         """The user applies the service."""
@@ -39,10 +41,11 @@ class Lab:
     def turn(self) -> Result:
         """The watches tell all, then one turn; every pod comes to be."""
         self.kube.tell(self.cache)
-        result = asyncio.run(self.reconciler.reconcile(self.owner)).result
-        for ref in [ref for ref in self.kube.objects if ref.kind == "Deployment"]:
-            self.kube.run(ref)
-        return result
+        try:
+            return asyncio.run(self.reconciler.reconcile(self.owner)).result
+        finally:
+            for ref in [ref for ref in self.kube.objects if ref.kind == "Deployment"]:
+                self.kube.run(ref)
 
     def settle(self) -> None:
         """Turns until one writes nothing. Raises AssertionError where that does not come, UnreachableError where a call fails."""

@@ -133,8 +133,19 @@ def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int
         found += _text(kind, own, box, words, usual)
     for group in _neighbours(loose):
         found += paragraphs.blocks(group, words, usual)
-    order = _order(found, size)
+    order = _order(_with_a_body(found), size)
     return [block.model_copy(update={"order": place}) for place, block in enumerate(order)]
+
+
+def _with_a_body(blocks: Sequence[Block]) -> list[Block]:
+    """Blocks of a page: where it has nothing but headers and footers, these are what it says, and not beside the point."""
+    beside = [isinstance(block, Text) and block.kind in ("header", "footer") for block in blocks]
+    if not all(at_the_edge or isinstance(block, Figure) for at_the_edge, block in zip(beside, blocks, strict=True)):
+        return list(blocks)
+    return [
+        block.model_copy(update={"kind": "paragraph"}) if at_the_edge else block
+        for at_the_edge, block in zip(beside, blocks, strict=True)
+    ]
 
 
 def _knows_lines(entry: Any) -> bool:

@@ -135,6 +135,13 @@ def test_what_stands_on_several_pages_is_a_header_or_footer() -> None:
     assert {kind for kind, _ in said(alone)} == {"paragraph"}
 
 
+def test_what_stands_alone_on_its_page_is_no_header() -> None:
+    top = region("header", (90, 30, 500, 80), line("The only words", 100, 40))
+    assert said(page(top)) == [("paragraph", "The only words")]
+    below = line("And then some text", 100, 400)
+    assert [kind for kind, _ in said(page(top, region("text", (90, 390, 900, 450), below)))] == ["header", "paragraph"]
+
+
 def test_headings_have_levels() -> None:
     titles = [line("Title", 100, 100, height=50), line("Chapter", 100, 300, height=36), line("Section", 100, 500, height=24)]
     regions = [region("title", (90, 100 + 200 * n - 10, 900, 160 + 200 * n), title) for n, title in enumerate(titles)]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.server.jobs import answers, request
-from ocr_serving.server.openapi import REF, Described
+from ocr_serving.server.openapi import REF, Described, example
 from ocr_serving.server.routes import Modules
 
 FAILURES = {
@@ -65,6 +65,30 @@ def describe(_modules: Modules, config: ServiceConfig) -> Described:
                     "responses": _responses("Job.Batch", "Their states, in the order in which they came."),
                 },
             },
+            f"{answers.PATH}/results/{{jobId}}/{{signature}}/{{name}}": {
+                "get": {
+                    "operationId": "job_result",
+                    "tags": TAGS,
+                    "parameters": [
+                        name,
+                        _path("signature", "What stands in the job's links; who has one needs no key."),
+                        _path("name", "result.jsonl, or a picture that it names."),
+                    ],
+                    "summary": "What a job found, as its links say",
+                    "security": [{}],
+                    "responses": {
+                        "200": {
+                            "description": "JSON lines, one a page; or a picture.",
+                            "content": {
+                                "application/json": {"schema": {"type": "string"}},
+                                "image/*": {"schema": {"type": "string", "format": "binary"}},
+                            },
+                        },
+                        "404": _failure(FAILURES["404"]),
+                        "503": _failure(FAILURES["503"]),
+                    },
+                }
+            },
         },
         _schemas(),
     )
@@ -92,15 +116,21 @@ def _bodies() -> dict[str, Any]:
     }
     return {
         "multipart/form-data": {"schema": {"type": "object", "properties": common | form_only, "required": ["model", "file"]}},
-        "application/json": {"schema": {"type": "object", "properties": common | json_only, "required": ["model"]}},
+        "application/json": {
+            "schema": {"type": "object", "properties": common | json_only, "required": ["model"]},
+            "example": {"model": next(iter(request.MODELS)), "file": example()},
+        },
     }
 
 
 def _responses(schema: str, meaning: str) -> dict[str, Any]:
-    failure = {"application/json": {"schema": {"$ref": REF.format(model="Job.Failure")}}}
     return {"200": {"description": meaning, "content": {"application/json": {"schema": {"$ref": REF.format(model=schema)}}}}} | {
-        code: {"description": text, "content": failure} for code, text in FAILURES.items()
+        code: _failure(text) for code, text in FAILURES.items()
     }
+
+
+def _failure(meaning: str) -> dict[str, Any]:
+    return {"description": meaning, "content": {"application/json": {"schema": {"$ref": REF.format(model="Job.Failure")}}}}
 
 
 def _schemas() -> dict[str, Any]:
