@@ -90,8 +90,8 @@ def test_options_that_do_not_go_together(store: Path, arguments: list[str], comp
 @pytest.mark.parametrize(
     ("module", "wanted"),
     [
-        ("structure_layout", {"layout_cdla"}),
-        ("ocr_det", {"PP-OCRv6_small_det"}),
+        ("structure_layout", {"layout_cdla", "text_image_orientation"}),
+        ("ocr_det", {"PP-OCRv6_small_det", "text_image_orientation"}),
         ("kie_ser", {"PP-OCRv6_small_det", "PP-OCRv6_small_rec", "ch_ppocr_mobile_v2.0_cls", "text_image_orientation"}),
     ],
 )
