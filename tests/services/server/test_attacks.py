@@ -185,8 +185,9 @@ def test_four_callers_with_pages_that_never_end_do_not_starve_a_fifth(tmp_path: 
             stop.set()
             for thread in threads:
                 thread.join()
-    # One was at work; another answer may have been on its way.
-    assert max(others) <= 2, others
+    # One was at work; another answer may have been on its way, or somebody have had no more time than a newcomer counts as having
+    # had. By turns it would be all four, each time.
+    assert sum(others) <= 9, others
 
 
 @pytest.mark.parametrize(
