@@ -50,11 +50,12 @@ def test_who_logs_does_not_wait_for_who_reads(monkeypatch: pytest.MonkeyPatch) -
     with os.fdopen(writing, "w") as stream, os.fdopen(reading) as other_end:
         handler = logs.Writer(stream)
         handler.setFormatter(logging.Formatter("%(message)s"))
-        for _ in range(5000):
-            handler.handle(record("x" * 100))
         told: list[str] = []
+        # Before there is anything to leave out: that is said at once, and once.
         logging.getLogger("ocr_serving").addHandler(handler)
         try:
+            for _ in range(5000):
+                handler.handle(record("x" * 100))
             reader = threading.Thread(target=lambda: told.extend(iter(other_end.readline, "")), daemon=True)
             reader.start()
             while not any("lines of the log were left out" in line for line in told):
