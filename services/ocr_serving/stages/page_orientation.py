@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ocr_serving.config.params import OrientationParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelInput, Pixels, open_for_pixels
-from ocr_serving.errors import ConfigError, ModelError
+from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.detection import MEAN_AND_STD, normalising
 from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
 from ocr_serving.stages.recognition import Text
@@ -89,6 +89,15 @@ def page_classifier(params: OrientationParams, find: Callable[[str], Path], opti
             raise
         log.warning("pages that lie turned are read as they lie, until use_doc_orientation_classify can be served: %s", exc)
         return None
+
+
+def check_loaded(classifier: PageClassifier | None, *, asked: bool | None) -> None:
+    """Raises InputError where a request asked for the classifier of pages and the service has none."""
+    if asked and classifier is None:
+        raise InputError(
+            "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
+            "use_doc_orientation_classify = True in params.py."
+        )
 
 
 def thumbnail(page: Image) -> Image:

@@ -8,11 +8,10 @@ from typing_extensions import TypedDict
 from ocr_serving.config.params import DetectionParams, LimitType, ReadingOrder, Score, SideLength, UnclipRatio
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
-from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
 from ocr_serving.stages.page import UprightPage
-from ocr_serving.stages.page_orientation import Turn, page_classifier, turn_by_boxes, turned_upright
+from ocr_serving.stages.page_orientation import Turn, check_loaded, page_classifier, turn_by_boxes, turned_upright
 from ocr_serving.stages.reading_order import reading_order
 
 read_params = params_beside(__file__)
@@ -83,11 +82,7 @@ class OCRDet(Module):
             det_pieces=det_pieces,
             use_doc_orientation_classify=use_doc_orientation_classify,
         )
-        if use_doc_orientation_classify and self.orienter is None:
-            raise InputError(
-                "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
-                "use_doc_orientation_classify = True in params.py."
-            )
+        check_loaded(self.orienter, asked=use_doc_orientation_classify)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._boxes(image, params, f"results[{n}]") for n, image in pages]
 

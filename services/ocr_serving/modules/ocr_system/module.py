@@ -24,6 +24,7 @@ from ocr_serving.stages.page_orientation import (
     DOUBTFUL,
     PageClassifier,
     Turn,
+    check_loaded,
     is_on_its_head,
     page_classifier,
     turn_of,
@@ -158,11 +159,7 @@ class OCRSystem(Module):
             raise InputError(
                 "use_angle_cls: this service loaded no angle classifier; start it with use_angle_cls = True in params.py."
             )
-        if use_doc_orientation_classify and self.orienter is None:
-            raise InputError(
-                "use_doc_orientation_classify: this service loaded no classifier of pages; start it with "
-                "use_doc_orientation_classify = True in params.py."
-            )
+        check_loaded(self.orienter, asked=use_doc_orientation_classify)
 
     def _lines(self, image: Image, params: OCRParams, where: str, parts: Parts) -> list[TextLine]:
         page = self.page(image, params, where)
