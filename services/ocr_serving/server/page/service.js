@@ -54,7 +54,7 @@ export async function answer(module, encoded, signal, waiting) {
 /** A tree, perhaps corrected, as a file: its blob, and whether it is a ZIP. `encoded` is the file it was read from, or "". */
 export async function written(tree, forms, encoded) {
   const images = encoded ? `,"images":["${encoded}"]` : "";
-  const response = await asked(`convert/${forms}`, json(`{"document":${JSON.stringify(tree)}${images}}`));
+  const response = await asked(`convert/${forms}`, json(`{"document":${JSON.stringify(tree)},"join_pages":true${images}}`));
   return { blob: await response.blob(), isZip: response.headers.get("Content-Type") === "application/zip" };
 }
 
