@@ -176,7 +176,7 @@ def test_a_pdf_is_read_whole_and_a_cut_is_said(ocr: Module) -> None:
         ({"useFormulaRecognition": True}, "useFormulaRecognition: no module here reads formulas"),
         ({"layoutNms": False}, "layoutNms"),
         ({"fileType": 0}, "file is no PDF, as fileType 0 says"),
-        ({"file": "http://127.0.0.1/a.png"}, "file is a URL, and none is fetched"),
+        ({"file": "http://127.0.0.1/a.png"}, "file: it is a URL, which is fetched where fetch_hosts"),
         ({"file": "aGVsbG8gd29ybGQ="}, "file cannot be decoded"),
         ({"file": ""}, "file is empty"),
     ],

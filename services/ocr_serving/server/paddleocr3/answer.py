@@ -81,6 +81,12 @@ def answer(module: Module, route: str, body: bytes, kind: str, limits: Limits) -
 
 def _answered(work: Work, name: str, limits: Limits, log_id: str) -> tuple[Reply, int]:
     request, route = work.request, ROUTES[name]
+    if options.is_url(request.file):
+        # The front has put the file in its place where it may.
+        raise InputError(
+            "file: it is a URL, which is fetched where fetch_hosts in the service's config.json names its host, and the body is no "
+            "larger than 64 KiB: send the base64 of the file."
+        )
     data = images.bytes_from_base64(request.file, where="file")
     _check_type(data, request)
     job = Job("document", data, (), limits, pdf_text="never", where="file", allowance=Allowance(limits.seconds_together))
@@ -153,7 +159,7 @@ def _shown(work: Work, image: Image, page: UprightPage, entry: Entry, key: str |
     """Add what every route shows: the page as it was sent and, under `key`, as it was set upright."""
     if work.request.shown:
         if work.asked.turns and key is not None:
-            entry[key] = pictures.jpeg(pictures.pair(image, page.image))
+            entry[key] = pictures.jpeg(pictures.preprocessing(image, page.image))
         entry["inputImage"] = pictures.jpeg(image)
 
 
@@ -189,7 +195,7 @@ def _preprocess(work: Work, image: Image, where: str) -> tuple[Entry, None]:
     settings = preprocessor_result(turns=work.asked.turns, turn=page.turn)
     entry: Entry = {"outputImage": pictures.png(page.image), "prunedResult": settings}
     if work.request.shown:
-        entry["docPreprocessingImage"] = pictures.jpeg(pictures.pair(image, page.image))
+        entry["docPreprocessingImage"] = pictures.jpeg(pictures.preprocessing(image, page.image))
         entry["inputImage"] = pictures.jpeg(image)
     return entry, None
 
@@ -228,7 +234,7 @@ def _read_tables(work: Work, image: Image, where: str) -> tuple[Entry, None]:
     if work.request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "ocr_res_img", with_layout=with_layout)
         if asked.turns:
-            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.pair(image, page.image))
+            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.preprocessing(image, page.image))
     _shown(work, image, page, entry, None)
     return entry, None
 
@@ -318,7 +324,7 @@ def _read_layout(work: Work, image: Image, where: str) -> tuple[Entry, Any]:
     if request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "overall_ocr_res")
         if asked.turns:
-            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.pair(image, page.image))
+            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.preprocessing(image, page.image))
     _shown(work, image, page, entry, None)
     formulas = [tuple(map(float, region["bbox"])) for region in found["regions"] if region["type"] == "equation"]
     return entry, (build.page(_surer(found, asked.least), page.image), formulas)
