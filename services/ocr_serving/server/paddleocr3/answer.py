@@ -125,11 +125,17 @@ def _page(work: Work, route: Route, sheet: Sheet, *, first: bool) -> tuple[Entry
     try:
         # Raises where the time is up.
         next(iter(work.module.in_time([sheet.image])))
-        return *route.read(work, sheet.image, f"page {sheet.number}"), ""
+        return *read_page(work, route, sheet.image, f"page {sheet.number}"), ""
     except LateError:
         if first:
             raise
         return None, None, LATE
+
+
+def read_page(work: Work, route: Route, image: Image, where: str) -> tuple[Entry, Any]:
+    """The result of a page and its draft."""
+    with reading.tables_as_there(work.module, work.asked.params):
+        return route.read(work, image, where)
 
 
 def _check_type(data: bytes, request: Request) -> None:
@@ -252,7 +258,7 @@ def _found_tables(work: Work, image: Image, where: str) -> tuple[bool, Entry]:
     params = asked.params.updated(use_doc_orientation_classify=False)
     page = replace(asked, params=params).page(ocr, image, where)
     once = (np.array(page.quads, np.float64).reshape(-1, 4, 2), page.texts) if table.params.legacy else None
-    content = table.table(image, (0, 0), once, whole=round if table.params.legacy else int)
+    content = table.table(image, (0, 0), once)
     width, height = reading.size_of(image)
     lines = list(reading.answered(reading.said(page, params)))
     return False, {"regions": [{"type": "table", "bbox": [0, 0, width, height], "res": content, "score": 1.0}], "lines": lines}

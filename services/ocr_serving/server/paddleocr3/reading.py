@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -83,6 +84,13 @@ def table_of(module: Module) -> StructureTable:
 def structure_of(module: Module) -> StructureSystem | None:
     """What reads whole pages, if the module does."""
     return cast(StructureSystem, module) if _is_structure(module) else None
+
+
+def tables_as_there(module: Module, params: OCRParams) -> AbstractContextManager[None]:
+    """Inside, tables are scaled for their network as PaddleX scales them, where the service is set to answer as PaddleOCR does."""
+    if not params.legacy or _is_ocr(module):
+        return nullcontext()
+    return table_of(module).structurer.scaled(round)
 
 
 @dataclass(frozen=True)
