@@ -235,6 +235,7 @@ def test_a_pdf_is_read_whole_and_a_cut_is_said(ocr: Module) -> None:
         ({"useSealRecognition": True}, "useSealRecognition: no module here reads seals"),
         ({"useFormulaRecognition": True}, "useFormulaRecognition: no module here reads formulas"),
         ({"layoutNms": False}, "layoutNms"),
+        ({"textDetLimitSideLen": 5, "textDetLimitType": "max"}, "textDetLimitSideLen: takes 32 pixels or more"),
         ({"fileType": 0}, "file is no PDF, as fileType 0 says"),
         ({"file": "http://127.0.0.1/a.png"}, "file: it is a URL, which is fetched where fetch_hosts"),
         ({"file": "aGVsbG8gd29ybGQ="}, "file cannot be decoded"),
@@ -247,6 +248,14 @@ def test_what_is_not_here_is_refused_in_a_sentence(structure: Module, options_: 
     assert sentence in said["errorMsg"]
     assert said["logId"] == "mine"
     assert "result" not in said
+
+
+def test_a_least_side_of_nothing_scales_nothing(ocr: Module) -> None:
+    unscaled, said = (
+        asked(ocr, "ocr", {"file": page("table_crop.jpg"), "textDetLimitSideLen": side, "visualize": False}) for side in (0, 64)
+    )
+    texts = unscaled["result"]["ocrResults"][0]["prunedResult"]["rec_texts"]
+    assert texts == said["result"]["ocrResults"][0]["prunedResult"]["rec_texts"] != []
 
 
 def test_charts_asked_for_by_default_are_told_as_left_out(structure: Module) -> None:

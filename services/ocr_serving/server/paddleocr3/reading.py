@@ -42,6 +42,9 @@ SHIPPED: Mapping[str, Limit] = {
 }
 
 
+LEAST_SIDE = 32
+"""Pixels of a side below which the detector's network sees nothing."""
+
 WITHOUT_CLASSIFIER = (
     "useTextlineOrientation: this service loaded no angle classifier, and lines that stand on their head were read as they stand;"
     " start it with use_angle_cls = True in params.py."
@@ -120,7 +123,7 @@ class Asked:
         given: dict[str, Any] = {}
         if isinstance(request, ReadingRequest):
             given = {
-                "det_limit_side_len": request.textDetLimitSideLen,
+                "det_limit_side_len": _side(request, own.get("det_limit_type", params.det_limit_type)),
                 "det_limit_type": request.textDetLimitType,
                 "det_db_thresh": request.textDetThresh,
                 "det_db_box_thresh": request.textDetBoxThresh,
@@ -161,6 +164,17 @@ class Asked:
     def preprocessed(self, page: UprightPage) -> dict[str, Any] | None:
         """`doc_preprocessor_res`, where anything was to be done."""
         return preprocessor_result(turns=self.turns, turn=page.turn) if self.turns else None
+
+
+def _side(request: ReadingRequest, usual: str) -> int | None:
+    """What a side of the page is scaled to. Raises InputError."""
+    side = request.textDetLimitSideLen
+    if side is None or side >= LEAST_SIDE:
+        return side
+    if (request.textDetLimitType or usual) == "max":
+        raise InputError(f"textDetLimitSideLen: takes {LEAST_SIDE} pixels or more where textDetLimitType is max.")
+    # No page is made smaller, and none that is read is as small.
+    return LEAST_SIDE
 
 
 def said(page: ReadPage, params: OCRParams) -> list[SaidLine]:
