@@ -154,7 +154,7 @@ def reader(driver: webdriver.Chrome, downloads: Path, structure: Service) -> Vis
 
 
 def test_a_sample_becomes_text_beside_its_picture(visitor: Visitor, ocr: Service) -> None:
-    assert visitor.text("limits") == "Images and PDFs, up to 50 MB each."
+    assert visitor.text("limits") == "Images and PDFs, up to 67 MB each."
     assert visitor.driver.find_element(By.CSS_SELECTOR, "input[value=document]").get_property("disabled")
     visitor.element("sample").click()
     # Shown before it is read.
