@@ -272,6 +272,18 @@ def test_a_pdf_is_read_page_by_page(reader: Visitor, tmp_path: Path) -> None:
     assert b"three" in text
 
 
+def test_a_file_that_was_read_for_another_mode_is_read_when_it_is_looked_at(reader: Visitor, tmp_path: Path) -> None:
+    for name in ("one.png", "other.png"):
+        shutil.copy(data.WARMUP, tmp_path / name)
+    reader.choose(tmp_path / "one.png", tmp_path / "other.png")
+    reader.rest()
+    reader.mode("Document")
+    reader.rest()
+    reader.all("#queue .open")[1].click()
+    reader.until("the other to be read", lambda: "Read" in reader.text("status") and reader.all("#result [data-mark]"))
+    assert reader.text("status").startswith("other.png: Read: ")
+
+
 def test_a_document_and_its_table_are_shown_and_downloaded_as_corrected(reader: Visitor) -> None:
     reader.mode("Document")
     reader.choose(data.PAGE)
