@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -246,6 +248,7 @@ def test_files_are_read_in_a_row_and_those_that_cannot_be_stay_named(visitor: Vi
     assert rows["wrong.png"] == "This file is not a picture or PDF that can be read here, or it is damaged."
     assert rows["line.png"].startswith("Read: ")
     assert visitor.text("queue-title") == "5 files, 1 read, 4 not"
+    assert visitor.serious() == []
     assert visitor.text("problem") == ""
 
 
@@ -306,10 +309,12 @@ def test_a_document_and_its_table_are_shown_and_downloaded_as_corrected(reader: 
     assert reader.console() == []
 
 
-def test_a_module_by_its_name(visitor: Visitor) -> None:
+def test_a_module_by_its_name(visitor: Visitor, tmp_path: Path) -> None:
     visitor.mode("More")
     Select(visitor.element("module")).select_by_value("ocr_rec")
-    visitor.choose(data.WARMUP)
+    odd = tmp_path / 'a,b; "c" d\'e.png'
+    shutil.copy(data.WARMUP, odd)
+    visitor.choose(odd)
     visitor.rest()
     assert len(visitor.all("#result .lines > li")) == 1
     assert visitor.all("#boxes polygon") == []
@@ -318,6 +323,9 @@ def test_a_module_by_its_name(visitor: Visitor) -> None:
     assert visitor.all("#boxes polygon")
     visitor.tab("json")
     assert '"status": "000"' in visitor.text("result")
+    call = visitor.all("#result pre")[-1].text
+    told = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60).stdout
+    assert json.loads(told)["status"] == "000"
 
 
 def test_a_folder_that_is_dropped_is_a_row_of_files(visitor: Visitor) -> None:
