@@ -137,8 +137,7 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     ):
         cv2.putText(page, text, (80, at), cv2.FONT_HERSHEY_SIMPLEX, 1.4 if at == 90 else 0.8, (20, 20, 20), 2, cv2.LINE_AA)
     places = []
-    for top, (rows, style) in ((240, (LIST, "bare")), (840, (STOCK, "ruled"))):
-        table = drawn(rows, style)
+    for top, table in ((240, drawn(LIST, "bare")), (840, drawn(STOCK, "ruled"))):
         page[top : top + table.shape[0], 60 : 60 + table.shape[1]] = table
         places.append((top, top + table.shape[0]))
     system.begin_request()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def prose(top: float, count: int, right: float = 900) -> list[list[float]]:
     return [[50, top + n * 26, right, top + n * 26 + HEIGHT] for n in range(count)]
 
 
-def apart(lines: list[list[float]], rules: Rulings = NO_RULES) -> list[list[int]]:
+def apart(lines: Sequence[Sequence[float]], rules: Rulings = NO_RULES) -> list[list[int]]:
     boxes: Rectangles = np.array(lines, np.float64)
     return tables_apart(boxes, [boxes[[n]] for n in range(len(boxes))], rules, HEIGHT)
 
@@ -64,7 +66,7 @@ def test_a_page_without_a_table_and_one_that_is_a_table_are_taken_whole() -> Non
 def test_what_rules_enclose_is_one_table_though_its_cells_have_one_line() -> None:
     level = np.array([[y, 40, 640] for y in (110, 150, 190, 230)], np.float64)
     upright = np.array([[40, 110, 230], [640, 110, 230], [290, 110, 190]], np.float64)
-    lines = [*prose(20, 3), *rows(120, 2, (50, 300), step=40), [50, 200, 600, 220], *prose(250, 3)]
+    lines: list[Sequence[float]] = [*prose(20, 3), *rows(120, 2, (50, 300), step=40), [50, 200, 600, 220], *prose(250, 3)]
     assert apart(lines, Rulings(level, upright)) == [list(range(3, 8))]
 
 
