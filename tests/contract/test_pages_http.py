@@ -187,5 +187,8 @@ def test_pages_that_were_read_one_by_one_have_the_headers_of_the_whole(structure
     told = [[(block["kind"], block.get("level")) for block in page["blocks"]] for page in whole["pages"]]
     others = [("header", None), ("heading", 2), ("paragraph", None)]
     assert told == [[("header", None), ("heading", 1), ("paragraph", None)], others, others]
+    form = {"document": ("document.json", json.dumps(document), "application/json")}
+    sent = requests.post(f"{structure.url}/convert/json", data={"join_pages": "true"}, files=form, timeout=60)
+    assert sent.json() == whole
     as_sent = write(structure, "json", document).json()
     assert {page["blocks"][0]["kind"] for page in as_sent["pages"]} == {"paragraph"}

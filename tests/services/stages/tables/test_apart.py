@@ -49,12 +49,12 @@ def test_room_parts_tables_of_different_columns_only() -> None:
 
 
 def test_lines_inside_a_cell_and_a_row_over_all_columns_part_nothing() -> None:
-    inside = [[50, 148, 160, 168], [50, 180, 560, 200]]
+    inside: list[list[float]] = [[50, 148, 160, 168], [50, 180, 560, 200]]
     assert apart(rows(20, 4) + inside + rows(212, 4)) == [list(range(26))]
 
 
 def test_an_address_beside_a_date_is_no_table_above_one() -> None:
-    letter = [[50, 20, 250, 40], [700, 20, 900, 40], [50, 46, 250, 66], [700, 46, 900, 66]]
+    letter: list[list[float]] = [[50, 20, 250, 40], [700, 20, 900, 40], [50, 46, 250, 66], [700, 46, 900, 66]]
     assert apart(letter + prose(90, 2) + rows(200, 5)) == [list(range(6, 21))]
 
 
