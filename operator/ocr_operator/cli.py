@@ -148,6 +148,8 @@ def _add_allowed(command: argparse.ArgumentParser) -> None:
             defaults.registries,
             "beginnings of images that they may run beside the operator's own, such as example.org/ocr",
         ),
+        ("hosts", defaults.hosts, "hosts that they may be reached at from outside of the cluster"),
+        ("ingress-annotations", defaults.ingress_annotations, "annotations that an Ingress of theirs may have"),
     ):
         command.add_argument(
             f"--allow-{flag}",
@@ -165,6 +167,8 @@ def _allowed(args: argparse.Namespace) -> Allowed:
         service_accounts=tuple(args.allow_service_accounts),
         priority_classes=tuple(args.allow_priority_classes),
         registries=tuple(args.allow_registries),
+        hosts=tuple(args.allow_hosts),
+        ingress_annotations=tuple(args.allow_ingress_annotations),
     )
 
 

@@ -48,10 +48,16 @@ CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    ("networking.k8s.io/v1", "Ingress", "ingresses"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
+    ("monitoring.coreos.com/v1", "PodMonitor", "podmonitors"),
     ("batch/v1", "Job", "jobs"),
 )
 """(apiVersion, kind, plural) of everything an OCRService may own, in the order in which it is applied."""
+
+OPTIONAL_KINDS = ("HTTPRoute", "ServiceMonitor", "PodMonitor")
+"""Those that a cluster may not have: each is of a definition that others install."""
 
 CONTAINER = "server"
 """The container that serves, in each pod."""

@@ -214,6 +214,28 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "policy for nobody": (one(networkPolicy={"from": []}), "networkPolicy.from", "at least 1 item"),
     "interval without unit": (one(serviceMonitor={"interval": "30"}), "interval in body should match", "should match pattern"),
+    "scraped twice": (
+        one(serviceMonitor={}, podMonitor={}),
+        "serviceMonitor and podMonitor would have each pod scraped twice",
+        None,
+    ),
+    "host with a scheme": (one(ingress={"host": "https://a.b"}), "ingress.host in body should match", "should match pattern"),
+    "path without a slash": (
+        one(ingress={"host": "a.b", "path": "ocr"}),
+        "ingress.path in body should match",
+        "should match pattern",
+    ),
+    "route to nothing": (one(httpRoute={"parentRefs": []}), "httpRoute.parentRefs", "at least 1 item"),
+    "listener named twice": (
+        one(httpRoute={"parentRefs": [{"name": "a", "sectionName": "b"}], "tls": {"sectionName": "c"}}),
+        "tls names the listener of parentRefs that name none",
+        None,
+    ),
+    "certificate without a name": (
+        one(ingress={"host": "a.b", "tls": {}}),
+        "ingress.tls.secretName: Required value",
+        "ingress.tls.secretName: has to be given",
+    ),
     "gate without a measure": (one(rollout={"strategy": "Gated"}), "strategy Gated needs a golden set", None),
     "limit without a measure": (
         one(rollout={"strategy": "Canary", "minWordF1": 0.9}),

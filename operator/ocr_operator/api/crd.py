@@ -162,6 +162,11 @@ def _status() -> dict[str, Any]:
         "properties": {
             "name": _TEXT | {"description": "Its name."},
             "url": _TEXT | {"description": "Where pods of the cluster post to."},
+            "outside": {
+                "type": "array",
+                "description": "Where callers outside of the cluster post to, by ingress or httpRoute.",
+                "items": dict(_TEXT),
+            },
             "replicas": _COUNT | {"description": "Pods there are."},
             "readyReplicas": _COUNT | {"description": "Pods that answer."},
             "image": _TEXT | {"description": "The image its pods run."},

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from ocr_operator.api import parts
+from ocr_operator.api import outside, parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.parts import Labels, Name, among
 from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
@@ -71,6 +71,11 @@ class ModuleFields(Block):
             "!(has(self.apiKeys) && has(self.config) && has(self.config.api_keys_file))",
             "apiKeys and config.api_keys_file exclude each other: keep one of them",
             lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
+        ),
+        Rule(
+            "!(has(self.serviceMonitor) && has(self.podMonitor))",
+            "serviceMonitor and podMonitor would have each pod scraped twice: keep one of them",
+            lambda block: block.service_monitor is not None and block.pod_monitor is not None,
         ),
         Rule(
             f"!has(self.podLabels) || !self.podLabels.exists(key, key in {among(OWN_LABELS)})",
@@ -159,7 +164,10 @@ class ModuleFields(Block):
         description="Where its pods may connect to, as the egress of a NetworkPolicy; [{}] for anywhere. By default nowhere, but"
         " for what models.download, weights named in params and proxies in env need.",
     )
-    service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module.")
+    ingress: outside.Ingress | None = Field(None, description="Reach the module from outside, through an Ingress.")
+    http_route: outside.HTTPRoute | None = Field(None, description="The same, through a Gateway of the Gateway API.")
+    service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module, by its Service.")
+    pod_monitor: parts.Monitor | None = Field(None, description="The same, by its pods: a PodMonitor in place of a ServiceMonitor.")
 
 
 class Module(ModuleFields):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ocr_operator import __version__, names
 from ocr_operator.api import schema
+from ocr_operator.api.outside import DEFAULT_PATH
 from ocr_operator.names import PORTS
 
 OTHER_PORT = 8866
@@ -19,7 +20,9 @@ CANARY = "-canary"
 NOT_OURS = "is not of this OCRService"
 """Words of the sentence with which a name of somebody else's is left alone."""
 M = TypeVar("M", bound=BaseModel)
-MERGED_MAPS = ("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels")
+MERGED_MAPS = (
+    *("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels", "ingress", "httpRoute"),
+)
 
 
 class SpecError(ValueError):
@@ -85,6 +88,15 @@ class ModuleSpec:
         return f"http://{self.child_name}.{self.namespace}.svc:{self.port}/predict/{self.name}"
 
     @property
+    def outside_urls(self) -> list[str]:
+        """Where callers outside of the cluster post to, as far as the OCRService tells."""
+        ingress, route = self.fields.ingress, self.fields.http_route
+        urls = [_outside(self.name, ingress.host, ingress.path, is_https=ingress.tls is not None)] if ingress else []
+        if route is not None:
+            urls += [_outside(self.name, host, route.path, is_https=route.tls is not None) for host in route.hostnames or ()]
+        return urls
+
+    @property
     def replicas(self) -> int | None:
         """Pods there should be; None where an autoscaler decides."""
         if self.fields.autoscaling is not None:
@@ -140,6 +152,12 @@ def child_name(service: str, module: str) -> str:
     return plain if module in PORTS or plain.count("-") == 1 else f"{plain}-{len(service)}"
 
 
+def _outside(module: str, host: str | None, path: str | None, *, is_https: bool) -> str:
+    full, begin = f"/predict/{module}", path or DEFAULT_PATH
+    is_within = full == begin or full.startswith(f"{begin.rstrip('/')}/")
+    return f"{'https' if is_https else 'http'}://{host}{full if is_within else begin}"
+
+
 def _has_former_name(body: Mapping[str, Any], module: str) -> bool:
     """Whether the status shows that the module was served under its plain name, which callers then know."""
     metadata = body["metadata"]
@@ -171,6 +189,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
         )
         for n, module in enumerate(body["spec"]["modules"])
     )
+    _check_ways_in(modules)
     return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules, bool(whole.spec.adopt))
 
 
@@ -183,6 +202,40 @@ def _check_names(modules: Sequence[Mapping[str, Any]]) -> None:
             raise SpecError(
                 f"spec.modules[{n}].name: there is no module {name}: did you mean {near[0]}? For one of your own give its image."
             )
+
+
+def _check_ways_in(modules: Sequence[ModuleSpec]) -> None:
+    """Raises SpecError where a module would not be reached from outside as asked: only modules with their defaults tell that."""
+    taken: dict[tuple[str, str], str] = {}
+    for n, module in enumerate(modules):
+        where, ingress, route = f"spec.modules[{n}], with spec.defaults", module.fields.ingress, module.fields.http_route
+        if ingress is not None and ingress.host is None:
+            raise SpecError(f"{where}.ingress.host: has to be given, since without one it would take every host's requests.")
+        if route is not None and not route.parent_refs:
+            raise SpecError(f"{where}.httpRoute.parentRefs: has to be given: name the Gateway that it hangs on.")
+        policy = module.fields.network_policy
+        for key, block in (("ingress", ingress), ("httpRoute", route)):
+            if block is not None and policy is not None and not policy.from_ and not block.allow_from_namespaces:
+                raise SpecError(
+                    f"{where}.networkPolicy: keeps out what passes {key} on: name its namespace in {key}.allowFromNamespaces, or"
+                    " list who may call in networkPolicy.from."
+                )
+        for key, host, path in _ways_in(module):
+            first = taken.setdefault((f"{key} {host}", path.rstrip("/")), module.name)
+            if first != module.name:
+                raise SpecError(
+                    f"{where}.{key}: {first} has the path {path} of {host} already: give each a path of its own, such as"
+                    f" /predict/{module.name}."
+                )
+
+
+def _ways_in(module: ModuleSpec) -> Iterator[tuple[str, str, str]]:
+    """(field, host, path) of each way in from outside."""
+    ingress, route = module.fields.ingress, module.fields.http_route
+    if ingress is not None:
+        yield "ingress", ingress.host or "", ingress.path or DEFAULT_PATH
+    for host in (route.hostnames or ("every host",)) if route is not None else ():
+        yield "httpRoute", host, (route.path if route else None) or DEFAULT_PATH
 
 
 def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ def weighed(replicas: int, weight: int | None) -> int:
 
 def canary(module: ModuleSpec, *, is_serving: bool, replicas: int) -> ModuleSpec:
     """`module` as the pods beside its old ones: of their own name, and none of what is for all of its pods."""
-    away: dict[str, Any] = dict.fromkeys(("autoscaling", "pod_disruption_budget", "service_monitor", "service"))
+    away: dict[str, Any] = dict.fromkeys(
+        ("autoscaling", "pod_disruption_budget", "service_monitor", "pod_monitor", "service", "ingress", "http_route")
+    )
     fields = module.fields.model_copy(update={**away, "replicas": replicas})
     return replace(module, fields=fields, canary="serving" if is_serving else "apart", scaled_by_defaults=False)
 

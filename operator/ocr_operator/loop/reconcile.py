@@ -282,11 +282,9 @@ class Reconciler:
             own = [pod for pod in pods if _is_of(module, pod["metadata"].get("labels", {}))]
             others = {
                 kind: self._cache.get(Ref(kind, service.namespace, module.child_name))
-                for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+                for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "HTTPRoute")
             }
-            observed[module.name] = Observed(
-                deployment.body if deployment else None, own, others["HorizontalPodAutoscaler"], others["PodDisruptionBudget"]
-            )
+            observed[module.name] = Observed(deployment.body if deployment else None, own, *others.values())
         return observed
 
     def _forget(self, owner: Owner) -> tuple[Owner, ...]:

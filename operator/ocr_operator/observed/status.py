@@ -68,12 +68,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class Observed:
-    """What there is of one module: its Deployment, where it exists, its pods, its autoscaler and its disruption budget."""
+    """What there is of one module: its Deployment, where it exists, its pods, its autoscaler, disruption budget and HTTPRoute."""
 
     deployment: Mapping[str, Any] | None
     pods: Sequence[Mapping[str, Any]] = ()
     autoscaler: Mapping[str, Any] | None = None
     budget: Mapping[str, Any] | None = None
+    route: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def _module_state(module: ModuleSpec, observed: Observed, findings: Findings) ->
     serves = is_serving(observed.deployment) and "observedGeneration" in status
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     is_settled = is_seen and serves and updated >= desired and total <= max(updated, desired)
-    notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget)
+    notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget) or _route_notice(observed.route)
     return _ModuleState(module.name, desired, status.get("readyReplicas", 0), serves, is_settled, failure, notice, is_refused)
 
 
@@ -194,14 +195,28 @@ def _budget_notice(budget: Mapping[str, Any] | None) -> Problem | None:
     return None
 
 
+def _route_notice(route: Mapping[str, Any] | None) -> Problem | None:
+    """What a Gateway says of the route, where it does not take it."""
+    for parent in (route or {}).get("status", {}).get("parents", ()):
+        for item in parent.get("conditions", ()):
+            if item.get("type") in ("Accepted", "ResolvedRefs") and item.get("status") == "False":
+                name = parent.get("parentRef", {}).get("name", "")
+                advice = "see that the listener takes routes of this namespace, these hostnames and this sectionName"
+                said = " ".join(str(item.get("message", "")).split()).rstrip(".") or item.get("reason", "")
+                return Problem("RouteNotAccepted", f"the Gateway {name} does not take httpRoute ({said}): {advice}")
+    return None
+
+
 def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | None, settings: Settings) -> JSON:
-    status = {
+    status: JSON = {
         "name": module.name,
         "url": module.url,
         "replicas": state.desired,
         "readyReplicas": state.ready,
         "image": module.image_reference(settings),
     }
+    if module.outside_urls:
+        status["outside"] = module.outside_urls
     if problem is not None:
         status["problem"] = problem.message
     return {**status, "lastFailure": state.failure.message} if state.failure else status
