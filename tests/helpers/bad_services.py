@@ -214,6 +214,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "policy for nobody": (one(networkPolicy={"from": []}), "networkPolicy.from", "at least 1 item"),
     "interval without unit": (one(serviceMonitor={"interval": "30"}), "interval in body should match", "should match pattern"),
+    "device unknown": (one(device="tpu"), 'Unsupported value: "tpu"', "should be 'gpu', 'cpu' or 'auto'"),
     "scraped twice": (
         one(serviceMonitor={}, podMonitor={}),
         "serviceMonitor and podMonitor would have each pod scraped twice",

@@ -170,6 +170,8 @@ def _status() -> dict[str, Any]:
             "replicas": _COUNT | {"description": "Pods there are."},
             "readyReplicas": _COUNT | {"description": "Pods that answer."},
             "image": _TEXT | {"description": "The image its pods run."},
+            "device": _TEXT | {"description": "gpu or cpu: what `device: auto` came to."},
+            "deviceReason": _TEXT | {"description": "Why."},
             "lastFailure": _TEXT | {"description": "What the last pod that failed said."},
             "problem": _TEXT | {"description": "Why what is asked for of it is not applied."},
             "rollout": _rollout(),

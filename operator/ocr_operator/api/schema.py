@@ -93,7 +93,10 @@ class ModuleFields(Block):
         le=65535,
         description="Port of the Service and of the container; by default the module's old one, such as 8868.",
     )
-    device: Literal["gpu", "cpu"] | None = Field(None, description="gpu by default.")
+    device: Literal["gpu", "cpu", "auto"] | None = Field(
+        None,
+        description="gpu by default. auto: gpu where a node of the cluster offers gpu.resource, else cpu; the status says which.",
+    )
     gpu: parts.Gpu | None = Field(None, description="What a pod of device gpu asks for.")
     workers: int | None = Field(
         None, ge=1, le=512, description="Worker processes in a pod; what its cores, memory or GPUs carry by default."

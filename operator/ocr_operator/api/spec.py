@@ -19,6 +19,7 @@ OTHER_PORT = 8866
 CANARY = "-canary"
 NOT_OURS = "is not of this OCRService"
 """Words of the sentence with which a name of somebody else's is left alone."""
+Device = Literal["gpu", "cpu"]
 M = TypeVar("M", bound=BaseModel)
 MERGED_MAPS = (
     *("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels", "ingress", "httpRoute"),
@@ -53,6 +54,8 @@ class ModuleSpec:
     scaled_by_defaults: bool
     former_name: bool = False
     """Whether its objects keep the name that they had before `child_name` told services apart."""
+    found_device: Device = "cpu"
+    """What was decided where `device` is auto."""
     canary: Literal["", "apart", "serving"] = ""
     """Whether these are the pods beside the others in a rollout, and whether callers reach them."""
 
@@ -73,9 +76,21 @@ class ModuleSpec:
         return f"{name}{CANARY}" if self.canary else name
 
     @property
+    def is_auto(self) -> bool:
+        """Whether the nodes decide what it runs on."""
+        return self.fields.device == "auto"
+
+    @property
+    def device(self) -> Device:
+        """What it runs on."""
+        if self.fields.device == "auto":
+            return self.found_device
+        return self.fields.device or "gpu"
+
+    @property
     def on_gpu(self) -> bool:
         """Whether it runs on a GPU."""
-        return self.fields.device != "cpu"
+        return self.device == "gpu"
 
     @property
     def port(self) -> int:
@@ -158,11 +173,15 @@ def _outside(module: str, host: str | None, path: str | None, *, is_https: bool)
     return f"{'https' if is_https else 'http'}://{host}{full if is_within else begin}"
 
 
+def _told(body: Mapping[str, Any], module: str) -> Mapping[str, Any]:
+    """What the status says of a module; empty where nothing."""
+    modules: Sequence[Mapping[str, Any]] = (body.get("status") or {}).get("modules", ())
+    return next((item for item in modules if item.get("name") == module), {})
+
+
 def _has_former_name(body: Mapping[str, Any], module: str) -> bool:
     """Whether the status shows that the module was served under its plain name, which callers then know."""
-    metadata = body["metadata"]
-    modules: Sequence[Mapping[str, Any]] = (body.get("status") or {}).get("modules", ())
-    told: Mapping[str, Any] = next((item for item in modules if item.get("name") == module), {})
+    metadata, told = body["metadata"], _told(body, module)
     host = f"http://{plain_name(metadata['name'], module)}.{metadata.get('namespace', 'default')}.svc:"
     was_taken = NOT_OURS in str(told.get("problem", ""))
     return not was_taken and str(told.get("url", "")).startswith(host)
@@ -186,6 +205,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
             image=_validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
             scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
             former_name=_has_former_name(body, module["name"]),
+            found_device="gpu" if _told(body, module["name"]).get("device") == "gpu" else "cpu",
         )
         for n, module in enumerate(body["spec"]["modules"])
     )

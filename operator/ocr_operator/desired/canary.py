@@ -28,6 +28,10 @@ def key(module: ModuleSpec, settings: Settings) -> str:
     """What of `module` waits for the gate, as JSON: two that are equal read alike."""
     fields = module.fields.model_dump(by_alias=True, exclude_unset=True, mode="json")
     told = {name: fields[name] for name in GATED if name in fields}
+    if module.is_auto:
+        told["device"] = module.device
+        if not module.on_gpu:
+            told.pop("gpu", None)
     return json.dumps(
         {"image": module.image_reference(settings), **told}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )

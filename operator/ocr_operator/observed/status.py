@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.api.spec import Device, ModuleSpec, OCRService, Settings
 from ocr_operator.names import PAUSE_ANNOTATION
 from ocr_operator.observed.failures import Failure, failure_of
 from ocr_operator.observed.rollout import State
@@ -20,6 +20,19 @@ class Problem:
 
     reason: str
     message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a module with `device: auto` runs on, and why, in words."""
+
+    device: Device
+    reason: str
+
+    @property
+    def status(self) -> JSON:
+        """As the status of the module tells it."""
+        return {"device": self.device, "deviceReason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Findings:
     is_paused: bool = False
     rollouts: Mapping[str, State | None] | None = None
     """By module name; None where they were not looked at, so that what the status says of them stays."""
+    devices: Mapping[str, Decision] | None = None
+    """Of the modules with `device: auto`; None as above."""
 
     @property
     def is_refused(self) -> bool:
@@ -114,6 +129,7 @@ def status_of(
             "modules": [
                 _module_status(module, state, findings.modules.get(module.name), settings)
                 | _rollout_status(module.name, findings.rollouts, old)
+                | _device_status(module.name, findings.devices, old)
                 for module, state in zip(service.modules, states, strict=True)
             ],
             "ready": f"{sum(state.is_serving for state in states)}/{len(states)}",
@@ -228,6 +244,13 @@ def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old:
         return {"rollout": told} if told else {}
     state = rollouts.get(name)
     return {"rollout": state.status} if state else {}
+
+
+def _device_status(name: str, devices: Mapping[str, Decision] | None, old: Mapping[str, Any]) -> JSON:
+    if devices is None:
+        told: Mapping[str, Any] = next((item for item in old.get("modules", ()) if item.get("name") == name), {})
+        return {key: told[key] for key in ("device", "deviceReason") if key in told}
+    return devices[name].status if name in devices else {}
 
 
 def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSON:
