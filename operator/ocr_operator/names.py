@@ -41,6 +41,17 @@ PORTS = {
 }
 """The nine modules, and where each is reached."""
 
+_READING = ("ocr_det", "ocr_cls", "ocr_rec", "ocr_system")
+CARRIED: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in PORTS},
+    "ocr_system": _READING,
+    "structure_table": (*_READING, "structure_table"),
+    "structure_system": (*_READING, "structure_table", "structure_layout", "structure_system"),
+    "kie_ser": (*_READING, "kie_ser"),
+    "kie_ser_re": (*_READING, "kie_ser", "kie_ser_re"),
+}
+"""Image of one of the nine → the modules whose default weights are all in it."""
+
 CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("v1", "ConfigMap", "configmaps"),
     ("apps/v1", "Deployment", "deployments"),

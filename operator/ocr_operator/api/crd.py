@@ -162,6 +162,11 @@ def _status() -> dict[str, Any]:
         "properties": {
             "name": _TEXT | {"description": "Its name."},
             "url": _TEXT | {"description": "Where pods of the cluster post to."},
+            "urls": {
+                "type": "array",
+                "description": "The same of each module, where the pods serve several.",
+                "items": dict(_TEXT),
+            },
             "outside": {
                 "type": "array",
                 "description": "Where callers outside of the cluster post to, by ingress or httpRoute.",

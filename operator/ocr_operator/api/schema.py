@@ -173,11 +173,28 @@ class ModuleFields(Block):
     pod_monitor: parts.Monitor | None = Field(None, description="The same, by its pods: a PodMonitor in place of a ServiceMonitor.")
 
 
-class Module(ModuleFields):
-    """One module: one Deployment and Service of its own."""
+ModuleName = Annotated[str, Field(max_length=40, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$")]
 
-    name: str = Field(
-        max_length=40, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$", description="One of the nine, such as ocr_system, or one of yours."
+
+class Module(ModuleFields):
+    """One module, or several that the same pods serve: one Deployment and Service of its own."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *ModuleFields.rules,
+        Rule(
+            f"!has(self.module) || !(self.name in {among(tuple(PORTS))}) || self.name in self.module",
+            "name is that of a module that these pods do not serve: give them another name, or add it to module",
+            lambda block: block.module is not None and block.name in PORTS and block.name not in block.module,
+        ),
+    )
+
+    name: ModuleName = Field(description="One of the nine, such as ocr_system, or one of yours; with `module` any name.")
+    module: Annotated[list[ModuleName], KeyedBy("")] | None = Field(
+        None,
+        min_length=1,
+        max_length=9,
+        description="What its pods serve, such as [ocr_system, structure_table], where that is not the one of `name`. params,"
+        " initArgs and predictArgs are for each of them; under the name of one they are its own.",
     )
     image: ModuleImage | None = Field(None, description="Its image, where it differs from spec.image.")
 

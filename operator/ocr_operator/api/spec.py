@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ocr_operator import __version__, names
 from ocr_operator.api import schema
 from ocr_operator.api.outside import DEFAULT_PATH
-from ocr_operator.names import PORTS
+from ocr_operator.names import CARRIED, PORTS
 
 OTHER_PORT = 8866
 CANARY = "-canary"
@@ -54,10 +54,25 @@ class ModuleSpec:
     scaled_by_defaults: bool
     former_name: bool = False
     """Whether its objects keep the name that they had before `child_name` told services apart."""
+    serves: tuple[str, ...] = ()
+    """The modules that its pods serve, where that is not the one of its name."""
     found_device: Device = "cpu"
     """What was decided where `device` is auto."""
     canary: Literal["", "apart", "serving"] = ""
     """Whether these are the pods beside the others in a rollout, and whether callers reach them."""
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The modules that its pods serve; the first is the one that its port and its address are of."""
+        return self.serves or (self.name,)
+
+    def arguments_of(self, served: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What of `given`, such as params, is for the module `served`: what is for all, and under its name what is its own."""
+        if not self.serves:
+            return dict(given or {})
+        common = {key: value for key, value in (given or {}).items() if key not in self.serves}
+        own = (given or {}).get(served, {})
+        return {**common, **own}
 
     @property
     def component(self) -> str:
@@ -95,21 +110,31 @@ class ModuleSpec:
     @property
     def port(self) -> int:
         """Port of the Service and of the container."""
-        return self.fields.port or PORTS.get(self.name, OTHER_PORT)
+        return self.fields.port or PORTS.get(self.served[0], OTHER_PORT)
 
     @property
     def url(self) -> str:
         """Where a pod of the cluster posts to."""
-        return f"http://{self.child_name}.{self.namespace}.svc:{self.port}/predict/{self.name}"
+        return f"{self._inside}/predict/{self.served[0]}"
+
+    @property
+    def urls(self) -> list[str]:
+        """The same of each module that its pods serve."""
+        return [f"{self._inside}/predict/{name}" for name in self.served]
+
+    @property
+    def _inside(self) -> str:
+        return f"http://{self.child_name}.{self.namespace}.svc:{self.port}"
 
     @property
     def outside_urls(self) -> list[str]:
         """Where callers outside of the cluster post to, as far as the OCRService tells."""
         ingress, route = self.fields.ingress, self.fields.http_route
-        urls = [_outside(self.name, ingress.host, ingress.path, is_https=ingress.tls is not None)] if ingress else []
+        ways = [(ingress.host, ingress.path, ingress.tls is not None)] if ingress else []
         if route is not None:
-            urls += [_outside(self.name, host, route.path, is_https=route.tls is not None) for host in route.hostnames or ()]
-        return urls
+            ways += [(host, route.path, route.tls is not None) for host in route.hostnames or ()]
+        found = [_outside(name, host, path, is_https=is_https) for host, path, is_https in ways for name in self.served]
+        return list(dict.fromkeys(found))
 
     @property
     def replicas(self) -> int | None:
@@ -130,13 +155,18 @@ class ModuleSpec:
         component = self.track if self.canary == "apart" else self.component
         return self.selector | {names.COMPONENT_LABEL: component, names.MANAGED_BY_LABEL: names.MANAGED_BY}
 
+    @property
+    def image_name(self) -> str:
+        """Which of the images: of several modules the smallest that has the weights of all."""
+        return (image_of(self.serves) if self.serves else self.name).replace("_", "-")
+
     def image_reference(self, settings: Settings) -> str:
         """The image its pods run."""
         image = self.image
         if image.reference is not None:
             return image.reference
         registry = settings.registry if image.registry is None else image.registry
-        path = "/".join(part for part in (registry, image.repository or settings.repository, self.component) if part)
+        path = "/".join(part for part in (registry, image.repository or settings.repository, self.image_name) if part)
         return f"{path}:{image.tag or settings.tag}-{image.flavor or ('gpu' if self.on_gpu else 'cpu')}"
 
 
@@ -150,6 +180,12 @@ class OCRService:
     generation: int
     modules: tuple[ModuleSpec, ...]
     adopts: bool = False
+
+
+def image_of(served: Sequence[str]) -> str:
+    """The one of the nine whose image has the weights of all of `served`; empty where none has."""
+    found = [name for name, carried in CARRIED.items() if set(served) <= set(carried)]
+    return min(found, key=lambda name: len(CARRIED[name]), default="")
 
 
 def plain_name(service: str, module: str) -> str:
@@ -205,23 +241,28 @@ def parse(body: Mapping[str, Any]) -> OCRService:
             image=_validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
             scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
             former_name=_has_former_name(body, module["name"]),
+            serves=tuple(module.get("module", ())),
             found_device="gpu" if _told(body, module["name"]).get("device") == "gpu" else "cpu",
         )
         for n, module in enumerate(body["spec"]["modules"])
     )
     _check_ways_in(modules)
+    _check_together(modules)
     return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules, bool(whole.spec.adopt))
 
 
 def _check_names(modules: Sequence[Mapping[str, Any]]) -> None:
     """Raises SpecError where a name looks like a slip, lest an image be looked for that nobody has made."""
     for n, module in enumerate(modules):
-        name = module["name"]
-        near = difflib.get_close_matches(name, PORTS, n=1, cutoff=0.75)
-        if name not in PORTS and near and not module.get("image"):
-            raise SpecError(
-                f"spec.modules[{n}].name: there is no module {name}: did you mean {near[0]}? For one of your own give its image."
-            )
+        for where, name in [(f"module[{m}]", name) for m, name in enumerate(module.get("module", ()))] or [
+            ("name", module["name"])
+        ]:
+            near = difflib.get_close_matches(name, PORTS, n=1, cutoff=0.75)
+            if name not in PORTS and near and not module.get("image"):
+                raise SpecError(
+                    f"spec.modules[{n}].{where}: there is no module {name}: did you mean {near[0]}?"
+                    " For one of your own give its image."
+                )
 
 
 def _check_ways_in(modules: Sequence[ModuleSpec]) -> None:
@@ -247,6 +288,29 @@ def _check_ways_in(modules: Sequence[ModuleSpec]) -> None:
                     f"{where}.{key}: {first} has the path {path} of {host} already: give each a path of its own, such as"
                     f" /predict/{module.name}."
                 )
+
+
+def _check_together(modules: Sequence[ModuleSpec]) -> None:
+    """Raises SpecError where pods cannot serve several modules as asked."""
+    for n, module in enumerate(modules):
+        if not module.serves:
+            continue
+        where = f"spec.modules[{n}], with spec.defaults"
+        if module.fields.rollout is not None:
+            raise SpecError(f"{where}.rollout: measures pods of one module: leave it out, or have one Deployment each.")
+        if module.image.reference is None and not image_of(module.serves):
+            raise SpecError(
+                f"{where}.module: no image of the nine has the weights of {', '.join(module.serves)}: give image.reference of one"
+                " that has, or have two Deployments."
+            )
+        for key, given in (
+            ("params", module.fields.params),
+            ("initArgs", module.fields.init_args),
+            ("predictArgs", module.fields.predict_args),
+        ):
+            for name in module.serves:
+                if not isinstance((given or {}).get(name, {}), Mapping):
+                    raise SpecError(f"{where}.{key}.{name}: has to be a map, with what is for {name} alone.")
 
 
 def _ways_in(module: ModuleSpec) -> Iterator[tuple[str, str, str]]:
@@ -284,7 +348,7 @@ def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, A
 
 
 def _merged_fields(defaults: Mapping[str, Any], module: Mapping[str, Any], *, where: str) -> schema.ModuleFields:
-    own = {key: value for key, value in module.items() if key not in ("name", "image")}
+    own = {key: value for key, value in module.items() if key not in ("name", "module", "image")}
     fields = _validated(schema.ModuleFields, merge(defaults, own), where=where)
     timeout = (fields.config or {}).get("timeout_s", 1)
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86400:

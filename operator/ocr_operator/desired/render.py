@@ -66,12 +66,15 @@ def config_text(module: ModuleSpec) -> str:
         values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))
     if fields.workers is not None:
         values |= {"workers": fields.workers, "use_multiprocess": True}
-    entry = pod.given(
-        init_args={"use_gpu": module.on_gpu, **(fields.init_args or {})},
-        predict_args=fields.predict_args,
-        params=fields.params,
-    )
-    values |= {"modules_info": {module.name: entry}, "host": "0.0.0.0", "port": module.port}  # noqa: S104  the pod's own address
+    entries = {
+        name: pod.given(
+            init_args={"use_gpu": module.on_gpu, **module.arguments_of(name, fields.init_args)},
+            predict_args=module.arguments_of(name, fields.predict_args),
+            params=module.arguments_of(name, fields.params),
+        )
+        for name in module.served
+    }
+    values |= {"modules_info": entries, "host": "0.0.0.0", "port": module.port}  # noqa: S104  the pod's own address
     return json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -231,6 +231,8 @@ def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | N
         "readyReplicas": state.ready,
         "image": module.image_reference(settings),
     }
+    if module.serves:
+        status["urls"] = module.urls
     if module.outside_urls:
         status["outside"] = module.outside_urls
     if problem is not None:

@@ -110,6 +110,9 @@ spec:
     podDisruptionBudget: {minAvailable: 1}
     networkPolicy: {}
     serviceMonitor: {}
+  - name: desk
+    device: cpu
+    module: [ocr_system, structure_table]
   - name: plain
     models: {image: default}
 """)
