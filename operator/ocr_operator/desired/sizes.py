@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ocr_operator.api.spec import ModuleSpec
+from ocr_operator.names import CARRIED
 
 MOST_MIB = {
     "ocr_det": 327,
@@ -32,6 +35,17 @@ CORE = "1"
 """What an autoscaler measures a worker by, which takes a core while it reads."""
 
 
+def worker_mib(served: Sequence[str]) -> int:
+    """Memory of one worker for the modules `served`.
+
+    A worker opens each network once, so a module whose networks another one has as well adds nothing; others add all of theirs but
+    what the smallest module takes, which is mostly not its network.
+    """
+    alone = [name for name in served if not any(name in CARRIED.get(other, ()) and name != other for other in served)]
+    least, most = min(MOST_MIB.values()), max(MOST_MIB.values())
+    return sum(MOST_MIB.get(name, most) for name in alone) - least * (len(alone) - 1)
+
+
 def default_resources(module: ModuleSpec) -> tuple[dict[str, str], dict[str, str]]:
     """Requests and limits of the module's container, by name of the resource."""
     autoscaling = module.fields.autoscaling
@@ -39,7 +53,7 @@ def default_resources(module: ModuleSpec) -> tuple[dict[str, str], dict[str, str
     if module.on_gpu:
         return {"cpu": cpu, "memory": f"{GPU_MIB}Mi"}, {}
     workers = module.fields.workers
-    one = MOST_MIB.get(module.name, max(MOST_MIB.values()))
+    one = worker_mib(module.served)
     request = -(-one * (workers or 1) // STEP_MIB) * STEP_MIB
     limit = max(BESIDE_MIB + WORKER_MIB * (workers or WORKERS_AT_MOST), request)
     return {"cpu": cpu, "memory": f"{request}Mi"}, {"memory": f"{limit}Mi"}
