@@ -22,11 +22,12 @@ MOST_MIB = {
 
 STEP_MIB = 128
 WORKER_MIB = 800
-"""What a service plans for each worker by itself (WORKER_BYTES in ocr_serving.machine)."""
+"""For a worker that reads ordinary pages (JOB_BYTES in ocr_serving.machine), with room to grow."""
 BESIDE_MIB = 1024
 """For what decodes pages and holds bodies: page_memory_mb of config.json."""
 WORKERS_AT_MOST = 4
-"""Workers that a pod's memory is to carry where nobody says how many; a service starts no more than its limit carries."""
+"""What a pod's memory is for where nobody says how many. The service then starts as many as its limit holds in the worst case, with
+the largest pages in all of them: one, as a rule, which has every idle core."""
 GPU_MIB = 2048
 """Memory to reserve with a GPU. No limit: how much a driver takes differs from one to the next, and was not measured."""
 SHARE = "100m"
