@@ -229,3 +229,15 @@ def test_output_that_nobody_takes_ends_in_no_traceback(tmp_path: Path) -> None:
     run = command("render", "-f", str(half))
     assert run.returncode == 1
     assert run.stderr.endswith("half.yaml is not YAML: a text holds half of a surrogate pair, which is no character.\n")
+
+
+def test_render_says_what_device_auto_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cr.yaml"
+    file.write_text((GOOD % "a").replace("device: cpu", "device: auto"))
+    assert cli.main(["render", "-f", str(file)]) == 0
+    said = capsys.readouterr()
+    assert "device auto is rendered as cpu for ocr_det, since no nodes are looked at: say --auto-device gpu or cpu." in said.err
+    assert f"ocr-det:{__version__}-cpu" in said.out
+    assert cli.main(["render", "-f", str(file), "--auto-device", "gpu"]) == 0
+    said = capsys.readouterr()
+    assert (said.err, f"ocr-det:{__version__}-gpu" in said.out) == ("", True)
