@@ -14,7 +14,7 @@ from ocr_operator.loop.reconcile import AT_A_TIME, Reconciler, Result
 from ocr_operator.loop.workqueue import WorkQueue
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
-from ocr_operator.observed.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
+from ocr_operator.observed.cache import Cache, Owner, Ref, State, owner_of, ref_of, state_of, version_of
 from ocr_operator.observed.status import Problem
 
 log = logging.getLogger(__name__)
@@ -63,21 +63,23 @@ class Controller:
 
     def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
         """Takes what a watch tells: `event_type` is DELETED, None in the list that it begins with, or another for a new state."""
-        body = body if body.get("kind") else {**body, "kind": kind}
-        ref = ref_of(body)
+        self.told(event_type, state_of(body if body.get("kind") else {**body, "kind": kind}))
+
+    def told(self, event_type: str | None, state: State) -> None:
+        """As `seen`, of a state that is packed already."""
+        ref = state.ref
         if event_type is None and self.cache.was_told(ref):
             # The watch began anew, as after a restart of the API server; of what was deleted meanwhile its list says nothing.
             self._resync_now.set()
         if event_type == "DELETED":
             self.cache.drop(ref)
         else:
-            is_new = self.cache.put(body)
+            is_new = self.cache.take(state)
             self.cache.set_told(ref)
             if not is_new:
                 return
-        owner = owner_of(body)
-        if owner is not None:
-            self.queue.add(owner)
+        if state.owner is not None:
+            self.queue.add(state.owner)
 
     def begin_anew(self) -> None:
         """Forgets all that was seen: what there is now may be older, as after a backup was put back."""

@@ -57,7 +57,7 @@ def _handler(kind: str, seen: Seen) -> Callable[..., Coroutine[Any, Any, None]]:
     # Not a plain function: kopf would call that in a thread, and the queue is for one event loop.
     async def handler(event: kopf.RawEvent, **_: Any) -> None:
         body = event["object"]
-        seen(kind, event["type"], {**body, "metadata": {**body["metadata"]}})
+        seen(kind, event["type"], body)
         # kopf's tasks hold what it tells of for as long as they live, and need to know which object it is.
         raw = cast(dict[str, Any], body)
         for key in [key for key in raw if key not in IDENTITY]:

@@ -33,13 +33,21 @@ class Owner(NamedTuple):
     name: str
 
 
-@dataclass(slots=True)
-class _Entry:
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of an object, packed: its body without managed fields, those that are ours, the conditions that are True."""
+
+    ref: Ref
     version: int
     owner: Owner | None
     text: bytes
     owned: bytes
     conditions: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Entry:
+    state: State
     was_told: bool
     agrees_with: str = ""
 
@@ -68,6 +76,14 @@ def version_of(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("resourceVersion", 0))
 
 
+def state_of(body: Mapping[str, Any]) -> State:
+    """`body`, as it came from the API server, packed."""
+    conditions = (body.get("status") or {}).get("conditions", ()) if body["kind"] == KIND else ()
+    true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
+    live = live_of(body)
+    return State(ref_of(body), version_of(body), owner_of(body), _packed(live.body), _packed(live.owned), true)
+
+
 class Cache:
     """The newest state of each object that was seen. An older one never replaces a newer one, whichever comes last."""
 
@@ -77,19 +93,22 @@ class Cache:
 
     def put(self, body: Mapping[str, Any]) -> bool:
         """Remembers `body`; False where as new a state was known."""
-        ref, version = ref_of(body), version_of(body)
+        known = self._entries.get(ref_of(body))
+        if known is not None and known.state.version >= version_of(body):
+            return False
+        return self.take(state_of(body))
+
+    def take(self, state: State) -> bool:
+        """As `put`, of what is packed already."""
+        ref = state.ref
         known = self._entries.get(ref)
-        if known is not None and known.version >= version:
+        if known is not None and known.state.version >= state.version:
             return False
         was_told = self.was_told(ref)
         self.drop(ref)
-        owner = owner_of(body)
-        conditions = (body.get("status") or {}).get("conditions", ()) if ref.kind == KIND else ()
-        true = frozenset(item["type"] for item in conditions if item.get("status") == "True")
-        live = live_of(body)
-        self._entries[ref] = _Entry(version, owner, _packed(live.body), _packed(live.owned), true, was_told)
-        if owner is not None:
-            self._owned.setdefault(owner, set()).add(ref)
+        self._entries[ref] = _Entry(state, was_told)
+        if state.owner is not None:
+            self._owned.setdefault(state.owner, set()).add(ref)
         return True
 
     def drop(self, ref: Ref) -> bool:
@@ -97,22 +116,23 @@ class Cache:
         entry = self._entries.pop(ref, None)
         if entry is None:
             return False
-        if entry.owner is not None:
-            owned = self._owned[entry.owner]
+        owner = entry.state.owner
+        if owner is not None:
+            owned = self._owned[owner]
             owned.discard(ref)
             if not owned:
-                del self._owned[entry.owner]
+                del self._owned[owner]
         return True
 
     def get(self, ref: Ref) -> dict[str, Any] | None:
         """The state last seen, or None."""
         entry = self._entries.get(ref)
-        return None if entry is None else _unpacked(entry.text)
+        return None if entry is None else _unpacked(entry.state.text)
 
     def live(self, ref: Ref) -> Live | None:
         """The state last seen with the fields that are ours, or None."""
         entry = self._entries.get(ref)
-        return None if entry is None else Live(_unpacked(entry.text), _unpacked(entry.owned))
+        return None if entry is None else Live(_unpacked(entry.state.text), _unpacked(entry.state.owned))
 
     def agrees(self, ref: Ref, digest: str) -> bool:
         """Whether the state last seen was found to say what the manifest of that digest says."""
@@ -139,7 +159,7 @@ class Cache:
     def version(self, ref: Ref) -> int:
         """The resource version last seen, 0 where none was."""
         entry = self._entries.get(ref)
-        return 0 if entry is None else entry.version
+        return 0 if entry is None else entry.state.version
 
     def owned(self, owner: Owner) -> list[Ref]:
         """What belongs to `owner`, the object itself included, in order of kind and name."""
@@ -155,12 +175,12 @@ class Cache:
 
     def count(self, condition: str) -> int:
         """How many OCRServices have `condition` with status True."""
-        return sum(condition in entry.conditions for entry in self._entries.values())
+        return sum(condition in entry.state.conditions for entry in self._entries.values())
 
     def owner(self, ref: Ref) -> Owner | None:
         """Who owns what is at `ref`."""
         entry = self._entries.get(ref)
-        return None if entry is None else entry.owner
+        return None if entry is None else entry.state.owner
 
 
 def _packed(body: Mapping[str, Any]) -> bytes:
