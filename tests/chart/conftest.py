@@ -12,7 +12,7 @@ import pytest
 import yaml
 from charts.generate import CHART, KUBE_VERSION
 
-from helpers.api_client import RULE_CRD, SERVICE_MONITOR_CRD
+from helpers import go_tools
 from helpers.control_plane import ControlPlane, binaries, control_plane
 
 Objects = list[dict[str, Any]]
@@ -48,9 +48,16 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane with ServiceMonitors and without OCRServices."""
+    """A control plane with what the Prometheus operator and KEDA define, in their own words, and without OCRServices."""
+    monitoring = (
+        go_tools.source("github.com/prometheus-operator/prometheus-operator", "v0.85.0") / "example/prometheus-operator-crd"
+    )
+    keda = go_tools.source("github.com/kedacore/keda/v2", "v2.21.0") / "config/crd/bases"
+    kinds = [
+        monitoring / f"monitoring.coreos.com_{plural}.yaml" for plural in ("servicemonitors", "podmonitors", "prometheusrules")
+    ]
     with control_plane(tmp_path_factory.mktemp("cluster")) as plane:
-        for kind in (SERVICE_MONITOR_CRD, RULE_CRD):
-            plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(kind))
-            plane.kubectl("wait", "--for=condition=Established", f"crd/{kind['metadata']['name']}", "--timeout=60s")
+        for path in (*kinds, keda / "keda.sh_scaledobjects.yaml"):
+            plane.kubectl("apply", "--server-side", "-f", path)
+        plane.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
         yield plane

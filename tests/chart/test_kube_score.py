@@ -23,7 +23,7 @@ ANSWERS = ROOT / "charts" / "kube-score.yaml"
 def findings(objects: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """The id of each check that is not passed, and a sentence with where and why."""
     score = go_tools.built("github.com/zegl/kube-score/cmd/kube-score", "v1.20.0")
-    command = [score, "score", "-", "-o", "json", "--kubernetes-version", f"v{KUBE_VERSION.rpartition('.')[0]}"]
+    command = [str(score), "score", "-", "-o", "json", "--kubernetes-version", f"v{KUBE_VERSION.rpartition('.')[0]}"]
     text = yaml.safe_dump_all(objects)
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("["), done.stderr

@@ -24,16 +24,6 @@ SERVICE_MONITOR_CRD: dict[str, Any] = {
     },
 }
 """In place of the Prometheus operator's own."""
-RULE_CRD: dict[str, Any] = {
-    **SERVICE_MONITOR_CRD,
-    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
-    "spec": {
-        **SERVICE_MONITOR_CRD["spec"],
-        "names": {"kind": "PrometheusRule", "plural": "prometheusrules", "singular": "prometheusrule"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANY_OBJECT}}],
-    },
-}
-"""Another one of its kinds."""
 
 
 class Api:

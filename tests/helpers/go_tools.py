@@ -1,7 +1,8 @@
-"""Tools written in Go, built once at a fixed version and kept."""
+"""Tools written in Go, built once at a fixed version and kept; and files that Go modules come with."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,3 +23,10 @@ def built(package: str, version: str) -> Path:
         (making / program.name).replace(program)
         shutil.rmtree(making)
     return program
+
+
+def source(module: str, version: str) -> Path:
+    """The folder with the files of a Go module, as the module proxy has it."""
+    done = subprocess.run(["go", "mod", "download", "-json", f"{module}@{version}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Path(json.loads(done.stdout)["Dir"])
