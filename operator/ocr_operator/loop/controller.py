@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_operator.api.allowed import Allowed
@@ -32,7 +32,7 @@ LAST_LIST_PAUSE_S = 60.0
 
 
 class Controller:
-    """Owns the cache and the queue. `namespaces` empty means all."""
+    """Owns the cache and the queue. `namespaces` empty means all; `clock` gives seconds, monotonically."""
 
     def __init__(
         self,
@@ -46,18 +46,20 @@ class Controller:
         identity: str = "",
         at_a_time: int = AT_A_TIME,
         allowed: Allowed | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cache = Cache()
-        self.queue: WorkQueue[Owner] = WorkQueue()
+        self.queue: WorkQueue[Owner] = WorkQueue(clock)
         self._kube = kube
-        self._reconciler = Reconciler(kube, self.cache, settings, identity=identity, at_a_time=at_a_time, allowed=allowed)
+        self._reconciler = Reconciler(kube, self.cache, settings, clock, identity=identity, at_a_time=at_a_time, allowed=allowed)
         self._metrics = metrics
         self._health = health
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._resync_s = resync_s
         self._resync_now = asyncio.Event()
         self._are_pods_known = asyncio.Event()
-        self.turned_at = time.monotonic()
+        self._clock = clock
+        self.turned_at = clock()
         health.queue_age = self.queue.oldest_s
         health.progressed_at = lambda: max(self.turned_at, kube.answered_at)
 
@@ -112,7 +114,7 @@ class Controller:
                 self.queue.done(owner)
 
     async def _turn(self, owner: Owner) -> None:
-        began = time.monotonic()
+        began = self._clock()
         service = f"{owner.namespace}/{owner.name}"
         try:
             turn = await self._reconciler.reconcile(owner)
@@ -137,9 +139,9 @@ class Controller:
             log.exception("a fault of the operator", extra={"service": service})
             return
         finally:
-            self.turned_at = time.monotonic()
+            self.turned_at = self._clock()
         self._metrics.reconciles.labels(turn.result.value).inc()
-        self._metrics.seconds.observe(time.monotonic() - began)
+        self._metrics.seconds.observe(self._clock() - began)
         for other in turn.wake:
             self.queue.add(other)
         if turn.result in (Result.REFUSED, Result.WAITING):
@@ -147,7 +149,8 @@ class Controller:
             return
         self.queue.forget(owner)
         if turn.result is Result.CHANGED:
-            self.queue.add(owner, STATUS_DELAY_S)
+            # Before what has not begun: of what is done it is to be known, also where all that waits takes minutes.
+            self.queue.add(owner, STATUS_DELAY_S, is_ahead=True)
         elif turn.again_s is not None:
             self.queue.add(owner, turn.again_s)
 
