@@ -72,7 +72,7 @@ def measure(plane: ControlPlane, count: int, pods: int, log: Path) -> list[list[
     from ocr_operator.api.crd import crd
 
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
-    plane.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    plane.wait_for_crds("ocrservices.ocr-serving.dev")
     operator = OperatorProcess(plane, log, "--namespace", "default", "--no-leader-election")
     operator.start()
     operator.wait_until_settled()

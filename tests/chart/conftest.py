@@ -59,5 +59,5 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with control_plane(tmp_path_factory.mktemp("cluster")) as plane:
         for path in (*kinds, keda / "keda.sh_scaledobjects.yaml"):
             plane.kubectl("apply", "--server-side", "-f", path)
-        plane.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
+        plane.wait_for_crds(*(item["metadata"]["name"] for item in plane.get("crd")["items"]))
         yield plane

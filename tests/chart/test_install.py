@@ -104,7 +104,7 @@ def test_the_api_server_takes_every_object_and_restricted_every_pod(
     values: Path, cluster: ControlPlane, namespace: str, render: Render
 ) -> None:
     cluster.kubectl("apply", "--server-side", "-f", ROOT / "manifests" / "crd.yaml")
-    cluster.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    cluster.wait_for_crds("ocrservices.ocr-serving.dev")
     objects = render(values, namespace)
     objects += [yaml.safe_load(item["data"]["ocrservice.yaml"]) for item in objects if "ocrservice.yaml" in item.get("data", {})]
     for item in objects:
@@ -187,7 +187,7 @@ def test_somebody_elses_service_is_left_alone(
         "metadata": {"name": "mine", "namespace": namespace},
         "spec": {"modules": [{"name": "kie_ser", "device": "cpu", "replicas": 0}]},
     }
-    cluster.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    cluster.wait_for_crds("ocrservices.ocr-serving.dev")
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(theirs))
     done = apply()
     assert done.returncode == 2

@@ -60,9 +60,7 @@ class Api:
     def establish(self, *crds: dict[str, Any]) -> None:
         """Apply CustomResourceDefinitions, and wait until their objects are taken."""
         self.apply(*crds)
-        self.plane.kubectl(
-            "wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{crd['metadata']['name']}" for crd in crds)
-        )
+        self.plane.wait_for_crds(*(crd["metadata"]["name"] for crd in crds))
 
     def close(self) -> None:
         """Let its connections go."""

@@ -188,7 +188,7 @@ def test_a_definition_that_is_deleted_is_waited_for(api_server: ControlPlane, op
         lambda: told in operator.log.read_text(), lambda: f"it to say so: {operator.log.read_text()[3000:6000]}", 30
     )
     api_server.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
-    api_server.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    api_server.wait_for_crds("ocrservices.ocr-serving.dev")
     api_server.apply(service(namespace))
     wait_for_condition(api_server, namespace, "Ready")
     assert operator.is_running
