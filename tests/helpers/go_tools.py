@@ -1,4 +1,4 @@
-"""Tools written in Go, built once at a fixed version and kept; and files that Go modules come with."""
+"""Tools written in Go, built once at a fixed version and kept, and files of Go modules."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def built(package: str, version: str) -> Path:
     return program
 
 
-def source(module: str, version: str) -> Path:
-    """The folder with the files of a Go module, as the module proxy has it."""
-    done = subprocess.run(["go", "mod", "download", "-json", f"{module}@{version}"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def module_folder(module: str, version: str) -> Path:
+    """The files of the Go module `module` at `version`."""
+    command = ["go", "mod", "download", "-json", f"{module}@{version}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr or done.stdout
     return Path(json.loads(done.stdout)["Dir"])
