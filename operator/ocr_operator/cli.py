@@ -134,6 +134,7 @@ def run_options(
         images=_images(args),
         upgrades_at_a_time=args.upgrades_at_a_time,
         allowed=_allowed(args),
+        qps=args.qps,
     )
 
 
@@ -156,6 +157,13 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     option("--log-format", choices=("json", "text"), default="json", help="default: %(default)s")
     option("--workers", type=_whole(1, 256), default=8, metavar="N", help="OCRServices worked on at a time (default: %(default)s)")
     option("--resync-seconds", type=_seconds, default=300.0, metavar="S", help="look again after this long (default: 300)")
+    option(
+        "--qps",
+        type=_whole(1, 10000),
+        default=500,
+        metavar="N",
+        help="requests to the API server a second at most, twice as many at once (default: %(default)s)",
+    )
     option(
         "--upgrades-at-a-time",
         type=_whole(1, 1000),

@@ -1,5 +1,6 @@
 """The few calls that the operator makes to the API server, each counted."""
 
+import asyncio
 import json
 import re
 import time
@@ -13,11 +14,13 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio import client, config
 
+from ocr_operator.limits import Bucket, EventLimit
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import API_VERSION, CHILD_KINDS, FIELD_MANAGER, KIND, PLURAL
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 TIMEOUT_S = 30.0
+QPS = 500.0
 PAGE = 250
 RESETTER = f"{FIELD_MANAGER}-reset"
 DISOWN_TRIES = 5
@@ -67,11 +70,16 @@ class NotLeadingError(Exception):
 
 
 class Kube:
-    """Calls by kind, namespace and name; bodies are JSON objects."""
+    """Calls by kind, namespace and name; bodies are JSON objects.
 
-    def __init__(self, api: client.ApiClient, metrics: Metrics) -> None:
+    `qps`: so many a second at most over any length of time, twice as many at once.
+    """
+
+    def __init__(self, api: client.ApiClient, metrics: Metrics, qps: float = QPS) -> None:
         self.api = api
         self._metrics = metrics
+        self._events = EventLimit()
+        self._requests = Bucket(2 * qps, qps)
         self.may_write: Callable[[], bool] = lambda: True
         """Asked before each write; NotLeadingError is raised where it says no."""
         self.answered_at = time.monotonic()
@@ -198,7 +206,10 @@ class Kube:
             return
 
     async def create_event(self, body: Mapping[str, Any]) -> None:
-        """Posts an event; what goes wrong with it is nobody's trouble."""
+        """Posts an event, unless there were too many lately; what goes wrong with it is nobody's trouble."""
+        if not self._events.allows(body):
+            self._metrics.events_left_out.inc()
+            return
         self._metrics.writes.labels("create", "Event").inc()
         try:
             await self._send("POST", _path("Event", body["metadata"]["namespace"]), body=body)
@@ -229,9 +240,11 @@ class Kube:
         *,
         is_watch: bool = False,
     ) -> dict[str, Any]:
+        # Not through the generated methods or the dynamic client: their work on each request is twice that of all else here.
+        if wait := self._requests.reserve():
+            await asyncio.sleep(wait)
         if verb != "GET" and not self.may_write():
             raise NotLeadingError("the lease may be another's by now")
-        # Not through the generated methods or the dynamic client: their work on each request is twice that of all else here.
         asked = urlencode({key: value for key, value in (query or {}).items() if value})
         headers = {"Accept": "application/json", "Content-Type": content_type, **self.api.default_headers}
         try:
@@ -323,7 +336,7 @@ def _no_such(manifest: Mapping[str, Any], message: str) -> str:
 
 
 @asynccontextmanager
-async def connect(metrics: Metrics) -> AsyncIterator[Kube]:
+async def connect(metrics: Metrics, qps: float = QPS) -> AsyncIterator[Kube]:
     """A connection as the service account of the pod, or outside of a cluster as KUBECONFIG says."""
     configuration = client.Configuration()
     if SERVICE_ACCOUNT.exists():
@@ -335,7 +348,7 @@ async def connect(metrics: Metrics) -> AsyncIterator[Kube]:
     configuration.client_session_kwargs = {"trust_env": False}
     configuration.proxy = configuration.proxy or proxy_for(configuration.host)
     async with client.ApiClient(configuration) as api:
-        yield Kube(api, metrics)
+        yield Kube(api, metrics, qps)
 
 
 def proxy_for(url: str) -> str | None:

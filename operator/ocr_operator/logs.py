@@ -38,10 +38,14 @@ class TextFormatter(logging.Formatter):
 
 
 def without_traces_of_kopf(record: logging.LogRecord) -> bool:
-    """Takes from what kopf logs where in kopf a watch ended; what ended it is said, and `watches` says what is done about it."""
+    """Takes from what kopf logs where in kopf a watch ended; what ended it is said, and `watches` says what is done about it.
+
+    Where several watches end at once, asyncio would tell of each that nobody asked it why.
+    """
     if record.name.partition(".")[0] == "kopf":
         record.exc_info = record.exc_text = None
-    return True
+    error = record.exc_info[1] if record.exc_info else None
+    return record.name != "asyncio" or type(error).__module__.partition(".")[0] != "kopf"
 
 
 def set_up(form: Literal["json", "text"]) -> None:

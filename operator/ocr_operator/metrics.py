@@ -20,6 +20,9 @@ class Metrics:
         self.writes = Counter(
             "ocr_operator_writes_total", "Write requests sent to the API server.", ["verb", "kind"], registry=self.registry
         )
+        self.events_left_out = Counter(
+            "ocr_operator_events_left_out_total", "Events that were not posted, lest there be too many.", registry=self.registry
+        )
         self.lists = Counter("ocr_operator_lists_total", "Lists asked of the API server.", ["kind"], registry=self.registry)
         self.depth = Gauge("ocr_operator_queue_depth", "OCRServices waiting to be reconciled.", registry=self.registry)
         self.oldest = Gauge(

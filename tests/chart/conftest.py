@@ -12,8 +12,9 @@ import pytest
 import yaml
 from charts.generate import CHART, KUBE_VERSION
 
-from helpers.api_client import RULE_CRD, optional_crds
+from helpers.api_client import http_route_crd
 from helpers.control_plane import ControlPlane, binaries, control_plane
+from helpers.go_tools import module_folder
 
 Objects = list[dict[str, Any]]
 Render = Callable[..., Objects]
@@ -48,9 +49,14 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane with ServiceMonitors, PodMonitors, HTTPRoutes and without OCRServices."""
+    """A control plane with the definitions of the Prometheus operator, KEDA and the Gateway API, and without OCRServices."""
+    prometheus = module_folder("github.com/prometheus-operator/prometheus-operator", "v0.85.0")
+    plurals = ("servicemonitors", "podmonitors", "prometheusrules")
+    kinds = [prometheus / f"example/prometheus-operator-crd/monitoring.coreos.com_{plural}.yaml" for plural in plurals]
+    kinds.append(module_folder("github.com/kedacore/keda/v2", "v2.21.0") / "config/crd/bases/keda.sh_scaledobjects.yaml")
     with control_plane(tmp_path_factory.mktemp("cluster")) as plane:
-        for kind in (*optional_crds(), RULE_CRD):
-            plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(kind))
-            plane.kubectl("wait", "--for=condition=Established", f"crd/{kind['metadata']['name']}", "--timeout=60s")
+        for path in kinds:
+            plane.kubectl("apply", "--server-side", "-f", path)
+        plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(http_route_crd()))
+        plane.wait_for_crds(*(item["metadata"]["name"] for item in plane.get("crd")["items"]))
         yield plane

@@ -20,10 +20,11 @@ from prometheus_client import generate_latest
 
 from ocr_operator.api.crd import crd
 from ocr_operator.api.reading import documents
-from ocr_operator.api.spec import parse
+from ocr_operator.api.spec import Settings, parse
 from ocr_operator.cli import parser
+from ocr_operator.desired.render import render as desired
 from ocr_operator.metrics import Metrics as OperatorMetrics
-from ocr_operator.names import CHILD_KINDS
+from ocr_operator.names import API_VERSION, CHILD_KINDS, KIND
 from ocr_serving.server.metrics import Metrics
 from ocr_serving.server.pool import PoolState
 
@@ -114,6 +115,10 @@ BAD_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"serviceMonitor": {"interval": "often"}}, "at '/serviceMonitor/interval': 'often' does not match pattern"),
     ({"networkPolicy": {"from": {}}}, "at '/networkPolicy/from': got object, want array"),
     ({"podDisruptionBudget": {"maxUnavailable": "one"}}, "at '/podDisruptionBudget/maxUnavailable'"),
+    ({"keda": {"minReplicas": 0}}, "at '/keda/minReplicas': minimum: got 0, want 1"),
+    ({"keda": {"enabled": True, "minReplicas": 5, "maxReplicas": 4}}, "keda.minReplicas is above keda.maxReplicas"),
+    ({"keda": {"serverAddress": "prometheus:9090"}}, "at '/keda/serverAddress'"),
+    ({"customMetrics": {"namespace": "A"}}, "at '/customMetrics/namespace'"),
     ({"tests": {"timeoutSeconds": 0}}, "at '/tests/timeoutSeconds': minimum: got 0, want 1"),
     ({"dashboards": {"namespace": "A"}}, "at '/dashboards/namespace'"),
     ({"services": {"Invoices": {"modules": [{"name": "ocr_det"}]}}}, "services.Invoices: the name becomes part of host names"),
@@ -235,6 +240,68 @@ def test_the_test_asks_each_module_where_the_operator_puts_it(values: Path, rend
     assert bool(pods) == bool(expected)
 
 
+def custom_metrics() -> dict[str, Any]:
+    return dict(yaml.safe_load((generate.CHART / "files" / "custom-metrics.yaml").read_text()))
+
+
+def test_the_adapters_rules_give_pods_what_autoscalers_ask_for(render: Render) -> None:
+    objects = render({"customMetrics": {"enabled": True, "namespace": "monitoring"}})
+    (config,) = [item for item in of_kind(objects, "ConfigMap") if "config.yaml" in item["data"]]
+    assert config["metadata"]["namespace"] == "monitoring"
+    assert yaml.safe_load(config["data"]["config.yaml"]) == custom_metrics()
+    names = []
+    for rule in custom_metrics()["rules"]:
+        # The fields of prometheus-adapter's DiscoveryRule, and what its templates may name.
+        assert set(rule) <= {"seriesQuery", "resources", "name", "metricsQuery"}
+        assert set(re.findall("<<(.*?)>>", rule["metricsQuery"])) <= {".Series", ".LabelMatchers", ".GroupBy"}
+        assert set(rule["resources"]["overrides"]) == {"namespace", "pod"}
+        names.append(rule.get("name", {}).get("as") or rule["seriesQuery"].partition("{")[0])
+    assert names == ["ocr_serving_queue_depth", "ocr_serving_busy_share"]
+    body = {"name": "ocr_system", "device": "cpu", "autoscaling": {"maxReplicas": 2, "targetQueueDepth": 1}}
+    (scaler,) = [item for item in manifests(body) if item["kind"] == "HorizontalPodAutoscaler"]
+    asked = [item["pods"]["metric"]["name"] for item in scaler["spec"]["metrics"] if item["type"] == "Pods"]
+    assert set(asked) <= set(names)
+    assert asked
+
+
+def test_keda_scales_the_deployments_that_the_operator_leaves_to_it(render: Render) -> None:
+    modules = [
+        {"name": "ocr_system", "device": "cpu"},
+        {"name": "ocr_det", "device": "cpu", "autoscaling": {"maxReplicas": 2}},
+        {"name": "letter_head_scan", "device": "cpu", "image": {"reference": "r/i:1"}},
+    ]
+    values = {
+        "keda": {"enabled": True, "minReplicas": 2, "maxReplicas": 7, "queueDepth": 0.5, "busyPercent": 75},
+        "services": {"mail": {"defaults": {"autoscaling": {"external": True}}, "modules": modules}},
+    }
+    objects = render(values)
+    (body,) = services(objects)
+    left = {
+        item["metadata"]["name"]
+        for item in desired(parse(body), Settings())
+        if item["kind"] == "Deployment" and "replicas" not in item["spec"]
+    }
+    scaled = of_kind(objects, "ScaledObject")
+    assert {item["spec"]["scaleTargetRef"]["name"] for item in scaled} == left - {"mail-ocr-det"}
+    assert len(scaled) == 2
+    for item in scaled:
+        spec = item["spec"]
+        assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 7)
+        assert [trigger["metadata"]["threshold"] for trigger in spec["triggers"]] == ["0.5", "0.75"]
+        name = item["metadata"]["name"]
+        for trigger in spec["triggers"]:
+            (pods,) = set(re.findall('pod=~"([^"]+)"', trigger["metadata"]["query"]))
+            assert re.fullmatch(pods, f"{name}-6c4f9d7b5-x2x9z")
+            assert not re.fullmatch(pods, f"{name}-canary-6c4f9d7b5-x2x9z")
+    assert of_kind(render({**values, "keda": {}}), "ScaledObject") == []
+
+
+def manifests(module: dict[str, Any]) -> list[dict[str, Any]]:
+    metadata = {"name": "a", "namespace": "ocr"}
+    spec = {"modules": [module]}
+    return desired(parse({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}), Settings())
+
+
 def test_each_alert_links_to_its_runbook(render: Render) -> None:
     (rules,) = of_kind(render(generate.CHART / "ci" / "gpu-values.yaml"), "PrometheusRule")
     page = (generate.ROOT / "docs" / "operations.md").read_text()
@@ -258,6 +325,10 @@ def test_dashboards_and_alerts_ask_for_metrics_that_exist() -> None:
     for group in yaml.safe_load((generate.CHART / "files" / "alerts.yaml").read_text())["groups"]:
         for rule in group["rules"]:
             assert set(re.findall(r"\bocr_(?:serving|operator)_\w+", rule["expr"])) <= known, rule["alert"]
+    for rule in custom_metrics()["rules"]:
+        asked = set(re.findall(r"\bocr_serving_\w+", rule["seriesQuery"] + rule["metricsQuery"]))
+        assert asked
+        assert asked <= known
     for path in (generate.CHART / "files" / "dashboards").glob("*.json"):
         board = json.loads(path.read_text())
         asked = set(re.findall(r"\bocr_(?:serving|operator)_\w+", json.dumps([board["panels"], board["templating"]])))

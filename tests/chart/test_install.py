@@ -18,6 +18,8 @@ from charts.generate import CHART, ROOT
 
 from helpers.control_plane import ControlPlane
 from helpers.operator_process import OperatorProcess
+from ocr_operator.api.spec import Settings, parse
+from ocr_operator.desired.render import render as render_desired
 from ocr_operator.names import CHILD_KINDS
 
 Render = Callable[..., list[dict[str, Any]]]
@@ -110,7 +112,7 @@ def test_the_api_server_takes_every_object_and_restricted_every_pod(
     values: Path, cluster: ControlPlane, namespace: str, render: Render
 ) -> None:
     cluster.kubectl("apply", "--server-side", "-f", ROOT / "manifests" / "crd.yaml")
-    cluster.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    cluster.wait_for_crds("ocrservices.ocr-serving.dev")
     objects = render(values, namespace)
     objects += [yaml.safe_load(item["data"]["ocrservice.yaml"]) for item in objects if "ocrservice.yaml" in item.get("data", {})]
     for item in objects:
@@ -126,6 +128,20 @@ def test_the_api_server_takes_every_object_and_restricted_every_pod(
     done = cluster.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", stdin=stdin)
     assert "Warning" not in done.stderr
     assert len(done.stdout.splitlines()) == len(objects)
+
+
+def test_the_sample_for_keda_is_taken_and_scales_what_the_operator_makes(cluster: ControlPlane, namespace: str) -> None:
+    samples = ROOT / "manifests" / "samples"
+    body = yaml.safe_load((samples / "keda.yaml").read_text())
+    made = render_desired(parse({**body, "metadata": {**body["metadata"], "namespace": namespace}}), Settings())
+    scaled = yaml.safe_load((samples / "beside" / "keda-scaledobject.yaml").read_text())
+    assert scaled["spec"]["scaleTargetRef"]["name"] in [item["metadata"]["name"] for item in made if item["kind"] == "Deployment"]
+    cluster.kubectl("apply", "--dry-run=server", "-n", namespace, "-f", samples / "beside" / "keda-scaledobject.yaml")
+    (monitor,) = [item for item in made if item["kind"] == "ServiceMonitor"]
+    cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(monitor))
+    monitor["spec"]["endpoints"][0]["intervall"] = "30s"
+    refused = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=json.dumps(monitor), check=False)
+    assert "intervall" in refused.stderr
 
 
 def test_one_install_on_a_fresh_cluster_and_nothing_left_but_the_definition(
@@ -179,7 +195,7 @@ def test_somebody_elses_service_is_left_alone(
         "metadata": {"name": "mine", "namespace": namespace},
         "spec": {"modules": [{"name": "kie_ser", "device": "cpu", "replicas": 0}]},
     }
-    cluster.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+    cluster.wait_for_crds("ocrservices.ocr-serving.dev")
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(theirs))
     done = apply()
     assert done.returncode == 2

@@ -203,7 +203,7 @@ class Lab(Kubectl):
         name = SERVICE_MONITOR_CRD["metadata"]["name"]
         if self.get("crd", name) is None:
             self.apply(SERVICE_MONITOR_CRD | {"metadata": {"name": name, "labels": {OURS: "true"}}})
-        self.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=60s")
+        self.wait_for_crds(name)
 
 
 def choose() -> tuple[Lab, bool]:

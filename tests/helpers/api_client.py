@@ -36,16 +36,6 @@ POD_MONITOR_CRD: dict[str, Any] = {
     },
 }
 """In place of its other one."""
-RULE_CRD: dict[str, Any] = {
-    **SERVICE_MONITOR_CRD,
-    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
-    "spec": {
-        **SERVICE_MONITOR_CRD["spec"],
-        "names": {"kind": "PrometheusRule", "plural": "prometheusrules", "singular": "prometheusrule"},
-        "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": ANY_OBJECT}}],
-    },
-}
-"""Another one of its kinds."""
 
 
 @cache
@@ -94,9 +84,7 @@ class Api:
     def establish(self, *crds: dict[str, Any]) -> None:
         """Apply CustomResourceDefinitions, and wait until their objects are taken."""
         self.apply(*crds)
-        self.plane.kubectl(
-            "wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{crd['metadata']['name']}" for crd in crds)
-        )
+        self.plane.wait_for_crds(*(crd["metadata"]["name"] for crd in crds))
 
     def close(self) -> None:
         """Let its connections go."""

@@ -83,13 +83,7 @@ class ControlPlane(Kubectl):
         subprocess.run(
             ["openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key], check=True, capture_output=True
         )
-        self._start(
-            "etcd",
-            *("--data-dir", self.folder / "etcd", "--unsafe-no-fsync", "--log-level", "error"),
-            *(f"--listen-client-urls=http://127.0.0.1:{self._etcd}", f"--advertise-client-urls=http://127.0.0.1:{self._etcd}"),
-            *(f"--listen-peer-urls=http://127.0.0.1:{self._peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{self._peer}"),
-            f"--initial-cluster=default=http://127.0.0.1:{self._peer}",
-        )
+        self.start_etcd()
         self.start_api_server()
         self._start(
             "kube-controller-manager",
@@ -98,6 +92,24 @@ class ControlPlane(Kubectl):
             "--concurrent-deployment-syncs=10",
         )
         self.wait_for(lambda: self.kubectl("get", "serviceaccount", "default", check=False).returncode == 0, "the controllers", 60)
+
+    def start_etcd(self) -> None:
+        """Starts etcd, also after `stop_etcd`; whoever needs it waits for it."""
+        self._start(
+            "etcd",
+            *("--data-dir", self.folder / "etcd", "--unsafe-no-fsync", "--log-level", "error"),
+            *(f"--listen-client-urls=http://127.0.0.1:{self._etcd}", f"--advertise-client-urls=http://127.0.0.1:{self._etcd}"),
+            *(f"--listen-peer-urls=http://127.0.0.1:{self._peer}", f"--initial-advertise-peer-urls=http://127.0.0.1:{self._peer}"),
+            f"--initial-cluster=default=http://127.0.0.1:{self._peer}",
+        )
+
+    def stop_etcd(self) -> None:
+        """Ends etcd at once; what it has written stays."""
+        self._stop("etcd")
+
+    def wait_until_ready(self) -> None:
+        """Waits until the API server answers and reaches etcd."""
+        self.wait_for(self._answers, "the API server", 60)
 
     def start_api_server(self) -> None:
         """Starts the API server, also after `stop_api_server`, and waits until it is ready."""

@@ -43,6 +43,19 @@ class Kubectl:
         """`kubectl apply` of objects."""
         self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(body) for body in bodies))
 
+    def wait_for_crds(self, *names: str) -> None:
+        """Wait until objects of these CustomResourceDefinitions are taken.
+
+        Not by `kubectl wait`, which fails on one that has no status yet.
+        """
+
+        def are_established() -> bool:
+            found = [self.get("crd", name) or {} for name in names]
+            conditions = [body.get("status", {}).get("conditions") or () for body in found]
+            return all(any(item["type"] == "Established" and item["status"] == "True" for item in each) for each in conditions)
+
+        self.wait_for(are_established, f"{', '.join(names)} to be established", 60)
+
     def wait_for(self, condition: Callable[[], object], what: str | Callable[[], str], seconds: float = 30) -> None:
         """Wait until `condition` holds. Raises AssertionError with `what` was awaited where it does not in time."""
         deadline = time.monotonic() + seconds

@@ -23,36 +23,50 @@ ALL = Allowed(*[(ANY,)] * 7)
 class Lab:
     """One OCRService, and the turns that are taken for it."""
 
-    def __init__(self, owner: Owner, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is there yet."""
-        self.owner, self.clock = owner, clock
+    def __init__(
+        self,
+        owner: Owner,
+        spec: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        allowed: Allowed = ALL,
+    ) -> None:
+        """Nothing is there yet but the service, where `spec` is given."""
+        self.owner, self.clock, self.allowed = owner, clock, allowed
         self.kube = FakeKube()
         self.restart()
+        if spec is not None:
+            self.ask(spec)
 
     def restart(self) -> None:
         """Another process takes over, which remembers nothing."""
         self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=ALL)
+        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=self.allowed)
 
-    def ask(self, spec: Mapping[str, Any]) -> None:
+    def ask(self, spec: Mapping[str, Any], **metadata: Any) -> None:
         """The user applies the service."""
-        self.kube.service(*self.owner, spec)
+        self.kube.service(*self.owner, spec, **metadata)
 
     def turn(self) -> Result:
-        """The watches tell all, then one turn; every pod comes to be."""
+        """The watches tell all, then one turn."""
         self.kube.tell(self.cache)
-        try:
-            return asyncio.run(self.reconciler.reconcile(self.owner)).result
-        finally:
-            for ref in [ref for ref in self.kube.objects if ref.kind == "Deployment"]:
-                self.kube.run(ref)
+        return asyncio.run(self.reconciler.reconcile(self.owner)).result
+
+    def run_pods(self) -> None:
+        """Every pod that is asked for comes to be."""
+        for ref in [ref for ref in self.kube.objects if ref.kind == "Deployment"]:
+            self.kube.run(ref)
 
     def settle(self) -> None:
-        """Turns until one writes nothing. Raises AssertionError where that does not come, UnreachableError where a call fails."""
+        """Turns until one writes nothing; pods come to be. Forgets what was written and told until then.
+
+        Raises AssertionError where that does not come, UnreachableError where a call fails.
+        """
         for _ in range(MOST_TURNS):
             self.kube.writes.clear()
+            self.run_pods()
             self.turn()
             if not self.kube.writes:
+                self.kube.events.clear()
                 return
         raise AssertionError(f"still writing after {MOST_TURNS} turns: {self.kube.writes}")
 
@@ -65,11 +79,14 @@ class Lab:
                 self.restart()
         raise AssertionError("faults did not end")
 
-    @property
-    def condition(self) -> dict[str, str]:
-        """Condition → its status."""
+    def condition(self, type_: str) -> dict[str, Any]:
+        """The condition of that type; empty where there is none."""
         status = self.kube.objects[Ref(KIND, *self.owner)].get("status", {})
-        return {item["type"]: item["status"] for item in status.get("conditions", ())}
+        return next((dict(item) for item in status.get("conditions", ()) if item["type"] == type_), {})
+
+    def spec(self, ref: Ref) -> dict[str, Any]:
+        """That of one object."""
+        return dict(self.kube.objects[ref]["spec"])
 
     @property
     def children(self) -> dict[Ref, dict[str, Any]]:

@@ -15,7 +15,7 @@ def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlan
     """etcd, kube-apiserver and the controllers that need no node, with the CRD; see control_plane.py."""
     with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
         plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(crd()))
-        plane.kubectl("wait", "--for=condition=Established", "crd/ocrservices.ocr-serving.dev", "--timeout=30s")
+        plane.wait_for_crds("ocrservices.ocr-serving.dev")
         yield plane
 
 

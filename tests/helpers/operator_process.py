@@ -105,6 +105,12 @@ class OperatorProcess:
             time.sleep(0.1)
         raise AssertionError(f"the operator did not settle in {seconds} s:\n{self.log.read_text()[-3000:]}")
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds that it has used, of user and system."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident_mib(self) -> float:
         """Resident memory now, MiB."""
         assert self._process is not None

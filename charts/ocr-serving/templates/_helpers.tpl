@@ -91,7 +91,7 @@ priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* What the modules of `services` answer at, as JSON: {"modules": [{service, module, object, port, url}]}; none without replicas. */}}
+{{/* What the modules of `services` answer at, as JSON: {"modules": [{service, module, object, port, url, external}]}; none without replicas. */}}
 {{- define "ocr.modules" -}}
 {{- $ports := dict "ocr_det" 8865 "ocr_cls" 8866 "ocr_rec" 8867 "ocr_system" 8868 "structure_table" 8869 "structure_system" 8870
     "structure_layout" 8870 "kie_ser" 8871 "kie_ser_re" 8872 -}}
@@ -121,9 +121,10 @@ priorityClassName: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 {{- if gt $replicas 0 -}}
+{{- $external := dig "external" false (default dict (ternary .autoscaling $defaults.autoscaling (hasKey . "autoscaling"))) -}}
 {{- range $served -}}
 {{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port . -}}
-{{- $modules = append $modules (dict "service" $service "module" . "object" $object "port" $port "url" $url) -}}
+{{- $modules = append $modules (dict "service" $service "module" . "object" $object "port" $port "url" $url "external" $external) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.spec import NOT_OURS, OCRService
+from ocr_operator.desired.refusable import can_be_refused
 from ocr_operator.kube import Kube, RefusedError, UnreachableError
 from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, INSTANCE_LABEL, KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
@@ -18,8 +19,6 @@ from ocr_operator.observed.status import Problem
 
 JSON = dict[str, Any]
 KIND_ORDER = {kind: number for number, (_, kind, _) in enumerate(CHILD_KINDS)}
-LARGEST_CONFIG = 900_000
-"""Characters of a ConfigMap beyond which the API server may refuse it, which takes 1 MiB in all."""
 
 
 class TakenError(Exception):
@@ -239,7 +238,7 @@ class Children:
         Where all is new and one thing only can be refused, that one goes first and needs no dry run. An update must not do
         so: pods made between a new Deployment and its new ConfigMap would run with the old one.
         """
-        refusable = [item for item in stale if _can_be_refused(item.manifest)]
+        refusable = [item for item in stale if can_be_refused(item.manifest)]
         if len(refusable) == 1 and all(item.live is None for item in stale):
             return [*refusable, *(item for item in stale if item is not refusable[0])]
         for item in refusable:
@@ -334,15 +333,6 @@ def _stuck(what: str, metadata: Mapping[str, Any]) -> str:
     finalizers = metadata.get("finalizers", ())
     why = f"its finalizers {', '.join(finalizers)} keep it: have them removed" if finalizers else "wait, or delete it"
     return f"{what} is still there: {why}"
-
-
-def _can_be_refused(manifest: Mapping[str, Any]) -> bool:
-    """Whether `manifest` has parts of the user's that parse() does not know all rules of."""
-    if manifest["kind"] == "Service":
-        return len(manifest["metadata"]["annotations"]) > 1
-    if manifest["kind"] == "ConfigMap":
-        return sum(map(len, manifest["data"].values())) > LARGEST_CONFIG
-    return True
 
 
 def _least_replicas(manifest: JSON, manifests: Sequence[JSON]) -> int:

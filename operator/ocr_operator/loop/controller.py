@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ocr_operator.api.allowed import Allowed
@@ -14,7 +14,7 @@ from ocr_operator.loop.reconcile import AT_A_TIME, Reconciler, Result
 from ocr_operator.loop.workqueue import WorkQueue
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
-from ocr_operator.observed.cache import Cache, Owner, Ref, owner_of, ref_of, version_of
+from ocr_operator.observed.cache import Cache, Owner, Ref, State, owner_of, ref_of, state_of, version_of
 from ocr_operator.observed.status import Problem
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ LAST_LIST_PAUSE_S = 60.0
 
 
 class Controller:
-    """Owns the cache and the queue. `namespaces` empty means all."""
+    """Owns the cache and the queue. `namespaces` empty means all; `clock` gives seconds, monotonically."""
 
     def __init__(
         self,
@@ -46,38 +46,42 @@ class Controller:
         identity: str = "",
         at_a_time: int = AT_A_TIME,
         allowed: Allowed | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cache = Cache()
-        self.queue: WorkQueue[Owner] = WorkQueue()
+        self.queue: WorkQueue[Owner] = WorkQueue(clock)
         self._kube = kube
-        self._reconciler = Reconciler(kube, self.cache, settings, identity=identity, at_a_time=at_a_time, allowed=allowed)
+        self._reconciler = Reconciler(kube, self.cache, settings, clock, identity=identity, at_a_time=at_a_time, allowed=allowed)
         self._metrics = metrics
         self._health = health
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._resync_s = resync_s
         self._resync_now = asyncio.Event()
         self._are_pods_known = asyncio.Event()
-        self.turned_at = time.monotonic()
+        self._clock = clock
+        self.turned_at = clock()
         health.queue_age = self.queue.oldest_s
         health.progressed_at = lambda: max(self.turned_at, kube.answered_at)
 
     def seen(self, kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
         """Takes what a watch tells: `event_type` is DELETED, None in the list that it begins with, or another for a new state."""
-        body = body if body.get("kind") else {**body, "kind": kind}
-        ref = ref_of(body)
+        self.told(event_type, state_of(body if body.get("kind") else {**body, "kind": kind}))
+
+    def told(self, event_type: str | None, state: State) -> None:
+        """As `seen`, of a state that is packed already."""
+        ref = state.ref
         if event_type is None and self.cache.was_told(ref):
             # The watch began anew, as after a restart of the API server; of what was deleted meanwhile its list says nothing.
             self._resync_now.set()
         if event_type == "DELETED":
             self.cache.drop(ref)
         else:
-            is_new = self.cache.put(body)
+            is_new = self.cache.take(state)
             self.cache.set_told(ref)
             if not is_new:
                 return
-        owner = owner_of(body)
-        if owner is not None:
-            self.queue.add(owner)
+        if state.owner is not None:
+            self.queue.add(state.owner)
 
     def begin_anew(self) -> None:
         """Forgets all that was seen: what there is now may be older, as after a backup was put back."""
@@ -110,7 +114,7 @@ class Controller:
                 self.queue.done(owner)
 
     async def _turn(self, owner: Owner) -> None:
-        began = time.monotonic()
+        began = self._clock()
         service = f"{owner.namespace}/{owner.name}"
         try:
             turn = await self._reconciler.reconcile(owner)
@@ -135,9 +139,9 @@ class Controller:
             log.exception("a fault of the operator", extra={"service": service})
             return
         finally:
-            self.turned_at = time.monotonic()
+            self.turned_at = self._clock()
         self._metrics.reconciles.labels(turn.result.value).inc()
-        self._metrics.seconds.observe(time.monotonic() - began)
+        self._metrics.seconds.observe(self._clock() - began)
         for other in turn.wake:
             self.queue.add(other)
         if turn.result in (Result.REFUSED, Result.WAITING):
@@ -145,7 +149,8 @@ class Controller:
             return
         self.queue.forget(owner)
         if turn.result is Result.CHANGED:
-            self.queue.add(owner, STATUS_DELAY_S)
+            # Before what has not begun: of what is done it is to be known, also where all that waits takes minutes.
+            self.queue.add(owner, STATUS_DELAY_S, is_ahead=True)
         elif turn.again_s is not None:
             self.queue.add(owner, turn.again_s)
 

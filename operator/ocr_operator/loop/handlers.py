@@ -1,7 +1,7 @@
 """kopf's part: it watches, and hands each event on. No handler changes an object, so kopf leaves no mark on any."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -9,6 +9,7 @@ from ocr_operator.kube import KINDS, SERVICE_ACCOUNT
 from ocr_operator.loop.controller import SELECTOR
 from ocr_operator.names import KIND
 
+IDENTITY = ("apiVersion", "kind", "metadata")
 Seen = Callable[[str, str | None, Mapping[str, Any]], None]
 
 
@@ -30,7 +31,8 @@ def settings_of(kinds: tuple[str, ...]) -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.watching.chunk_size = 250
-    settings.queueing.idle_timeout = 1.0
+    # Each object that something happened to keeps a task, and what was told of it, for so long.
+    settings.queueing.idle_timeout = 0.1
     for kind in kinds:
         if kind != KIND:
             api_version, plural = KINDS[kind]
@@ -54,7 +56,13 @@ class _NoDiffs(kopf.DiffBaseStorage):
 def _handler(kind: str, seen: Seen) -> Callable[..., Coroutine[Any, Any, None]]:
     # Not a plain function: kopf would call that in a thread, and the queue is for one event loop.
     async def handler(event: kopf.RawEvent, **_: Any) -> None:
-        seen(kind, event["type"], event["object"])
+        body = event["object"]
+        seen(kind, event["type"], body)
+        # kopf's tasks hold what it tells of for as long as they live, and need to know which object it is.
+        raw = cast(dict[str, Any], body)
+        for key in [key for key in raw if key not in IDENTITY]:
+            del raw[key]
+        raw["metadata"].pop("managedFields", None)
 
     return handler
 

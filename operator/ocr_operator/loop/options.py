@@ -16,6 +16,7 @@ class RunOptions:
     `namespaces` empty means those of the whole cluster, which `--all-namespaces` asks for; without either flag it holds the
     operator's own. `resync_seconds` is the pause between two looks at an object that nothing happened to.
     `upgrades_at_a_time` OCRServices follow a new version of the operator before the next ones do. `allowed`: what they may ask for.
+    `qps` requests a second at most go to the API server.
     """
 
     namespaces: tuple[str, ...]
@@ -29,6 +30,7 @@ class RunOptions:
     images: Settings
     upgrades_at_a_time: int = 3
     allowed: Allowed = field(default_factory=Allowed)
+    qps: float = 500.0
 
     @property
     def all_namespaces(self) -> bool:

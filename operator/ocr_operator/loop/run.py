@@ -44,7 +44,7 @@ async def _run(options: RunOptions) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics, health = Metrics(), Health()
-    async with connect(metrics) as kube:
+    async with connect(metrics, options.qps) as kube:
         controller = Controller(
             kube,
             options.images,

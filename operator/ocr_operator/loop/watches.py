@@ -22,6 +22,7 @@ from ocr_operator.loop.controller import WATCHED_KINDS, Controller
 from ocr_operator.loop.handlers import registry_of, settings_of
 from ocr_operator.loop.health import Health
 from ocr_operator.names import CRD, KIND, OPTIONAL_KINDS
+from ocr_operator.observed.cache import state_of
 from ocr_operator.observed.status import Problem
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class Watches:
         ended: asyncio.Future[str] = loop.create_future()
 
         def seen(kind: str, event_type: str | None, body: Mapping[str, Any]) -> None:
-            loop.call_soon_threadsafe(self._controller.seen, kind, event_type, body)
+            # Packed here: a list of thousands would else be there thousands of times its size before the other loop looks at it.
+            state = state_of(body if body.get("kind") else {**body, "kind": kind})
+            loop.call_soon_threadsafe(self._controller.told, event_type, state)
 
         def tell(reason: str) -> None:
             if not ended.done():

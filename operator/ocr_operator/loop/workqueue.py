@@ -4,11 +4,14 @@ The semantics are those of client-go's workqueue: a name that is added while it 
 is missed, and any number of changes in between costs one more turn.
 """
 
+from __future__ import annotations
+
 import asyncio
 import heapq
 import itertools
 import time
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -17,32 +20,48 @@ FIRST_RETRY_S = 0.2
 LAST_RETRY_S = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    due: float
+    is_ahead: bool
+
+    def merged(self, other: _Place | None) -> _Place:
+        return self if other is None else _Place(min(self.due, other.due), self.is_ahead or other.is_ahead)
+
+
+_Entry = tuple[float, int, Key]
+
+
 class WorkQueue(Generic[Key]):
-    """Names waiting, in the order in which they are due. For one event loop.
+    """Names waiting, in the order in which they are due, those that are `ahead` before all others. For one event loop.
 
     `clock` gives seconds, monotonically.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
+        self._due: dict[Key, _Place] = {}
+        self._heaps: tuple[list[_Entry[Key]], list[_Entry[Key]]] = ([], [])
         self._order = itertools.count()
         self._running: dict[Key, float] = {}
-        self._again: dict[Key, float] = {}
+        self._again: dict[Key, _Place] = {}
         self._failures: dict[Key, int] = {}
         self._wake = asyncio.Event()
 
-    def add(self, key: Key, after: float = 0.0) -> None:
-        """Has `key` worked on in `after` seconds, or earlier where it is due earlier."""
-        due = self._clock() + after
+    def add(self, key: Key, after: float = 0.0, *, is_ahead: bool = False) -> None:
+        """Has `key` worked on in `after` seconds, or earlier where it is due earlier; then before all that are not ahead."""
+        self._add(key, _Place(self._clock() + after, is_ahead))
+
+    def _add(self, key: Key, place: _Place) -> None:
         if key in self._running:
-            self._again[key] = min(due, self._again.get(key, due))
+            self._again[key] = place.merged(self._again.get(key))
             return
-        if due >= self._due.get(key, float("inf")):
+        known = self._due.get(key)
+        place = place.merged(known)
+        if place == known:
             return
-        self._due[key] = due
-        heapq.heappush(self._heap, (due, next(self._order), key))
+        self._due[key] = place
+        heapq.heappush(self._heaps[not place.is_ahead], (place.due, next(self._order), key))
         self._wake.set()
 
     def retry(self, key: Key, least_s: float = 0.0) -> float:
@@ -63,10 +82,11 @@ class WorkQueue(Generic[Key]):
             due = self._next_due()
             now = self._clock()
             if due is not None and due <= now:
-                _, _, key = heapq.heappop(self._heap)
+                heap = next(heap for heap in self._heaps if heap and heap[0][0] <= now)
+                _, _, key = heapq.heappop(heap)
                 self._running[key] = now
                 del self._due[key]
-                if self._heap:
+                if self._due:
                     self._wake.set()  # another one who waits may have the next
                 return key
             self._wake.clear()
@@ -80,12 +100,13 @@ class WorkQueue(Generic[Key]):
         self._running.pop(key, None)
         again = self._again.pop(key, None)
         if again is not None:
-            self.add(key, max(again - self._clock(), 0.0))
+            self._add(key, again)
 
     def _next_due(self) -> float | None:
-        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
-            heapq.heappop(self._heap)  # an entry that an earlier one has replaced
-        return self._heap[0][0] if self._heap else None
+        for heap, is_ahead in zip(self._heaps, (True, False), strict=True):
+            while heap and self._due.get(heap[0][2]) != _Place(heap[0][0], is_ahead):
+                heapq.heappop(heap)  # an entry that another one has replaced
+        return min((heap[0][0] for heap in self._heaps if heap), default=None)
 
     def __len__(self) -> int:
         return len(self._due) + len(self._again)
@@ -93,7 +114,7 @@ class WorkQueue(Generic[Key]):
     def due_within(self, seconds: float) -> int:
         """How many names are to be worked on in so many seconds."""
         until = self._clock() + seconds
-        return sum(due <= until for due in (*self._due.values(), *self._again.values()))
+        return sum(place.due <= until for place in (*self._due.values(), *self._again.values()))
 
     @property
     def running(self) -> int:

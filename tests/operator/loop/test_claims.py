@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 from collections.abc import Coroutine
 from typing import Any
+
+import pytest
 
 from helpers.fake_kube import FakeKube
 from ocr_operator.api.spec import Settings
@@ -15,7 +19,8 @@ from ocr_operator.observed.cache import Cache, Owner, Ref
 
 OWNER = Owner("ns", "invoices")
 SERVICE = Ref(KIND, *OWNER)
-SPEC = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
+SPEC: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
+CHILDREN = [Ref(kind, "ns", "invoices-ocr-system") for kind in ("Deployment", "ConfigMap", "Service", "NetworkPolicy")]
 
 
 class Clock:
@@ -114,6 +119,48 @@ def test_two_that_begin_together_end_with_one() -> None:
             await pair.turn("a/first")
             pair.clock.now += 1
         assert pair.kube.writes == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_whose_turns_restarts_and_absences_are_drawn_end_with_one_and_with_what_it_wants(seed: int) -> None:
+    """Also once both are there all the time: the children change hands a few times at most."""
+
+    async def scenario() -> None:
+        dice = random.Random(seed)
+        pair = Pair("a/first", "b/second")
+        names = list(pair.operators)
+
+        async def turn(name: str) -> str:
+            await pair.turn(name)
+            pair.kube.run(CHILDREN[0])
+            return pair.image
+
+        await turn("a/first")
+        for _ in range(150):
+            name = dice.choices(names, [dice.random(), dice.random()])[0]
+            if dice.random() < 0.05:
+                pair.operators[name] = pair._operator(name)
+            if dice.random() < 0.1:
+                pair.kube.service(*OWNER, {"modules": [{**SPEC["modules"][0], "workers": dice.randrange(1, 4)}]})
+            if dice.random() < 0.1:
+                pair.kube.objects.pop(dice.choice(CHILDREN[1:]), None)
+            await turn(name)
+            pair.clock.now += dice.choice((0.1, 1, 5, 30, 400))
+        images = []
+        for _ in range(80):
+            images += [await turn(name) for name in names]
+            pair.clock.now += 10
+        assert sum(one != other for one, other in itertools.pairwise(images)) <= 3
+        pair.kube.writes.clear()
+        for _ in range(30):
+            for name in names:
+                await turn(name)
+            pair.clock.now += 10
+        assert {verb for verb, _ in pair.kube.writes} <= {"status"}
+        assert pair.image.endswith(f":{pair.marker.rpartition('/')[2]}-cpu")
+        assert all(ref in pair.kube.objects for ref in CHILDREN)
 
     run(scenario())
 

@@ -36,7 +36,7 @@ class AutoLab(Lab):
 
     def __init__(self, spec: dict[str, Any] = AUTO) -> None:
         self.time = Clock()
-        super().__init__(OWNER, self.time)
+        super().__init__(OWNER, clock=self.time)
         self.ask(spec)
 
     def node(self, **resources: str) -> None:
@@ -167,6 +167,7 @@ def test_a_gate_holds_the_other_device_back() -> None:
     lab.node(nvidia_com__gpu="1")
     for _ in range(round(PATIENCE_S / LOOK_S) + 2):
         lab.time.seconds += LOOK_S
+        lab.run_pods()
         lab.turn()
     assert lab.told["rollout"]["phase"] == "Measuring"
     container = lab.kube.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]

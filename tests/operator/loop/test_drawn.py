@@ -54,7 +54,7 @@ def test_five_hundred_services_are_rendered_the_same_each_time_and_by_any_way_to
 def test_what_is_asked_for_settles_and_costs_nothing_afterwards_also_after_a_restart(seed: int) -> None:
     for spec in drawn_specs.specs(6, seed):
         there = lab(spec)
-        assert there.condition["Ready"] == "True"
+        assert there.condition("Ready")["status"] == "True"
         there.restart()
         there.kube.events.clear()
         there.turn()
@@ -97,4 +97,4 @@ def test_a_fault_at_any_call_before_or_after_it_was_done_ends_where_none_would_h
     there.settle_through_faults()
     assert calls
     assert there.children == whole.children
-    assert there.condition["Ready"] == "True"
+    assert there.condition("Ready")["status"] == "True"

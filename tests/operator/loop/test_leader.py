@@ -14,6 +14,7 @@ from ocr_operator.loop.health import STUCK_S, Health
 from ocr_operator.loop.leader import LEASE_S, Tenure
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import KIND
+from ocr_operator.observed.events import changes_event
 
 BODY = {
     "apiVersion": "v1",
@@ -42,7 +43,7 @@ def test_without_the_lease_nothing_is_written_not_even_an_event() -> None:
                 kube.apply(BODY),
                 kube.apply_status({**BODY, "kind": KIND}),
                 kube.delete("ConfigMap", "ns", "a", "u"),
-                kube.create_event(BODY),
+                kube.create_event(changes_event({"metadata": {"name": "a", "namespace": "ns", "uid": "u"}}, "made")),
                 kube.reset(BODY, BODY),
             ):
                 with pytest.raises(NotLeadingError):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from helpers.fake_kube import FakeKube
+from helpers.lab import Lab
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
@@ -27,46 +28,16 @@ PAUSED = {"ocr-serving.dev/paused": "true"}
 ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 
 
-class Lab:
-    """An operator's reconciler beside a cluster."""
+IMAGES = Allowed(registries=("*",))
+"""Nothing beyond what is allowed by default but images of anywhere."""
 
-    def __init__(self, spec: dict[str, Any] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.kube = FakeKube()
-        self.clock = clock
-        self.restart()
-        self.kube.service(*OWNER, spec or ONE)
 
-    def restart(self) -> None:
-        self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(), self.clock, allowed=Allowed(registries=("*",)))
-
-    def turn(self) -> Result:
-        """The watches tell all, then one turn."""
-        self.kube.tell(self.cache)
-        return asyncio.run(self.reconciler.reconcile(OWNER)).result
-
-    def settle(self) -> None:
-        """Turns until nothing changes, with every pod there."""
-        for _ in range(10):
-            result = self.turn()
-            for ref in [ref for ref in self.kube.objects if ref.kind == "Deployment"]:
-                self.kube.run(ref)
-            if result is not Result.CHANGED:
-                break
-        self.turn()
-        self.kube.writes.clear()
-        self.kube.events.clear()
-
-    def condition(self, type_: str) -> dict[str, Any]:
-        conditions = self.kube.objects[SERVICE].get("status", {}).get("conditions", ())
-        return next((dict(item) for item in conditions if item["type"] == type_), {})
-
-    def spec(self, ref: Ref = DEPLOYMENT) -> dict[str, Any]:
-        return dict(self.kube.objects[ref]["spec"])
+def lab_of(spec: dict[str, Any] | None = None, clock: Callable[[], float] = time.monotonic) -> Lab:
+    return Lab(OWNER, spec or ONE, clock, IMAGES)
 
 
 def test_a_new_service_becomes_its_children_then_a_status() -> None:
-    lab = Lab()
+    lab = lab_of()
     assert lab.turn() is Result.CHANGED
     assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
     assert lab.kube.events == [f"Applied: created ConfigMap, Deployment, Service, NetworkPolicy {NAME}"]
@@ -75,7 +46,7 @@ def test_a_new_service_becomes_its_children_then_a_status() -> None:
 
 
 def test_what_has_settled_costs_no_write_also_after_a_restart() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.turn()
     lab.restart()
@@ -84,14 +55,14 @@ def test_what_has_settled_costs_no_write_also_after_a_restart() -> None:
 
 
 def test_one_that_is_gone_costs_nothing() -> None:
-    lab = Lab()
+    lab = lab_of()
     del lab.kube.objects[SERVICE]
     assert lab.turn() is Result.UNCHANGED
     assert lab.kube.writes == []
 
 
 def test_one_that_is_being_deleted_is_left_alone() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.kube.service(*OWNER, ONE, deletionTimestamp="2026-01-01T00:00:00Z")
     assert lab.turn() is Result.UNCHANGED
     assert lab.kube.writes == []
@@ -99,7 +70,7 @@ def test_one_that_is_being_deleted_is_left_alone() -> None:
 
 @pytest.mark.parametrize("ref", CHILDREN, ids=lambda ref: ref.kind)
 def test_a_child_that_is_gone_comes_back_alone(ref: Ref) -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     del lab.kube.objects[ref]
     assert lab.turn() is Result.CHANGED
@@ -108,7 +79,7 @@ def test_a_child_that_is_gone_comes_back_alone(ref: Ref) -> None:
 
 
 def test_an_edit_is_put_back_and_named() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.kube.edit(ADDRESS, lambda body: body["spec"].update(type="NodePort"))
     assert lab.turn() is Result.CHANGED
@@ -118,7 +89,7 @@ def test_an_edit_is_put_back_and_named() -> None:
 
 
 def test_a_module_taken_out_goes_with_all_it_has() -> None:
-    lab = Lab({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
+    lab = lab_of({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
     lab.settle()
     assert len(lab.kube.objects) == 9
     lab.kube.service(*OWNER, ONE)
@@ -127,7 +98,7 @@ def test_a_module_taken_out_goes_with_all_it_has() -> None:
 
 
 def test_somebody_elses_object_is_neither_taken_nor_deleted() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.kube.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": NS}, "spec": {"type": "NodePort"}})
     before = lab.spec(ADDRESS)
     assert lab.turn() is Result.REFUSED
@@ -137,7 +108,7 @@ def test_somebody_elses_object_is_neither_taken_nor_deleted() -> None:
 
 
 def test_children_of_a_former_owner_of_the_same_name_are_waited_for() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     del lab.kube.objects[SERVICE]
     lab.kube.service(*OWNER, ONE, uid="another")
@@ -146,7 +117,7 @@ def test_children_of_a_former_owner_of_the_same_name_are_waited_for() -> None:
 
 
 def test_a_spec_that_cannot_be_understood_changes_no_child() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "replica": 2}]})
     assert lab.turn() is Result.REFUSED
@@ -155,7 +126,7 @@ def test_a_spec_that_cannot_be_understood_changes_no_child() -> None:
 
 
 def test_what_the_api_server_refuses_is_told_in_its_words_and_once() -> None:
-    lab = Lab()
+    lab = lab_of()
 
     def refuse(verb: str, ref: Ref) -> None:
         if verb in ("apply", "dry-run") and ref.kind == "Deployment":
@@ -174,7 +145,7 @@ def test_what_the_api_server_refuses_is_told_in_its_words_and_once() -> None:
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(12))
 def test_cut_off_at_any_call_the_next_turns_end_where_they_would_have(number: int, is_done: bool) -> None:
-    whole, cut = Lab(), Lab()
+    whole, cut = lab_of(), lab_of()
     whole.settle()
     calls = 0
     real: Callable[..., Any] = cut.kube.apply
@@ -209,19 +180,19 @@ def test_cut_off_at_any_call_the_next_turns_end_where_they_would_have(number: in
 
 
 def test_an_autoscaler_takes_over_at_the_present_number() -> None:
-    lab = Lab({"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 5}]})
+    lab = lab_of({"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 5}]})
     lab.settle()
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "autoscaling": {"maxReplicas": 9}}]})
     lab.settle()
-    assert lab.spec()["replicas"] == 5
+    assert lab.spec(DEPLOYMENT)["replicas"] == 5
     lab.kube.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=7), manager="kube-controller-manager")
     lab.settle()
-    assert lab.spec()["replicas"] == 7
+    assert lab.spec(DEPLOYMENT)["replicas"] == 7
 
 
 def test_each_field_that_a_webhook_writes_its_own_way_stands_alone() -> None:
     """What a webhook changes of our words is let be, and nothing else of the object is."""
-    lab = Lab()
+    lab = lab_of()
 
     def mirror(body: dict[str, Any]) -> None:
         if body["kind"] == "Deployment":
@@ -240,13 +211,13 @@ def test_each_field_that_a_webhook_writes_its_own_way_stands_alone() -> None:
         ("token", lambda body: body["spec"]["template"]["spec"].pop("automountServiceAccountToken")),
         ("image", lambda body: container(body).update(image="evil:1")),
     ]
-    before = lab.spec()
+    before = lab.spec(DEPLOYMENT)
     for name, edit in edits:
         lab.kube.writes.clear()
         lab.kube.edit(DEPLOYMENT, edit)
         assert lab.turn() is Result.CHANGED, name
         assert lab.kube.writes == [("apply", DEPLOYMENT)], name
-        assert lab.spec() == before, name
+        assert lab.spec(DEPLOYMENT) == before, name
 
 
 def container(body: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +246,7 @@ def contend(lab: Lab, clock: Clock, seconds: int, change: Callable[[dict[str, An
 
 def test_a_field_that_another_one_owns_too_is_left_alone_after_a_few_rounds_and_told() -> None:
     clock = Clock()
-    lab = Lab(clock=clock)
+    lab = lab_of(clock=clock)
     lab.settle()
     assert contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1")) == 3
     degraded = lab.condition("Degraded")
@@ -288,7 +259,7 @@ def test_a_field_that_another_one_owns_too_is_left_alone_after_a_few_rounds_and_
 
 def test_once_the_other_one_is_gone_it_is_put_back_and_all_is_well() -> None:
     clock = Clock()
-    lab = Lab(clock=clock)
+    lab = lab_of(clock=clock)
     lab.settle()
     contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1"))
     for _ in range(200):
@@ -300,7 +271,7 @@ def test_once_the_other_one_is_gone_it_is_put_back_and_all_is_well() -> None:
 
 def test_another_field_than_the_contended_one_is_put_back_at_once() -> None:
     clock = Clock()
-    lab = Lab(clock=clock)
+    lab = lab_of(clock=clock)
     lab.settle()
     contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
     lab.kube.edit(DEPLOYMENT, lambda body: container(body).update(args=["sleep"]))
@@ -310,7 +281,7 @@ def test_another_field_than_the_contended_one_is_put_back_at_once() -> None:
 
 def test_what_the_user_asks_for_is_applied_whoever_contends() -> None:
     clock = Clock()
-    lab = Lab(clock=clock)
+    lab = lab_of(clock=clock)
     lab.settle()
     contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "image": {"reference": "new:2"}}]})
@@ -320,7 +291,7 @@ def test_what_the_user_asks_for_is_applied_whoever_contends() -> None:
 
 def test_children_are_made_only_for_an_owner_that_is_there() -> None:
     """The watch is silent: the cache has an OCRService that is gone, and whose children the garbage collector takes."""
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     old = dict(lab.kube.objects[SERVICE])
     lab.kube.objects.clear()
@@ -337,7 +308,7 @@ TWO: dict[str, Any] = {"modules": [{"name": "ocr_det", "device": "cpu"}, {"name"
 
 
 def test_a_module_that_is_refused_keeps_no_other_from_being_made_and_nothing_of_it_stays() -> None:
-    lab = Lab(TWO)
+    lab = lab_of(TWO)
 
     def quota(verb: str, ref: Ref) -> None:
         if verb == "apply" and ref.kind in ("ConfigMap", "Service") and ref.name == NAME:
@@ -359,7 +330,7 @@ def test_a_module_that_is_refused_keeps_no_other_from_being_made_and_nothing_of_
 
 
 def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
     lab.turn()
@@ -375,7 +346,7 @@ def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart
 
 
 def test_a_module_renamed_back_leaves_nothing_of_the_typo() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
     lab.turn()
@@ -391,24 +362,24 @@ AUTOSCALED: dict[str, Any] = {
 
 
 def test_an_autoscaler_that_takes_over_at_no_pods_begins_at_its_least() -> None:
-    lab = Lab({"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 0}]})
+    lab = lab_of({"modules": [{"name": "ocr_system", "device": "cpu", "replicas": 0}]})
     lab.settle()
     lab.kube.service(*OWNER, AUTOSCALED)
     lab.settle()
-    assert lab.spec()["replicas"] == 2
+    assert lab.spec(DEPLOYMENT)["replicas"] == 2
 
 
 def test_no_pods_by_hand_under_an_autoscaler_is_put_back_to_its_least() -> None:
-    lab = Lab(AUTOSCALED)
+    lab = lab_of(AUTOSCALED)
     lab.settle()
     lab.kube.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=0), manager="kubectl")
     lab.settle()
-    assert lab.spec()["replicas"] == 2
+    assert lab.spec(DEPLOYMENT)["replicas"] == 2
 
 
 def test_a_former_child_that_is_stuck_is_told_after_a_while() -> None:
     clock = Clock()
-    lab = Lab(clock=clock)
+    lab = lab_of(clock=clock)
     lab.settle()
     uid = lab.kube.objects[SERVICE]["metadata"]["uid"]
     del lab.kube.objects[SERVICE]
@@ -426,11 +397,11 @@ def test_a_former_child_that_is_stuck_is_told_after_a_while() -> None:
 
 
 def test_an_object_with_our_labels_that_we_have_not_made_is_not_ours() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     theirs = dict(lab.kube.objects[CONFIG])
     theirs["metadata"] = {key: value for key, value in theirs["metadata"].items() if key in ("name", "namespace", "labels")}
-    other = Lab()
+    other = lab_of()
     other.kube.put({**theirs, "data": {"config.json": "theirs"}})
     assert other.turn() is Result.REFUSED
     assert other.kube.objects[CONFIG]["data"] == {"config.json": "theirs"}
@@ -438,7 +409,7 @@ def test_an_object_with_our_labels_that_we_have_not_made_is_not_ours() -> None:
 
 
 def test_a_deletion_that_is_refused_is_told() -> None:
-    lab = Lab(TWO)
+    lab = lab_of(TWO)
     lab.settle()
 
     def forbid(verb: str, _ref: Ref) -> None:
@@ -455,7 +426,7 @@ def test_a_deletion_that_is_refused_is_told() -> None:
 
 
 def test_what_is_paused_is_left_as_it_is_until_it_is_not() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.settle()
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "workers": 2}]}, annotations=PAUSED)
     lab.kube.edit(CONFIG, lambda body: body["data"].update({"config.json": "{}"}))
@@ -469,7 +440,7 @@ def test_what_is_paused_is_left_as_it_is_until_it_is_not() -> None:
 
 
 def test_what_kstatus_waits_by_is_there_only_while_it_holds() -> None:
-    lab = Lab()
+    lab = lab_of()
     lab.turn()
     lab.turn()
     assert lab.condition("Reconciling")["status"] == "True"

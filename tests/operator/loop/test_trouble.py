@@ -192,48 +192,6 @@ def _is_put_back(plane: ControlPlane, namespace: str) -> Callable[[], bool]:
     return lambda: not plane.get("deployment", "invoices-ocr-system", "-n", namespace)["spec"].get("paused")
 
 
-def test_a_slow_api_server_is_no_reason_to_be_restarted() -> None:
-    """Each answer takes longer than it takes work to pile up; every one of them is progress."""
-
-    class Slow(FakeKube):
-        async def _late(self) -> None:
-            await asyncio.sleep(0.02)
-            self.answered_at = asyncio.get_running_loop().time()
-
-        async def get(self, kind: str, namespace: str, name: str, *, at_any_age: bool = False) -> dict[str, Any] | None:
-            await self._late()
-            return await super().get(kind, namespace, name, at_any_age=at_any_age)
-
-        async def apply(self, manifest: Any, *, dry_run: bool = False, is_new: bool = False) -> dict[str, Any]:
-            await self._late()
-            return await super().apply(manifest, dry_run=dry_run, is_new=is_new)
-
-    async def scenario() -> None:
-        kube, health = Slow(), Health()
-        kube.answered_at = 0.0
-        owners = [Owner("ns", f"s{number}") for number in range(200)]
-        for owner in owners:
-            kube.service(*owner, SPEC)
-        controller = Controller(kube, Settings(), Metrics(), health, namespaces=(), resync_s=3600)
-        # The real patience is two minutes to some seconds an answer: here a hundredth of both.
-        judge = Health(health.queue_age, health.progressed_at, asyncio.get_running_loop().time)
-        await controller.learn_pods()
-        for owner in owners:
-            controller.seen(KIND, None, kube.objects[Ref(KIND, *owner)])
-        workers = [asyncio.create_task(controller.work()) for _ in range(8)]
-        longest = 0.0
-        async with asyncio.timeout(60):
-            while any(Ref("Service", "ns", f"{owner.name}-ocr-system") not in kube.objects for owner in owners):
-                await asyncio.sleep(0.01)
-                longest = max(longest, health.queue_age())
-                assert judge.complaint() is None
-        assert longest > 0.2  # work did pile up
-        for worker in workers:
-            worker.cancel()
-
-    asyncio.run(scenario())
-
-
 def test_a_queue_that_nothing_comes_out_of_is_stuck() -> None:
     async def scenario() -> None:
         async with client.ApiClient() as api:

@@ -131,3 +131,26 @@ def test_whatever_is_added_by_many_is_worked_on_after_its_last_change() -> None:
 
     for seed in range(5):
         asyncio.run(scenario(seed))
+
+
+def test_what_is_ahead_comes_before_all_else_once_it_is_due() -> None:
+    async def scenario() -> None:
+        now = [0.0]
+        queue: WorkQueue[str] = WorkQueue(clock=lambda: now[0])
+        for name in ("a", "b", "c", "d"):
+            queue.add(name)
+        assert await _take(queue) == "a"
+        queue.add("a")  # a watch tells of what was done
+        queue.add("a", 10, is_ahead=True)
+        queue.done("a")
+        assert await _take(queue) == "a", "as early as the one, and as far ahead as the other"
+        queue.done("a")
+        queue.add("d", 10, is_ahead=True)
+        queue.add("later", 10, is_ahead=True)
+        assert [await _take(queue), await _take(queue), await _take(queue)] == ["d", "b", "c"]
+        assert len(queue) == 1
+        now[0] = 10.0
+        assert await _take(queue) == "later"
+        assert len(queue) == 0
+
+    asyncio.run(scenario())

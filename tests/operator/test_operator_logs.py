@@ -1,0 +1,34 @@
+"""What the operator's log says, and what it leaves out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pytest
+from kopf._cogs.clients.errors import APINotFoundError
+
+from ocr_operator.logs import TextFormatter, without_traces_of_kopf
+
+
+def record(name: str, error: Exception) -> logging.LogRecord:
+    try:
+        raise error
+    except Exception:
+        return logging.LogRecord(name, logging.ERROR, "", 0, "it ended", (), sys.exc_info())
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "is_logged", "is_traced"),
+    [
+        ("kopf.reactor", APINotFoundError("gone", status=404, headers={}), True, False),
+        ("asyncio", APINotFoundError("gone", status=404, headers={}), False, False),
+        ("asyncio", ValueError("ours"), True, True),
+        ("ocr_operator.loop.controller", ValueError("ours"), True, True),
+    ],
+)
+def test_where_in_kopf_a_watch_ended_is_nobodys_concern(name: str, error: Exception, is_logged: bool, is_traced: bool) -> None:
+    said = record(name, error)
+    assert without_traces_of_kopf(said) is is_logged
+    if is_logged:
+        assert ("Traceback" in TextFormatter().format(said)) is is_traced
