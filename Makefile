@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images lock sbom release e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together int8-ranges train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together int8-ranges train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -99,6 +99,9 @@ bench-together: $(RUN_STAMP)  ## all modules in one service: seconds to ready, C
 
 bench-attack: $(DEV_STAMP)  ## probes and a paying client while thousands of connections are only held: make bench-attack [ARGS="--seconds 60"]
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.attack $(ARGS)
+
+soak: $(RUN_STAMP)  ## ten minutes of everything that callers send, memory and open files looked at: make soak [ARGS="--minutes 2"]
+	@$(BIN)/python -m benchmarks.soak $(if $(DATA),--data $(DATA)) $(ARGS)
 
 bench-operator: $(DEV_STAMP)  ## a thousand OCRServices on a real API server: seconds, writes, memory
 	@PYTHONPATH=tests:operator $(BIN)/python -m benchmarks.reconciling

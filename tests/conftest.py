@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,11 +50,12 @@ def ocr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def structure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The three structure modules with small weights in one service, one worker."""
+    """The three structure modules with small weights in one service, one worker; it fetches URLs of 127.0.0.1."""
     names = ("structure_layout", "structure_table", "structure_system")
     modules = {name: {"params": {"model_set": "PP-OCRv6_tiny"}} for name in names}
+    fetching: dict[str, Any] = {"fetch_hosts": ["127.0.0.1"], "fetch_networks": ["127.0.0.1/32"]}
     with serve(
-        tmp_path_factory.mktemp("structure"), modules, use_multiprocess=False, workers=1, max_pdf_pages=2, pdf_dpi=150
+        tmp_path_factory.mktemp("structure"), modules, use_multiprocess=False, workers=1, max_pdf_pages=2, pdf_dpi=150, **fetching
     ) as service:
         yield service
 

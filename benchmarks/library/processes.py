@@ -68,6 +68,22 @@ def resident_bytes(root: int) -> int:
     return sum(_pss(process.pid) for process in tree(running(), root))
 
 
+def open_files(pid: int) -> int:
+    """How many files and sockets a process has open; 0 where it is gone."""
+    try:
+        return len(list((PROC / str(pid) / "fd").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 where it is gone."""
+    try:
+        return len(list((PROC / str(pid) / "task").iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
 def command_line(pid: int) -> str:
     """The arguments a process was started with, blanks between them; empty where it is gone."""
     try:

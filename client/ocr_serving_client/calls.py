@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from ocr_serving_client.errors import BusyError, KeyNeededError, OCRError, RefusedError, UnreachableError
 from ocr_serving_client.result import Result, result
 
@@ -32,6 +34,9 @@ MODULES: Mapping[What, tuple[str, ...]] = {
 
 LONGEST_WAIT = 60.0
 
+MOST_TEXT = 1 << 19
+"""Characters of all arguments together that a form takes for sure; more go as JSON."""
+
 File = str | PathLike[str] | bytes | IO[bytes]
 """A path, the bytes of a file, or a file that is open."""
 
@@ -46,6 +51,8 @@ class Request:
     method: str
     path: str
     body: bytes = b""
+    kind: str = "application/json"
+    """Its Content-Type."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +95,13 @@ class Caller:
     ) -> Calls[Result]:
         """Read a file page by page. Raises OCRError."""
         content, title = _content(file)
-        encoded = base64.b64encode(content).decode("ascii")
         name = module or (yield from self._module(what))
         trees: list[dict[str, Any]] = []
         remarks: list[str] = []
         number, last = _range(pages)
         while True:
-            body = {"images": [encoded], "pages": str(number)} | dict(keys)
-            response = yield from self._asked(Request("POST", f"predict/{name}?output=json", json.dumps(body).encode()))
+            request = _sent(f"predict/{name}?output=json", [(content, title)], {"pages": str(number)} | dict(keys))
+            response = yield from self._asked(request)
             trees.append(_json(response))
             said = unquote(response.headers.get("x-ocr-remarks", "")).replace("images[0]", title)
             remarks += [said] if said else []
@@ -116,21 +122,15 @@ class Caller:
     def convert(self, source: File | Result, form: str, files: Sequence[File], keys: Mapping[str, Any]) -> Calls[bytes]:
         """A file, or what was read of one, in a format. Raises OCRError."""
         if isinstance(source, Result):
-            body: dict[str, Any] = {"document": source.tree} | dict(keys)
-            sent = files
+            tree, sent = source.tree, files
         else:
-            body, sent = dict(keys), [source, *files]
-        if sent:
-            body["images"] = [base64.b64encode(_content(one)[0]).decode("ascii") for one in sent]
-        response = yield from self._asked(Request("POST", f"convert/{form}", json.dumps(body).encode()))
+            tree, sent = None, [source, *files]
+        response = yield from self._asked(_sent(f"convert/{form}", [_content(one) for one in sent], keys, tree))
         return response.body
 
     def predict(self, module: str, files: Sequence[File], keys: Mapping[str, Any]) -> Calls[list[Any]]:
         """The `results` of a module, as PaddleOCR's hubserving has them. Raises OCRError."""
-        images = [base64.b64encode(_content(one)[0]).decode("ascii") for one in files]
-        response = yield from self._asked(
-            Request("POST", f"predict/{module}", json.dumps({"images": images} | dict(keys)).encode())
-        )
+        response = yield from self._asked(_sent(f"predict/{module}", [_content(one) for one in files], keys))
         answer = _json(response)
         if not isinstance(answer, dict) or answer.get("status") != "000":
             raise RefusedError(_said(response) or "The service gave no reason.", response.code)
@@ -171,6 +171,24 @@ class Caller:
         if response.code == 401:
             raise KeyNeededError(message, 401)
         raise (BusyError if _asks_to_wait(response) else RefusedError)(message, response.code)
+
+
+def _sent(path: str, files: Sequence[tuple[bytes, str]], keys: Mapping[str, Any], tree: Mapping[str, Any] | None = None) -> Request:
+    """A request with files and their names, arguments, and a tree that was read before: a form, in which files are as they are."""
+    values = {name: _sound(value) if isinstance(value, str) else json.dumps(value) for name, value in keys.items()}
+    if (not files and tree is None) or sum(map(len, values.values())) > MOST_TEXT:
+        images = [base64.b64encode(content).decode("ascii") for content, _ in files]
+        body = {"images": images} | dict(keys) | ({} if tree is None else {"document": tree})
+        return Request("POST", path, json.dumps(body).encode())
+    parts = [] if tree is None else [("document", ("document.json", json.dumps(tree).encode()))]
+    parts += [("file", (_sound(title), content)) for content, title in files]
+    form = httpx.Request("POST", "http://form", data=values, files=parts)
+    return Request("POST", path, form.read(), form.headers["Content-Type"])
+
+
+def _sound(text: str) -> str:
+    """Names of files may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _content(file: File) -> tuple[bytes, str]:

@@ -80,7 +80,12 @@ class Client:
                     step = next(calls)
                     continue
                 try:
-                    given = self._http.request(step.method, f"{self._caller.url}/{step.path}", content=step.body or None)
+                    given = self._http.request(
+                        step.method,
+                        f"{self._caller.url}/{step.path}",
+                        content=step.body or None,
+                        headers={"Content-Type": step.kind} if step.body else None,
+                    )
                     answer = response_of(given)
                 except httpx.TransportError as exc:
                     answer = lost(step, exc, self._caller.url)

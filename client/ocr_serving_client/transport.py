@@ -12,7 +12,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 def settings(key: str, timeout: float) -> tuple[dict[str, str], httpx.Timeout]:
     """Headers of every request, and how long to wait."""
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
     return headers, httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT_S, timeout))
 
 

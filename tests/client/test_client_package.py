@@ -106,6 +106,19 @@ def test_a_key_is_sent(tmp_path: Path) -> None:
             assert client.predict("echo", data.WARMUP)
 
 
+def test_a_file_as_large_as_a_request_is_taken_and_odd_names_and_arguments_arrive(tmp_path: Path) -> None:
+    with serve(tmp_path, {str(ECHO): {}}, workers=1, max_body_mb=1) as service, Client(service.url) as client:
+        # As base64 it would be larger than the limit.
+        picture = tmp_path / 'a "b";\nc, ü\udcff.png'
+        picture.write_bytes(data.WARMUP.read_bytes() + bytes(900_000))
+        with picture.open("rb") as opened:
+            plain, named = client.predict("echo", picture), client.predict("echo", opened)
+        assert plain == named == client.predict("echo", data.WARMUP)
+        # An argument that is longer than what a form takes beside files.
+        with pytest.raises(RefusedError, match="over the limit of 1 MiB"):
+            client.predict("echo", data.WARMUP, text="x" * 2_000_000)
+
+
 class _Full(BaseHTTPRequestHandler):
     """Answers by the list of its server: Retry-After of a 503, "drop" for a connection that is closed, "" for an answer."""
 

@@ -121,6 +121,12 @@ def test_text_that_is_not_what_the_page_shows_is_not_taken(structure: Service) -
     assert "scanned" in convert(structure, "txt", data).text
 
 
+def test_a_module_that_tells_no_lines_reads_a_pdf_that_has_text_of_its_own(structure: Service) -> None:
+    pdf = pdfs.of_tables([["Item", "Qty", "Price"], ["Pump", "2", "310.00"], ["Valve", "5", "12.50"]])
+    made = requests.post(f"{structure.url}/predict/structure_table?output=csv", files={"file": pdf}, timeout=60)
+    assert (made.status_code, made.content.splitlines()[1:]) == (200, [b"Pump,2,310.00", b"Valve,5,12.50"])
+
+
 def test_pictures_in_a_pdf_with_text_are_read(structure: Service) -> None:
     scan = PIL.Image.open(io.BytesIO(PAGE)).crop((300, 30, 1060, 90))
     data = pdfs.with_picture(pdfs.of_text(OWN), scan, (60, 400, 456, 36))

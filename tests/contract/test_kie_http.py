@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 import requests
 
+from helpers import pdfs
 from helpers.services import GOLDEN, Service, b64, serve, strip
 
 ITEM = {"transcription", "text", "points", "text_region", "bbox", "confidence", "pred_id", "pred"}
@@ -45,6 +46,13 @@ def test_an_answer_is_as_the_contract_says(kie: Service, module: str) -> None:
         assert item["pred"] in ("QUESTION", "ANSWER", "HEADER", "O")
     if module == "kie_ser_re":
         assert all([item["pred"] for item in pair] == ["QUESTION", "ANSWER"] for pair in entry["re_res"])
+
+
+def test_a_form_in_a_pdf_that_has_text_of_its_own_is_read(kie: Service) -> None:
+    pdf = pdfs.of_text(["Name: Ada Lovelace", "City: London"])
+    read = requests.post(f"{kie.url}/predict/kie_ser?output=json", files={"file": pdf}, timeout=60)
+    assert read.status_code == 200, read.text
+    assert "Lovelace" in read.text
 
 
 @pytest.mark.parametrize("module", KEYS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 import requests
 
 from helpers import pdfs
 from helpers.services import GOLDEN, Service, b64, strip
+from helpers.site import Answer, Site
+from ocr_serving import data
 
 PAGE = b64((GOLDEN / "pages" / "table_page.jpg").read_bytes())
 
@@ -103,3 +106,55 @@ def test_tables(structure: Service) -> None:
     assert "<td>2,162</td>" in table["pred_html"]
     assert len(table["cell_box_list"]) == 60
     assert {"layout_det_res", "ocr_res_img", "table_cell_img"} <= set(entry["outputImages"])
+
+
+@pytest.mark.models
+def test_a_file_is_fetched_from_a_host_on_the_list(structure: Service, site: Site) -> None:
+    picture = Answer(data.WARMUP.read_bytes())
+    site.answers[:] = [picture, Answer(status=302, headers={"Location": "/elsewhere.png?x=1"}), picture]
+    there = [post(structure, "ocr", {"file": f"{site.url}/strip.png", "visualize": False}).json() for _ in range(2)]
+    assert len(site.requests) == 3
+    here = post(structure, "ocr", {"file": strip(), "visualize": False}).json()
+    for said in there:
+        assert said["result"] == here["result"]
+    # What is wrong with the request is said before anybody else is asked.
+    is_refusal(post(structure, "ocr", {"file": f"{site.url}/strip.png", "textDetThresh": "x"}), 422, "body.textDetThresh")
+    assert len(site.requests) == 3
+
+
+AWAY = Answer(status=302, headers={"Location": "http://localhost:1/"})
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("url", "answer", "sentence"),
+    [
+        ("http://127.0.0.2/a.png", None, "'127.0.0.2' is no host that is asked here (fetch_hosts)"),
+        ("http://169.254.169.254/latest/meta-data/", None, "is no host that is asked here"),
+        ("http://127.0.0.1:1/a.png", None, "file: it could not be fetched"),
+        ("http://user:word@127.0.0.1/", None, "file: it is no URL to be asked for"),
+        ("http://", None, "file: it is no URL to be asked for"),
+        ("ftp://127.0.0.1/a.png", None, "file"),
+        ("", Answer(status=404), "file: its server answered 404"),
+        ("", AWAY, "'localhost' is no host that is asked here"),
+        ("", Answer(b"<!doctype html><title>Not a picture</title>"), "cannot be decoded"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said(structure: Service, site: Site, url: str, answer: Answer | None, sentence: str) -> None:
+    site.answers[:] = [answer or Answer(status=404)]
+    refused = post(structure, "ocr", {"file": url or f"{site.url}/file", "logId": "mine"})
+    is_refusal(refused, 422, sentence)
+    assert refused.json()["logId"] == "mine"
+
+
+@pytest.mark.models
+def test_where_urls_are_not_fetched_it_is_said_what_would_have_them_fetched(ocr: Service) -> None:
+    is_refusal(post(ocr, "ocr", {"file": "https://example.org/a.png"}), 422, "fetch_hosts in the service's config.json")
+
+
+@pytest.mark.parametrize("path", ["ocr/", "layout-parsing/?a=b", "table-recognition/", "document-preprocessing/"])
+def test_a_trailing_slash_leads_to_the_route(echo: Service, path: str) -> None:
+    led = requests.post(f"{echo.url}/{path}", json={"file": strip()}, allow_redirects=False, timeout=10)
+    assert (led.status_code, led.content) == (307, b"")
+    assert urljoin(led.url, led.headers["Location"]) == f"{echo.url}/{path.replace('/', '', 1)}"
+    assert requests.get(f"{echo.url}/health/", timeout=10).json()["errorMsg"] == "Healthy"

@@ -138,6 +138,21 @@ def test_a_tree_that_is_none_is_one_sentence(structure: Service, tree: Any, chan
     assert sentence in answer.json()["msg"]
 
 
+def test_a_tree_is_a_part_of_a_form_too_however_long(structure: Service, tree: Any) -> None:
+    # Longer than all fields of a form that are no files may be.
+    page = tree["pages"][0]
+    many = tree | {"pages": [page | {"number": n + 1} for n in range(1 + (3 << 20) // len(json.dumps(page)))]}
+    url = f"{structure.url}/convert/txt"
+    sent = requests.post(url, files={"document": ("document.json", json.dumps(many))}, timeout=120)
+    assert sent.status_code == 200, sent.text
+    assert sent.text.count("INVOICE") == len(many["pages"])
+    with_file: dict[str, Any] = {"document": ("document.json", json.dumps(tree)), "file": data.PAGE.read_bytes()}
+    made = requests.post(f"{structure.url}/convert/pdf", files=with_file, timeout=120)
+    assert made.content.startswith(b"%PDF")
+    twice = [("document", ("a.json", "{}")), ("document", ("b.json", "{}"))]
+    assert "'document' is given 2 times" in requests.post(url, files=twice, timeout=60).json()["msg"]
+
+
 def test_what_does_not_go_with_a_tree_is_said(structure: Service, tree: Any) -> None:
     assert "send their files" in write(structure, "pdf", tree).json()["msg"]
     url = f"{structure.url}/convert/docx"

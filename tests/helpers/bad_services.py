@@ -240,6 +240,27 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "apiKeys and config.api_keys_file exclude each other",
         None,
     ),
+    "jobs kept nowhere": (one(jobs={}), "give exactly one of secretName and pvc", None),
+    "jobs kept in two places": (
+        one(jobs={"secretName": "a", "pvc": {"claimName": "b"}}),
+        "give exactly one of secretName and pvc",
+        None,
+    ),
+    "jobs with a port of a claim": (
+        one(jobs={"pvc": {"claimName": "b"}, "port": 5432}),
+        "key and port belong to the database of secretName",
+        None,
+    ),
+    "jobs of two pods on a claim": (
+        one(replicas=2, jobs={"pvc": {"claimName": "b"}}),
+        "jobs.pvc is for one pod at a time",
+        None,
+    ),
+    "jobs of pods that overlap on a claim": (
+        one(strategy={"maxSurge": 1}, jobs={"pvc": {"claimName": "b"}}),
+        "jobs.pvc is for one pod at a time",
+        None,
+    ),
     "flavour unknown": (
         service({"image": {"flavor": "tpu"}, "modules": [{"name": "ocr_det"}]}),
         'Unsupported value: "tpu"',

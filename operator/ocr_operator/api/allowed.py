@@ -65,6 +65,8 @@ def secrets_of(module: ModuleSpec) -> Iterator[str]:
     fields = module.fields
     if fields.api_keys is not None:
         yield fields.api_keys.secret_name
+    if fields.jobs is not None and fields.jobs.secret_name is not None:
+        yield fields.jobs.secret_name
     for volume in fields.volumes or ():
         extra: Mapping[str, Any] = volume.model_extra or {}
         for kind, source in extra.items():

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
 from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
 
-OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys")
-OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys")  # noqa: S108  paths of the container
+OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys", "job-store")
+OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys", "/var/lib/ocr-serving")  # noqa: S108  paths of the container
 OWN_CONFIG_KEYS = ("modules_info", "port", "host")
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from ocr_operator.api import parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
+from ocr_operator.api.jobs import ONE_POD, Jobs
 from ocr_operator.api.parts import Labels, Name, among
 from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
 
@@ -72,6 +73,7 @@ class ModuleFields(Block):
             "apiKeys and config.api_keys_file exclude each other: keep one of them",
             lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
         ),
+        ONE_POD,
         Rule(
             f"!has(self.podLabels) || !self.podLabels.exists(key, key in {among(OWN_LABELS)})",
             f"podLabels cannot set {', '.join(OWN_LABELS)}: the operator finds its pods by them",
@@ -106,6 +108,7 @@ class ModuleFields(Block):
     )
     api_keys: parts.ApiKeys | None = Field(None, description="Who may call: keys from a Secret, read anew when it changes.")
     models: parts.Models | None = Field(None, description="Where the weights come from.")
+    jobs: Jobs | None = Field(None, description="Where jobs are kept; by default nowhere: they are answered 503.")
 
     # What its pods are
     resources: parts.Resources | None = Field(

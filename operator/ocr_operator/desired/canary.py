@@ -76,7 +76,7 @@ def render_job(service: OCRService, module: ModuleSpec, settings: Settings) -> d
         imagePullPolicy=server["imagePullPolicy"],
         args=["compare", "--golden", GOLDEN_FOLDER, "--old", module.url, "--new", beside.url, "--report", "/dev/termination-log"]
         + (["--api_keys_file", str(keys)] if keys else []),
-        env=[item for item in server.get("env", ()) if item["name"] != "OCR_SERVING_MODELS"],
+        env=[item for item in server.get("env", ()) if item["name"] not in ("OCR_SERVING_MODELS", pod.JOBS_URL)],
         envFrom=server.get("envFrom"),
         resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         volumeMounts=[

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from ocr_operator.api.jobs import DATABASE_PORT
 from ocr_operator.api.spec import ModuleSpec
 
 DNS = 53
@@ -45,6 +46,8 @@ def _targets(module: ModuleSpec) -> Iterator[Target]:
     models = module.fields.models
     for item in (models.download if models else None) or ():
         yield _target(item.url)
+    if module.fields.jobs is not None and module.fields.jobs.secret_name is not None and module.canary != "apart":
+        yield "", module.fields.jobs.port or DATABASE_PORT
     variables = {item.name.lower(): item.value or "" for item in module.fields.env or ()}
     yield from (_target(variables[name]) for name in (*PROXIES, *INDEXES) if variables.get(name))
     if _may_pull(module):

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ocr_operator import names
+from ocr_operator.api.jobs import URL_KEY
 from ocr_operator.api.parts import EnvVar, Volume, VolumeMount
 from ocr_operator.api.spec import ModuleSpec, Settings
 from ocr_operator.desired.sizes import default_resources
@@ -17,6 +18,9 @@ CONFIG_FOLDER = "/etc/ocr-serving"
 CONFIG_FILE = "config.json"
 KEYS_FOLDER = "/run/api-keys"
 KEYS_KEY = "api-keys"
+JOBS_FOLDER = "/var/lib/ocr-serving"
+JOBS_VOLUME = "job-store"
+JOBS_URL = "OCR_SERVING_JOBS_STORE"
 STORE = "/models"
 STORES = f"{STORE}:/opt/ocr-serving/models"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -124,8 +128,20 @@ def _downloads(module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
 
 def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[dict[str, Any]]:
     own = {"OCR_SERVING_MODELS": {"name": "OCR_SERVING_MODELS", "value": stores}} if _has_store(module) else {}
+    if not ours_counts:
+        own |= {item["name"]: item for item in _jobs_env(module)}
     theirs = {item.name: _as_written(item) for item in module.fields.env or ()}
     return list((own | theirs | (own if ours_counts else {})).values())
+
+
+def _jobs_env(module: ModuleSpec) -> list[dict[str, Any]]:
+    """Where the service keeps jobs. Pods that are to prove themselves have no store: nobody's jobs are read by them before."""
+    jobs = module.fields.jobs
+    if jobs is None or module.canary == "apart":
+        return []
+    if jobs.secret_name is None:
+        return [{"name": "OCR_SERVING_STATE_DIR", "value": JOBS_FOLDER}]
+    return [{"name": JOBS_URL, "valueFrom": {"secretKeyRef": {"name": jobs.secret_name, "key": jobs.key or URL_KEY}}}]
 
 
 def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
@@ -142,6 +158,8 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(fields.shm_size)}})
     if fields.api_keys is not None:
         volumes.append({"name": "api-keys", "secret": {"secretName": fields.api_keys.secret_name}})
+    if fields.jobs is not None and fields.jobs.pvc is not None:
+        volumes.append({"name": JOBS_VOLUME, "persistentVolumeClaim": {"claimName": fields.jobs.pvc.claim_name}})
     return volumes + [_as_written(volume) for volume in fields.volumes or ()]
 
 
@@ -160,6 +178,8 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
     if fields.api_keys is not None:
         # The folder, not the file alone, which would stay as it was when the Secret changes.
         mounts.append({"name": "api-keys", "mountPath": KEYS_FOLDER, "readOnly": True})
+    if fields.jobs is not None and fields.jobs.pvc is not None:
+        mounts.append(given(name=JOBS_VOLUME, mountPath=JOBS_FOLDER, subPath=fields.jobs.pvc.path))
     return mounts + [_as_written(mount) for mount in fields.volume_mounts or ()]
 
 

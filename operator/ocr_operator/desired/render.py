@@ -117,7 +117,8 @@ def _deployment(module: ModuleSpec, settings: Settings, *, config_hash: str) -> 
 
 def _strategy(module: ModuleSpec) -> dict[str, Any]:
     asked = module.fields.strategy
-    if asked is not None and asked.type == "Recreate":
+    keeps_jobs = module.fields.jobs is not None and module.fields.jobs.pvc is not None
+    if keeps_jobs or (asked is not None and asked.type == "Recreate"):
         return {"type": "Recreate"}
     surge = 1 if asked is None or asked.max_surge is None else asked.max_surge
     # Both 0 would let no pod ever be replaced.

@@ -52,17 +52,17 @@ class Reader:
         """
         if text is None or self.pdf_text == "never":
             return self._read(image), []
-        own = [_line(line, image) for line in text.lines]
+        own: list[Mapping[str, Any]] = [_line(line, image) for line in text.lines]
         if self.pdf_text == "only":
             return self._structured(image, own), [] if own else ["it has no text of its own (pdf_text is only)"]
         if text.doubt or not self._shows(image, own):
             return self._read(image), []
-        return self._structured(image, own + self._beside(image, own)), []
+        return self._structured(image, [*own, *self._beside(image, own)]), []
 
     def _read(self, image: Image) -> Any:
         return self.ask(image, **self._told)
 
-    def _structured(self, image: Image, lines: list[dict[str, Any]]) -> Any:
+    def _structured(self, image: Image, lines: list[Mapping[str, Any]]) -> Any:
         return self.ask(image, lines=[lines], return_lines=True) if self.structure else lines
 
     @property
@@ -70,12 +70,14 @@ class Reader:
         """What of a page is asked for beside the regions."""
         return dict.fromkeys(["return_lines"] * self.structure + ["return_words"] * self.words, True)
 
-    def _lines(self, image: Image, **told: bool) -> list[dict[str, Any]]:
+    def _lines(self, image: Image, **asked: bool) -> list[Mapping[str, Any]]:
         """The lines that OCR alone reads."""
-        entry = self.ask(image, layout=False, table=False, **told) if self.structure else self.ask(image, **told)
-        if isinstance(entry, Mapping):
-            return [line for region in entry["regions"] for line in region["res"]]
-        return list(entry)
+        entry = self.ask(image, layout=False, table=False, **asked) if self.structure else self.ask(image, **asked)
+        told = (
+            [line for region in entry.get("regions", ()) for line in region["res"]] if isinstance(entry, Mapping) else list(entry)
+        )
+        # Modules that answer tables, questions or places alone tell no lines: their pages are read, whatever text a PDF has.
+        return [line for line in told if isinstance(line, Mapping) and "text" in line and "text_region" in line]
 
     def _shows(self, image: Image, own: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the page shows what its text says, by a few lines of it; letters that no network here reads are believed."""
@@ -97,7 +99,7 @@ class Reader:
         ]
         return float(np.median(like)) >= AGREED
 
-    def _beside(self, image: Image, own: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def _beside(self, image: Image, own: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """What OCR reads where the page has ink that is not its own text."""
         rest = image.copy()
         for line in own:

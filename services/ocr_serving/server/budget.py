@@ -36,8 +36,8 @@ class Budget:
             largest.drop()
 
     def keep(self, holder: Holder) -> None:
-        """The body is complete: it is no longer given up for others."""
-        self._kept[holder] = self._arriving.pop(holder, 0)
+        """What has arrived is complete: it is no longer given up for others."""
+        self._kept[holder] = self._kept.get(holder, 0) + self._arriving.pop(holder, 0)
 
     def release(self, holder: Holder) -> None:
         """Nothing of it is held any more."""

@@ -82,12 +82,19 @@ class RefusedError(Exception):
 
 
 def ask(
-    front: Front, name: str, *, takes: Callable[[str], bool] = wire.is_json, output: str = "", api: str = "", page: int = 0
+    front: Front,
+    name: str,
+    *,
+    takes: Callable[[str], bool] = wire.is_json,
+    output: str = "",
+    api: str = "",
+    page: int = 0,
+    completed: Callable[[bytes], bytes] = lambda body: body,
 ) -> Reply:
     """Have the module `name` answer the request at hand: checked, queued, awaited.
 
-    `takes` says of a Content-Type whether such bodies are read; `output`, `api` and `page` are the Task's. Raises ServingError,
-    RefusedError.
+    `takes` says of a Content-Type whether such bodies are read; `output`, `api` and `page` are the Task's; `completed` adds to the
+    body what it lacks. Raises ServingError, RefusedError.
     """
     pool, request = front.pool, flask.request
     if pool is None or not pool.loaded_once:
@@ -105,9 +112,10 @@ def ask(
     try:
         pool.admit(caller)
         query = request.query_string.decode("latin-1")
-        task = Task(name, read_body(front), flask.g.request_id, output=output, kind=kind, query=query, api=api, page=page)
+        body = completed(read_body(front))
+        task = Task(name, body, flask.g.request_id, output=output, kind=kind, query=query, api=api, page=page)
         job = pool.submit(task, caller=caller, wanted=receiver.is_open)
-        del task
+        del task, body
         front.wait(job.future)
         done = job.future.result()
     finally:

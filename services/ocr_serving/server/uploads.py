@@ -24,6 +24,11 @@ FORM = "multipart/form-data"
 FIELD = "file"
 """The field of a form that files are in, as often as there are files."""
 
+TREE = "document"
+"""The field of a form that a page tree may be in, as a file: it may be longer than all fields that are none."""
+MOST_IN_TREE = 1_000_000
+"""Values of JSON in it: those of some hundred dense pages."""
+
 HINT = "send files as curl -F file=@page.png does"
 MOST_VALUES = 100
 """Arguments of one form or query."""
@@ -59,7 +64,7 @@ def payload(body: bytes, content_type: str, query: str, accepted: Arguments, lim
     form = _form(body, content_type, limits)
     if form is None:
         return None
-    fields, files = form
+    fields, files, tree = form
     given = [name for name in values if name in fields]
     if given:
         raise InputError(f"'{given[0]}' is given in the query and in the form: give it once.")
@@ -70,11 +75,17 @@ def payload(body: bytes, content_type: str, query: str, accepted: Arguments, lim
         raise TooLargeError(
             f"{len(files)} files are over the limit of {limits.max_images} in one request (max_images): send fewer."
         )
-    return {"images": [_encoded(content) for content in files]} | _read(values | fields.to_dict(), accepted)
+    asked = _read(values | fields.to_dict(), accepted)
+    if tree is not None:
+        asked[TREE] = _tree(tree)
+    return ({"images": [_encoded(content) for content in files]} if files else {}) | asked
 
 
-def _form(body: bytes, content_type: str, limits: Limits) -> tuple[MultiDict[str, str], list[bytes]] | None:
-    """The fields of a form and its files, in their order; None for what is none. Raises InputError, TooLargeError."""
+def _form(body: bytes, content_type: str, limits: Limits) -> tuple[MultiDict[str, str], list[bytes], bytes | None] | None:
+    """The fields of a form, its files in their order, and the tree that is sent as one; None for what is no form.
+
+    Raises InputError, TooLargeError.
+    """
     boundary = parse_options_header(content_type)[1].get("boundary", "").encode("latin-1", "replace")
     if not boundary or b"--" + boundary not in body[: len(boundary) + 1024]:
         return None
@@ -88,11 +99,15 @@ def _form(body: bytes, content_type: str, limits: Limits) -> tuple[MultiDict[str
         ) from None
     except ValueError as exc:
         raise InputError(f"The form cannot be read ({str(exc).rstrip('.')}): {HINT}.") from None
-    return fields, _contents(fields, files)
+    trees = files.poplist(TREE)
+    if len(trees) + (TREE in fields) > 1:
+        raise InputError(f"'{TREE}' is given {len(trees) + (TREE in fields)} times in the form: give it once.")
+    contents = _contents(fields, files, is_optional=bool(trees) or TREE in fields)
+    return fields, contents, trees[0].stream.read() if trees else None
 
 
-def _contents(fields: MultiDict[str, str], files: MultiDict[str, FileStorage]) -> list[bytes]:
-    """The files of a form. Raises InputError where they are not where they belong."""
+def _contents(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], *, is_optional: bool) -> list[bytes]:
+    """The files of a form, which needs none where it `is_optional`. Raises InputError where they are not where they belong."""
     for name in ("images", "paths"):
         if name in fields:
             raise InputError(f"'{name}' is no field of a form: send the files as '{FIELD}', or all as JSON; not both.")
@@ -102,7 +117,7 @@ def _contents(fields: MultiDict[str, str], files: MultiDict[str, FileStorage]) -
     if wrong is not None:
         raise InputError(f"A file is in the field '{wrong[:LONGEST]}': name it '{FIELD}', as in curl -F {FIELD}=@page.png.")
     found = files.getlist(FIELD)
-    if not found:
+    if not found and not is_optional:
         raise InputError(f"The form has no file: send one or more as '{FIELD}', as in curl -F {FIELD}=@page.png.")
     contents = []
     for n, file in enumerate(found):
@@ -113,6 +128,19 @@ def _contents(fields: MultiDict[str, str], files: MultiDict[str, FileStorage]) -
             )
         contents.append(content)
     return contents
+
+
+def _tree(content: bytes) -> Any:
+    """The page tree in a part of a form. Raises InputError, TooLargeError."""
+    try:
+        return wire.value(content, MOST_IN_TREE)
+    except TooLargeError:
+        raise
+    except InputError:
+        raise InputError(
+            f"A file is in the field '{TREE}': name it '{FIELD}', as in curl -F {FIELD}=@page.png; '{TREE}' is for what was read "
+            "before, as JSON."
+        ) from None
 
 
 def _in_memory(*_args: object, **_about: object) -> io.BytesIO:

@@ -6,7 +6,8 @@ Stronger Document Analysis System", 2022 (arXiv 2210.05391).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class TableStructurer:
     def __init__(self, params: TableParams, model: Path, options: EngineOptions) -> None:
         """Load the network and its tokens. Raises ConfigError, or ModelError where the two do not fit."""
         self.params = params
+        self.whole: Whole = int
         self.engine = open_engine(model, _without_openvino(options))
         answers = self.engine.run(np.zeros((1, 3, params.table_max_len, params.table_max_len), np.float32))
         if [answer.ndim for answer in answers] != [3, 3] or answers[0].shape[2] not in (4, 8):
@@ -67,16 +69,22 @@ class TableStructurer:
                 "take the table_char_dict_path that belongs to it, and check merge_no_span_structure."
             )
 
-    def __call__(self, picture: Image, params: TableParams | None = None, whole: Whole = int) -> Structure:
-        """The structure of the one table that `picture` shows. `params` stand in for the stage's own for this call.
-
-        `whole` makes whole pixels of the sides that it is scaled to.
-        """
+    def __call__(self, picture: Image, params: TableParams | None = None) -> Structure:
+        """The structure of the one table that `picture` shows. `params` stand in for the stage's own for this call."""
         params = params or self.params
         side = params.table_max_len
-        tensor, ratio = table_input(picture, side, params.resizes_tables, whole)
+        tensor, ratio = table_input(picture, side, params.resizes_tables, self.whole)
         places, scores = self.engine.run(tensor)
         return structure_of(places[0], scores[0], self.tokens, side / ratio)
+
+    @contextmanager
+    def scaled(self, whole: Whole) -> Iterator[None]:
+        """Inside, `whole` makes whole pixels of the sides that pictures are scaled to."""
+        self.whole, before = whole, self.whole
+        try:
+            yield
+        finally:
+            self.whole = before
 
 
 def table_input(picture: Image, side: int, resize: Resize = "linear", whole: Whole = int) -> tuple[NDArray[np.float32], float]:

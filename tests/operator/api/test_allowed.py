@@ -56,6 +56,7 @@ def test_each_list_is_kept_and_names_its_flag(fields: dict[str, Any], flag: str)
         {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "admin", "key": "k"}}}]},
         {"envFrom": [{"secretRef": {"name": "admin"}}]},
         {"apiKeys": {"secretName": "admin"}},
+        {"jobs": {"secretName": "admin"}},
     ],
 )
 def test_a_secret_is_refused_whatever_way_it_is_reached(fields: dict[str, Any]) -> None:

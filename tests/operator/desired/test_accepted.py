@@ -80,6 +80,7 @@ spec:
     terminationGracePeriodSeconds: 60
     startupSeconds: 100
     apiKeys: {secretName: keys, key: callers}
+    jobs: {secretName: jobs, key: store, port: 6432}
     rollout: {strategy: Canary, golden: {pvc: {claimName: golden, path: a}}, minWordF1: 0.9, maxF1Drop: 0.01, maxLatencyRatio: 1.5,
       maxCpuRatio: 2, weight: 20, canarySeconds: 60}
     service: {type: LoadBalancer, annotations: {example.org/internal: "true"}}

@@ -195,6 +195,29 @@ def test_api_keys_come_from_a_folder_that_follows_its_secret() -> None:
     assert config({"apiKeys": {"secretName": "callers", "key": "k"}})["api_keys_file"] == "/run/api-keys/k"
 
 
+def test_jobs_are_shared_by_a_database_whose_url_is_secret() -> None:
+    module = {"jobs": {"secretName": "jobs"}, "replicas": 3}
+    secret = {"secretKeyRef": {"name": "jobs", "key": "url"}}
+    assert {"name": "OCR_SERVING_JOBS_STORE", "valueFrom": secret} in server(module)["env"]
+    (rule,) = by_kind(module)["NetworkPolicy"]["spec"]["egress"]
+    assert {"port": 5432, "protocol": "TCP"} in rule["ports"]
+    (rule,) = by_kind({"jobs": {"secretName": "jobs", "port": 6432}})["NetworkPolicy"]["spec"]["egress"]
+    assert {"port": 6432, "protocol": "TCP"} in rule["ports"]
+    # What fetches models before has no business there.
+    pulled = {"models": {"download": [{"name": "m", "url": "https://example.org/m.tar", "sha256": "0" * 64}]}}
+    (pull,) = by_kind(module | pulled)["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+    assert "OCR_SERVING_JOBS_STORE" not in [item["name"] for item in pull["env"]]
+
+
+def test_one_pod_keeps_jobs_on_a_claim_that_no_second_one_opens() -> None:
+    module = {"jobs": {"pvc": {"claimName": "kept", "path": "ocr"}}}
+    assert volumes(module)["job-store"] == {"name": "job-store", "persistentVolumeClaim": {"claimName": "kept"}}
+    mounted = {"name": "job-store", "mountPath": "/var/lib/ocr-serving", "subPath": "ocr"}
+    assert mounts(server(module))["/var/lib/ocr-serving"] == mounted
+    assert {"name": "OCR_SERVING_STATE_DIR", "value": "/var/lib/ocr-serving"} in server(module)["env"]
+    assert by_kind(module)["Deployment"]["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_a_queue_to_scale_by_stands_alone_or_beside_the_cpu() -> None:
     def metrics(**autoscaling: Any) -> list[str]:
         found = by_kind({"autoscaling": {"maxReplicas": 4, **autoscaling}})["HorizontalPodAutoscaler"]["spec"]["metrics"]

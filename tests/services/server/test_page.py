@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,7 +156,7 @@ def reader(driver: webdriver.Chrome, downloads: Path, structure: Service) -> Vis
 
 
 def test_a_sample_becomes_text_beside_its_picture(visitor: Visitor, ocr: Service) -> None:
-    assert visitor.text("limits") == "Images and PDFs, up to 50 MB each."
+    assert visitor.text("limits") == "Images and PDFs, up to 67 MB each."
     assert visitor.driver.find_element(By.CSS_SELECTOR, "input[value=document]").get_property("disabled")
     visitor.element("sample").click()
     # Shown before it is read.
@@ -246,6 +248,7 @@ def test_files_are_read_in_a_row_and_those_that_cannot_be_stay_named(visitor: Vi
     assert rows["wrong.png"] == "This file is not a picture or PDF that can be read here, or it is damaged."
     assert rows["line.png"].startswith("Read: ")
     assert visitor.text("queue-title") == "5 files, 1 read, 4 not"
+    assert visitor.serious() == []
     assert visitor.text("problem") == ""
 
 
@@ -272,6 +275,18 @@ def test_a_pdf_is_read_page_by_page(reader: Visitor, tmp_path: Path) -> None:
     assert b"three" in text
 
 
+def test_a_file_that_was_read_for_another_mode_is_read_when_it_is_looked_at(reader: Visitor, tmp_path: Path) -> None:
+    for name in ("one.png", "other.png"):
+        shutil.copy(data.WARMUP, tmp_path / name)
+    reader.choose(tmp_path / "one.png", tmp_path / "other.png")
+    reader.rest()
+    reader.mode("Document")
+    reader.rest()
+    reader.all("#queue .open")[1].click()
+    reader.until("the other to be read", lambda: "Read" in reader.text("status") and reader.all("#result [data-mark]"))
+    assert reader.text("status").startswith("other.png: Read: ")
+
+
 def test_a_document_and_its_table_are_shown_and_downloaded_as_corrected(reader: Visitor) -> None:
     reader.mode("Document")
     reader.choose(data.PAGE)
@@ -294,10 +309,12 @@ def test_a_document_and_its_table_are_shown_and_downloaded_as_corrected(reader: 
     assert reader.console() == []
 
 
-def test_a_module_by_its_name(visitor: Visitor) -> None:
+def test_a_module_by_its_name(visitor: Visitor, tmp_path: Path) -> None:
     visitor.mode("More")
     Select(visitor.element("module")).select_by_value("ocr_rec")
-    visitor.choose(data.WARMUP)
+    odd = tmp_path / 'a,b; "c" d\'e.png'
+    shutil.copy(data.WARMUP, odd)
+    visitor.choose(odd)
     visitor.rest()
     assert len(visitor.all("#result .lines > li")) == 1
     assert visitor.all("#boxes polygon") == []
@@ -306,6 +323,9 @@ def test_a_module_by_its_name(visitor: Visitor) -> None:
     assert visitor.all("#boxes polygon")
     visitor.tab("json")
     assert '"status": "000"' in visitor.text("result")
+    call = visitor.all("#result pre")[-1].text
+    told = subprocess.run(["bash", "-c", call], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60).stdout
+    assert json.loads(told)["status"] == "000"
 
 
 def test_a_folder_that_is_dropped_is_a_row_of_files(visitor: Visitor) -> None:

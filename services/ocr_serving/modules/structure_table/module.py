@@ -16,7 +16,7 @@ from ocr_serving.stages.geometry import Quad, crop
 from ocr_serving.stages.page import UprightPage
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText, Text
-from ocr_serving.stages.table import TableStructurer, Whole
+from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
 from ocr_serving.stages.tables.lines import Lines, enlargement, found, usual_height
 from ocr_serving.stages.tables.picture import Quads
@@ -125,20 +125,19 @@ class StructureTable(Module):
         params: TableParams | None = None,
         *,
         exact: bool = False,
-        whole: Whole = int,
     ) -> TableContent:
         """The table that `picture` shows; `corner` is x, y of its top left on the page that was sent.
 
         `lines` are its lines where they have been read already: quads on that page, what they say, their words. `params` stand in
         for the module's own for this call. `exact` says that the lines are no OCR's, as those of a PDF: small print is not read
-        again. `whole` makes whole pixels of the sides that the network's picture has, where its word is all there is.
+        again.
         """
         params = params or self.params
         if lines and lines[0].ndim == 2:
             # Copies of structure_system made for 0.1 give upright boxes x1, y1, x2, y2.
             lines = lines[0].reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), lines[1]
         if params.asks_network_alone:
-            return self._told(picture, corner, lines, params, whole)
+            return self._told(picture, corner, lines, params)
         known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
         return self._best(picture, corner, known, params, exact=exact)
 
@@ -148,11 +147,10 @@ class StructureTable(Module):
         corner: tuple[int, int],
         lines: Lines | tuple[Quads, list[Text]] | None,
         params: TableParams,
-        whole: Whole,
     ) -> TableContent:
         """What the network says, each text in the cell it overlaps most."""
         with self.stage("structure"):
-            structure = self.structurer(picture, params, whole)
+            structure = self.structurer(picture, params)
         boxes, texts = (lines[0][:, [0, 2]].reshape(-1, 4), lines[1]) if lines else self._lines(picture, corner)
         html, unmatched = matched(structure, boxes - np.tile(corner, 2), [line.text for line in texts])
         if structure.cut:

@@ -68,7 +68,7 @@ def _read(module: Module, data: bytes, family: str, number: int, options: str, l
     image = _page(data, number, limits, work.remarks)
     # Raises where the time is up.
     next(iter(module.in_time([image])))
-    entry, draft = about.read(work, image, f"page {number + 1}")
+    entry, draft = answer.read_page(work, about, image, f"page {number + 1}")
     about.complete(work, [entry], [draft])
     width, height = reading.size_of(image)
     result: dict[str, Any] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import urllib.parse
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from werkzeug.http import parse_options_header
 from ocr_serving.decoding import images
 from ocr_serving.errors import InputError
 from ocr_serving.server import wire
-from ocr_serving.server.jobs.fetching import HostRules
+from ocr_serving.server.fetching import HostRules, check_url
 from ocr_serving.server.jobs.store import Submission
 from ocr_serving.server.paddleocr3 import catalogue
 from ocr_serving.server.paddleocr3.options import Request
@@ -41,7 +40,7 @@ MODELS: Mapping[str, str] = {
 }
 """Names that the clients know, and what they ask for; which weights read is the service's affair."""
 
-LONGEST_BATCH, LONGEST_RANGES, LONGEST_URL, LONGEST_OPTIONS = 256, 1024, 2048, 65536
+LONGEST_BATCH, LONGEST_RANGES, LONGEST_OPTIONS = 256, 1024, 65536
 MOST_PARTS = 32
 MOST_PAGES = 1_000_000
 """A page number above it is a slip of the pen."""
@@ -82,12 +81,10 @@ def submission(body: bytes, content_type: str, allowed: Allowed) -> Submission:
     if content == b"":
         raise InputError("file: it is empty.")
     if url:
-        _check_url(url, "fileUrl", allowed.fetches, "URLs are not fetched here (fetch_hosts): send the file itself.")
+        check_url(url, "fileUrl", allowed.fetches, "URLs are not fetched here (fetch_hosts): send the file itself.")
     callback = _text(values, "callbackUrl", 0)
     if callback:
-        _check_url(
-            callback, "callbackUrl", allowed.calls, "nobody is called here (webhook_hosts): ask for the job's state instead."
-        )
+        check_url(callback, "callbackUrl", allowed.calls, "nobody is called here (webhook_hosts): ask for the job's state instead.")
     page_ranges = _text(values, "pageRanges", LONGEST_RANGES)
     ranges(page_ranges)
     return Submission(
@@ -203,16 +200,3 @@ def _options(given: Any, family: str) -> str:
         raise InputError(f"optionalPayload: takes up to {LONGEST_OPTIONS} characters, got {len(text)}.")
     asked(text, family)
     return text
-
-
-def _check_url(url: str, name: str, rules: HostRules | None, never: str) -> None:
-    if rules is None:
-        raise InputError(f"{name}: {never}")
-    try:
-        parts = urllib.parse.urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
-    except ValueError:
-        usable = False
-    if not usable or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url) or len(url) > LONGEST_URL:
-        raise InputError(f"{name}: it is no URL to be asked for: write http:// or https://, percent-encoded, without a password.")
-    rules.check(url)

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError, UnavailableError
 from ocr_serving.server import front, wire
+from ocr_serving.server.fetching import HostRules
 from ocr_serving.server.front import Front, RefusedError
 from ocr_serving.server.jobs import answers, describing, request, results, tables, webhooks
-from ocr_serving.server.jobs.fetching import HostRules
 from ocr_serving.server.jobs.runner import Outside, Runner
 from ocr_serving.server.jobs.store import Bounds, Job, Store
 from ocr_serving.server.messages import Reply

@@ -20,9 +20,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ocr_serving.errors import ConfigError, CrashedError, FullError, GoneError, InputError, ServingError
+from ocr_serving.server import fetching
+from ocr_serving.server.fetching import HostRules
 from ocr_serving.server.front import Front
-from ocr_serving.server.jobs import fetching, reading, request, results, store, webhooks
-from ocr_serving.server.jobs.fetching import HostRules
+from ocr_serving.server.jobs import reading, request, results, store, webhooks
 from ocr_serving.server.jobs.leases import ATTEMPTS, LEASE_S, Answer, Leases, Unit
 from ocr_serving.server.jobs.store import Store
 from ocr_serving.server.messages import Reply, Task

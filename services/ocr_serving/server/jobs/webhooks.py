@@ -14,7 +14,7 @@ from typing import Any
 
 from ocr_serving import __version__
 from ocr_serving.errors import ConfigError, InputError
-from ocr_serving.server.jobs.fetching import HostRules, posted
+from ocr_serving.server.fetching import HostRules, posted
 
 log = logging.getLogger("ocr_serving.jobs")
 

@@ -81,6 +81,12 @@ def answer(module: Module, route: str, body: bytes, kind: str, limits: Limits) -
 
 def _answered(work: Work, name: str, limits: Limits, log_id: str) -> tuple[Reply, int]:
     request, route = work.request, ROUTES[name]
+    if options.is_url(request.file):
+        # The front has put the file in its place where it may.
+        raise InputError(
+            "file: it is a URL, which is fetched where fetch_hosts in the service's config.json names its host, and the body is no "
+            "larger than 64 KiB: send the base64 of the file."
+        )
     data = images.bytes_from_base64(request.file, where="file")
     _check_type(data, request)
     job = Job("document", data, (), limits, pdf_text="never", where="file", allowance=Allowance(limits.seconds_together))
@@ -119,11 +125,17 @@ def _page(work: Work, route: Route, sheet: Sheet, *, first: bool) -> tuple[Entry
     try:
         # Raises where the time is up.
         next(iter(work.module.in_time([sheet.image])))
-        return *route.read(work, sheet.image, f"page {sheet.number}"), ""
+        return *read_page(work, route, sheet.image, f"page {sheet.number}"), ""
     except LateError:
         if first:
             raise
         return None, None, LATE
+
+
+def read_page(work: Work, route: Route, image: Image, where: str) -> tuple[Entry, Any]:
+    """The result of a page and its draft."""
+    with reading.tables_as_there(work.module, work.asked.params):
+        return route.read(work, image, where)
 
 
 def _check_type(data: bytes, request: Request) -> None:
@@ -153,7 +165,7 @@ def _shown(work: Work, image: Image, page: UprightPage, entry: Entry, key: str |
     """Add what every route shows: the page as it was sent and, under `key`, as it was set upright."""
     if work.request.shown:
         if work.asked.turns and key is not None:
-            entry[key] = pictures.jpeg(pictures.pair(image, page.image))
+            entry[key] = pictures.jpeg(pictures.preprocessing(image, page.image))
         entry["inputImage"] = pictures.jpeg(image)
 
 
@@ -189,7 +201,7 @@ def _preprocess(work: Work, image: Image, where: str) -> tuple[Entry, None]:
     settings = preprocessor_result(turns=work.asked.turns, turn=page.turn)
     entry: Entry = {"outputImage": pictures.png(page.image), "prunedResult": settings}
     if work.request.shown:
-        entry["docPreprocessingImage"] = pictures.jpeg(pictures.pair(image, page.image))
+        entry["docPreprocessingImage"] = pictures.jpeg(pictures.preprocessing(image, page.image))
         entry["inputImage"] = pictures.jpeg(image)
     return entry, None
 
@@ -228,7 +240,7 @@ def _read_tables(work: Work, image: Image, where: str) -> tuple[Entry, None]:
     if work.request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "ocr_res_img", with_layout=with_layout)
         if asked.turns:
-            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.pair(image, page.image))
+            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.preprocessing(image, page.image))
     _shown(work, image, page, entry, None)
     return entry, None
 
@@ -246,7 +258,7 @@ def _found_tables(work: Work, image: Image, where: str) -> tuple[bool, Entry]:
     params = asked.params.updated(use_doc_orientation_classify=False)
     page = replace(asked, params=params).page(ocr, image, where)
     once = (np.array(page.quads, np.float64).reshape(-1, 4, 2), page.texts) if table.params.legacy else None
-    content = table.table(image, (0, 0), once, whole=round if table.params.legacy else int)
+    content = table.table(image, (0, 0), once)
     width, height = reading.size_of(image)
     lines = list(reading.answered(reading.said(page, params)))
     return False, {"regions": [{"type": "table", "bbox": [0, 0, width, height], "res": content, "score": 1.0}], "lines": lines}
@@ -318,7 +330,7 @@ def _read_layout(work: Work, image: Image, where: str) -> tuple[Entry, Any]:
     if request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "overall_ocr_res")
         if asked.turns:
-            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.pair(image, page.image))
+            entry["outputImages"]["preprocessed_img"] = pictures.jpeg(pictures.preprocessing(image, page.image))
     _shown(work, image, page, entry, None)
     formulas = [tuple(map(float, region["bbox"])) for region in found["regions"] if region["type"] == "equation"]
     return entry, (build.page(_surer(found, asked.least), page.image), formulas)

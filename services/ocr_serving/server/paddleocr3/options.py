@@ -155,7 +155,7 @@ class LayoutRequest(ReadingRequest):
     useE2eWiredTableRecModel: bool = False
     useE2eWirelessTableRecModel: bool = True
     prettifyMarkdown: bool = Field(True, description="Whether tables and pictures stand in the middle.")
-    showFormulafloat: bool = False
+    showFormulaNumber: bool = False
     returnMarkdownImages: bool = Field(True, description="Whether the pictures of the Markdown are answered.")
 
     WANTING: ClassVar[dict[str, str]] = Request.WANTING | {
@@ -193,6 +193,11 @@ class LayoutRequest(ReadingRequest):
             raise InputError("layoutNms: overlapping regions of one label are one here: leave it out, or set it to true.")
         if self.layoutUnclipRatio not in (None, 1, (1, 1)):
             raise InputError("layoutUnclipRatio: regions are told as they are found: leave it out, or set it to 1.")
+
+
+def is_url(file: str) -> bool:
+    """Whether `file` names where the file is, as there: anything else is base64."""
+    return file.startswith(("http://", "https://"))
 
 
 def parsed(body: bytes, kind: str, model: type[Request]) -> Request:

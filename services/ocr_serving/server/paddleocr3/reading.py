@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +41,9 @@ SHIPPED: Mapping[str, Limit] = {
     PREPROCESSING: Limit(det_limit_side_len=64, det_limit_type="min"),
 }
 
+
+LEAST_SIDE = 32
+"""Pixels of a side below which the detector's network sees nothing."""
 
 WITHOUT_CLASSIFIER = (
     "useTextlineOrientation: this service loaded no angle classifier, and lines that stand on their head were read as they stand;"
@@ -85,6 +89,13 @@ def structure_of(module: Module) -> StructureSystem | None:
     return cast(StructureSystem, module) if _is_structure(module) else None
 
 
+def tables_as_there(module: Module, params: OCRParams) -> AbstractContextManager[None]:
+    """Inside, tables are scaled for their network as PaddleX scales them, where the service is set to answer as PaddleOCR does."""
+    if not params.legacy or _is_ocr(module):
+        return nullcontext()
+    return table_of(module).structurer.scaled(round)
+
+
 @dataclass(frozen=True)
 class Asked:
     """How one request is read: parameters, whether pages are set upright, from which confidence on lines are told.
@@ -112,7 +123,7 @@ class Asked:
         given: dict[str, Any] = {}
         if isinstance(request, ReadingRequest):
             given = {
-                "det_limit_side_len": request.textDetLimitSideLen,
+                "det_limit_side_len": _side(request, own.get("det_limit_type", params.det_limit_type)),
                 "det_limit_type": request.textDetLimitType,
                 "det_db_thresh": request.textDetThresh,
                 "det_db_box_thresh": request.textDetBoxThresh,
@@ -153,6 +164,17 @@ class Asked:
     def preprocessed(self, page: UprightPage) -> dict[str, Any] | None:
         """`doc_preprocessor_res`, where anything was to be done."""
         return preprocessor_result(turns=self.turns, turn=page.turn) if self.turns else None
+
+
+def _side(request: ReadingRequest, usual: str) -> int | None:
+    """What a side of the page is scaled to. Raises InputError."""
+    side = request.textDetLimitSideLen
+    if side is None or side >= LEAST_SIDE:
+        return side
+    if (request.textDetLimitType or usual) == "max":
+        raise InputError(f"textDetLimitSideLen: takes {LEAST_SIDE} pixels or more where textDetLimitType is max.")
+    # No page is made smaller, and none that is read is as small.
+    return LEAST_SIDE
 
 
 def said(page: ReadPage, params: OCRParams) -> list[SaidLine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from ocr_serving.server.front import Front, RefusedError
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.openapi import REF, Described
 from ocr_serving.server.paddleocr3 import catalogue, envelope
+from ocr_serving.server.paddleocr3.urls import Fetching
 from ocr_serving.server.routes import Modules, Routes
 
 HEALTH = "/health"
@@ -33,6 +35,7 @@ def server_of(route: str, modules: Modules) -> str | None:
 
 def add(app: flask.Flask, service: Front) -> None:
     """Register them."""
+    files = Fetching(service)
 
     @app.get(HEALTH)
     def health() -> flask.Response:
@@ -48,12 +51,23 @@ def add(app: flask.Flask, service: Front) -> None:
             if name is None:
                 needed = " or ".join(catalogue.ROUTES[route].modules)
                 raise RefusedError(wire.failed(f"No module here answers /{route}: start the service with {needed}.", 404))
-            return front.answered(service, name, lambda: front.ask(service, name, takes=lambda _: True, api=API + route))
+            completed = functools.partial(files.completed, route)
+            return front.answered(
+                service, name, lambda: front.ask(service, name, takes=lambda _: True, api=API + route, completed=completed)
+            )
 
         return asked
 
     for route in catalogue.ROUTES:
         app.add_url_rule(f"/{route}", route, handler(route), methods=["POST"])
+
+    def elsewhere(name: str) -> flask.Response:
+        # Relative: whatever stands in front of the service may have a path of its own.
+        query = flask.request.query_string.decode("latin-1")
+        return flask.Response(status=307, headers={"Location": f"../{name}{'?' * bool(query)}{query}"}, content_type="")
+
+    for name, method in (*((route, "POST") for route in catalogue.ROUTES), (HEALTH[1:], "GET")):
+        app.add_url_rule(f"/{name}/", f"{name}/", functools.partial(elsewhere, name), methods=[method])
 
     def absent() -> flask.Response:
         path = flask.request.path
@@ -139,6 +153,6 @@ ROUTES = Routes(
     describe=describe,
     logged=PATHS,
     probes=(HEALTH,),
-    prefixes=(*PATHS, *(f"{path}/" for path in PATHS), HEALTH),
+    prefixes=(*PATHS, *(f"{path}/" for path in PATHS), HEALTH, f"{HEALTH}/"),
     refusal=_refusal,
 )

@@ -59,6 +59,8 @@ function select(entry, page = 0) {
   selected = entry;
   at = page;
   follows = true;
+  // It was read before another mode was chosen.
+  if (entry.state === "done" && !readNow()) queue.again(entry);
   redraw(entry);
 }
 

@@ -25,7 +25,7 @@ async function written(entry, read, form) {
   const name = stem(entry.name), about = FORMATS[form];
   if (read.answer || form === "json") return { name: `${name}.json`, blob: new Blob([JSON.stringify(read.answer ?? read.tree, null, 2)], { type: "application/json" }) };
   const shows = about.needsFile === "always" || (about.needsFile && read.tree.pages.some((page) => page.blocks.some((block) => block.kind === "figure")));
-  const { blob, isZip } = await service.written(toSend(read.tree, about.needsPlaces), form, shows ? await entry.encoded() : "");
+  const { blob, isZip } = await service.written(toSend(read.tree, about.needsPlaces), form, shows ? entry.file : null);
   return { name: `${name}${isZip ? `-${form}.zip` : about.suffix}`, blob };
 }
 

@@ -26,8 +26,6 @@ export class Entry {
   /** What was read for a mode, or undefined. */
   read(mode) { return this.reads.get(mode); }
 
-  async encoded() { return service.base64(this.file); }
-
   forget() { for (const page of this.pages) URL.revokeObjectURL(page.url); }
 }
 
@@ -54,8 +52,8 @@ export class Queue {
     return one;
   }
 
-  /** Bytes of a file that fit into a request, in which they are base64. */
-  get largest() { return Math.floor((this.limits.max_body_mb ?? 64) * 2 ** 20 * 0.745); }
+  /** Bytes of a file that fit into a request, beside its other parts. */
+  get largest() { return (this.limits.max_body_mb ?? 64) * 2 ** 20 - 4096; }
 
   /** The module for a mode here, "" where there is none. */
   moduleFor(mode) {
@@ -109,9 +107,8 @@ export class Queue {
     Object.assign(entry, { state: "reading", problem: null });
     say("Reading …");
     await this.picture(entry, 1, signal, waiting);
-    const encoded = await entry.encoded();
     if (!(mode in MODES)) {
-      const answer = await service.answer(module, encoded, signal, waiting);
+      const answer = await service.answer(module, entry.file, signal, waiting);
       entry.reads.set(mode, { answer, module, curl: service.curl(module, entry.file.name), remarks: [answer.msg].filter(Boolean), seconds: since(started) });
       for (let n = 2; n <= Math.min(entry.count, answer.results.length); n += 1) await this.picture(entry, n, signal, waiting);
       return;
@@ -127,7 +124,7 @@ export class Queue {
       if (entry.count > 1) say(first === last ? `Reading page ${first} of ${entry.count} …` : `Reading pages ${first} to ${last} of ${entry.count} …`);
       for (let n = first; n <= last; n += 1) Object.assign(entry.pages[n - 1], { state: "reading" });
       const [found] = await Promise.all([
-        this.readPages(entry, mode, module, encoded, first, last, signal, waiting),
+        this.readPages(entry, mode, module, first, last, signal, waiting),
         // The next picture comes meanwhile.
         ...range(first, Math.min(entry.count, last + 1)).map((n) => this.picture(entry, n, signal, waiting)),
       ]);
@@ -139,12 +136,12 @@ export class Queue {
   }
 
   /* Some pages; one that cannot be read costs itself alone, as long as there are others. */
-  async readPages(entry, mode, module, encoded, first, last, signal, waiting) {
+  async readPages(entry, mode, module, first, last, signal, waiting) {
     const pages = first === last ? `${first}` : `${first}-${last}`;
     try {
-      const found = await service.read(module, encoded, pages, signal, waiting);
+      const found = await service.read(module, entry.file, pages, signal, waiting);
       if (mode !== "table" || module === "structure_table" || tree.tablesOf(found.tree).length || !this.modules.includes("structure_table")) return found;
-      const alone = await service.read("structure_table", encoded, pages, signal, waiting).catch(() => found);
+      const alone = await service.read("structure_table", entry.file, pages, signal, waiting).catch(() => found);
       return tree.tablesOf(alone.tree).length ? { ...alone, remarks: `${alone.remarks} The whole picture was read as one table.`.trim() } : found;
     } catch (error) {
       if (signal.aborted || entry.count === 1 || [401, 0].includes(error.code ?? 0)) throw error;

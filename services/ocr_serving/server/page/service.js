@@ -34,48 +34,48 @@ export async function about(waiting) {
 /** A page of a file as a picture, with the size in which its places are told, and how many pages there are. */
 export async function picture(file, page, signal, waiting) {
   const kind = file.type.startsWith("image/") || file.type === "application/pdf" ? file.type : "application/octet-stream";
-  const response = await asked(`pages/${page}`, { body: file, headers: { "Content-Type": kind } }, signal, waiting);
+  const response = await asked(`pages/${page}`, { body: file, file, headers: { "Content-Type": kind } }, signal, waiting);
   const [width, height] = response.headers.get("X-OCR-Page-Size").split("x").map(Number);
   return { blob: await response.blob(), width, height, of: Number(response.headers.get("X-OCR-Pages")) };
 }
 
 /** Some pages of a file, "3" or "3-5", read by a module: the page tree, and what is to be said of them. */
-export async function read(module, encoded, pages, signal, waiting) {
-  const response = await asked(`predict/${module}?output=json`, json(`{"images":["${encoded}"],"pages":"${pages}"}`), signal, waiting);
+export async function read(module, file, pages, signal, waiting) {
+  const response = await asked(`predict/${module}?output=json`, form(file, { pages }), signal, waiting);
   return { tree: await response.json(), remarks: remarks(response) };
 }
 
 /** The answer of a module as it is. */
-export async function answer(module, encoded, signal, waiting) {
-  const response = await asked(`predict/${module}`, json(`{"images":["${encoded}"]}`), signal, waiting);
+export async function answer(module, file, signal, waiting) {
+  const response = await asked(`predict/${module}`, form(file), signal, waiting);
   return response.json();
 }
 
-/** A tree, perhaps corrected, as a file: its blob, and whether it is a ZIP. `encoded` is the file it was read from, or "". */
-export async function written(tree, forms, encoded) {
-  const images = encoded ? `,"images":["${encoded}"]` : "";
-  const response = await asked(`convert/${forms}`, json(`{"document":${JSON.stringify(tree)}${images}}`));
+/** A tree, perhaps corrected, as a file: its blob, and whether it is a ZIP. `file` is the one it was read from, or null. */
+export async function written(tree, forms, file) {
+  const response = await asked(`convert/${forms}`, form(file, {}, tree));
   return { blob: await response.blob(), isZip: response.headers.get("Content-Type") === "application/zip" };
 }
 
 /** A line for the shell that does the same. */
 export function curl(module, name) {
-  const quoted = `'${name.replaceAll("'", "'\\''")}'`, secret = key ? ' -H "Authorization: Bearer $OCR_SERVING_API_KEY"' : "";
-  return `(printf '{"images":["'; base64 < ${quoted} | tr -d '\\n'; printf '"]}') |\n  curl -sS -H 'Content-Type: application/json'${secret} --data-binary @- '${address(`predict/${module}`)}'`;
+  // In double quotes for curl, to which commas and semicolons mean something; in single ones for the shell.
+  const quoted = name.replace(/[\\"]/g, "\\$&").replaceAll("'", "'\\''"), secret = key ? ' -H "Authorization: Bearer $OCR_SERVING_API_KEY"' : "";
+  return `curl -sS${secret} -F 'file=@"${quoted}"' '${address(`predict/${module}`)}'`;
 }
 
-/** The file as base64. */
-export function base64(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
-    reader.onerror = () => reject(new Problem(
-      "The browser could not open this file. It may have been moved or changed since you chose it: choose it again."));
-    reader.readAsDataURL(file);
-  });
+/* A request with a file as it is, arguments, and a tree that was read before. */
+function form(file, values = {}, tree = null) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(values)) body.append(name, value);
+  if (tree) body.append("document", new Blob([JSON.stringify(tree)], { type: "application/json" }), "document.json");
+  if (file) body.append("file", file);
+  return { body, file };
 }
 
-const json = (body) => ({ body, headers: { "Content-Type": "application/json" } });
+/* Whether the browser can still open a file; nothing of it is kept. */
+const opens = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+const gone = () => new Problem("The browser could not open this file. It may have been moved or changed since you chose it: choose it again.");
 const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
 const unreachable = () => new Problem("The service does not answer. It may have been stopped, or your connection is down: try again.");
 
@@ -87,8 +87,9 @@ function remarks(response) {
 async function asked(path, options, signal, waiting = () => {}) {
   for (let tried = 1; ; tried += 1) {
     const headers = { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
-    const response = await fetch(address(path), { method: "POST", body: options.body, headers, signal }).catch((error) => {
-      throw error.name === "AbortError" ? error : unreachable();
+    const response = await fetch(address(path), { method: "POST", body: options.body, headers, signal }).catch(async (error) => {
+      if (error.name === "AbortError") throw error;
+      throw !options.file || await opens(options.file) ? unreachable() : gone();
     });
     if (response.ok) return response;
     const said = await response.json().then((body) => body.msg ?? "", () => "");

@@ -19,8 +19,9 @@ from helpers.services import wait_until
 from helpers.site import Answer, Site
 from ocr_serving import data, outbound
 from ocr_serving.errors import ConfigError, InputError, TooLargeError
-from ocr_serving.server.jobs import fetching, webhooks
-from ocr_serving.server.jobs.fetching import HostRules
+from ocr_serving.server import fetching
+from ocr_serving.server.fetching import HostRules
+from ocr_serving.server.jobs import webhooks
 from ocr_serving.server.jobs.store import Job
 
 STRIP = data.WARMUP.read_bytes()

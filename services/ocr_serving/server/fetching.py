@@ -7,6 +7,7 @@ link-local, where clouds keep credentials, is never asked.
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 import urllib.error
 import urllib.parse
@@ -24,6 +25,7 @@ from ocr_serving.outbound import Address, Opener
 CHUNK = 1 << 18
 STEP_S = 15.0
 """Seconds that connecting, or a silence, may take."""
+LONGEST_URL = 2048
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,36 @@ class HostRules:
         return None
 
 
-def fetched(url: str, rules: HostRules, *, most: int, seconds: float) -> bytes:
-    """What `url` serves, up to `most` bytes, within so many seconds. Raises InputError, TooLargeError."""
+def check_url(url: str, name: str, rules: HostRules | None, never: str) -> None:
+    """Raises InputError where `url`, the value of `name`, may not be asked; `never` is said where none may."""
+    if rules is None:
+        raise InputError(f"{name}: {never}")
+    try:
+        parts = urllib.parse.urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and parts.username is None
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or re.search(r"[\x00-\x20\x7f]", url) or len(url) > LONGEST_URL:
+        raise InputError(f"{name}: it is no URL to be asked for: write http:// or https://, percent-encoded, without a password.")
+    rules.check(url)
+
+
+def fetched(url: str, rules: HostRules, *, most: int, seconds: float, name: str = "fileUrl", limit: str = "fetch_max_mb") -> bytes:
+    """What `url`, the value of `name`, serves, up to `most` bytes, which `limit` sets, within so many seconds.
+
+    Raises InputError, TooLargeError.
+    """
     rules.check(url)
     opener = Opener(rules)
     request = urllib.request.Request(url, headers={"User-Agent": f"ocr-serving/{__version__}"})  # noqa: S310  checked above
     try:
         with _bounded(opener, seconds), opener.open(request, min(STEP_S, seconds)) as response:
-            return _content(response, most)
+            return _content(response, most, f"{name}: the file is over the limit of {most >> 20} MiB ({limit}).")
     except urllib.error.HTTPError as exc:
         with exc:
-            raise InputError(f"fileUrl: its server answered {exc.code} {exc.reason}: check the URL.") from None
+            raise InputError(f"{name}: its server answered {exc.code} {exc.reason}: check the URL.") from None
     except (http.client.HTTPException, OSError) as exc:
-        raise InputError(f"fileUrl: it could not be fetched within {seconds:g} s ({_reason(exc)}): send the file itself.") from None
+        raise InputError(f"{name}: it could not be fetched within {seconds:g} s ({_reason(exc)}): send the file itself.") from None
 
 
 def posted(url: str, body: bytes, headers: dict[str, str], rules: HostRules, *, seconds: float) -> int:
@@ -119,17 +138,16 @@ def _bounded(opener: Opener, seconds: float) -> Any:
         watch.cancel()
 
 
-def _content(response: http.client.HTTPResponse, most: int) -> bytes:
-    too_large = TooLargeError(f"fileUrl: the file is over the limit of {most >> 20} MiB (fetch_max_mb).")
+def _content(response: http.client.HTTPResponse, most: int, too_large: str) -> bytes:
     length = response.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > most:
-        raise too_large
+        raise TooLargeError(too_large)
     parts, size = [], 0
     while part := response.read1(CHUNK):
         parts.append(part)
         size += len(part)
         if size > most:
-            raise too_large
+            raise TooLargeError(too_large)
     if length.isdigit() and size < int(length):
         raise OSError("it ended too early")
     return b"".join(parts)
