@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-int8 bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together train-kie clean help
+.PHONY: setup run test lint format docs chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together int8-ranges train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -91,8 +91,8 @@ bench-serving: $(BENCH_STAMP)  ## pages/s against clients, beside PaddleX, rapid
 bench-gpu: $(if $(filter cpu,$(DEVICE)),$(RUN_STAMP),$(GPU_STAMP))  ## batching on a GPU: pages/s, busy share, F1, memory: make bench-gpu DATA=folder [DEVICE=cpu]
 	@$(if $(filter cpu,$(DEVICE)),$(VENV),$(GPU_VENV))/bin/python -m benchmarks.gpu --device $(DEVICE) --data $(or $(DATA),$(error name the folder of pages: make bench-gpu DATA=...)) $(ARGS)
 
-bench-int8: $(RUN_STAMP)  ## what int8 gains and costs the recogniser: make bench-int8 DATA=folder [ARGS="--limit 8"]
-	@$(BIN)/python -m benchmarks.int8 --data $(or $(DATA),$(error name the folder of pages: make bench-int8 DATA=...)) $(ARGS)
+int8-ranges: $(RUN_STAMP)  ## measure the ranges that precision int8 needs: make int8-ranges DATA=folder [ARGS="--set PP-OCRv6_small"]
+	@$(BIN)/python -m training.ranges --data $(or $(DATA),$(error name the folder of pages: make int8-ranges DATA=...)) $(ARGS)
 
 bench-together: $(RUN_STAMP)  ## all modules in one service: seconds to ready, CPU seconds, memory, beside each alone: make bench-together [ARGS=--alone]
 	@$(BIN)/python -m benchmarks.together $(ARGS)

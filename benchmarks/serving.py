@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from tqdm import tqdm
 
@@ -29,6 +29,7 @@ from benchmarks.library.support import BenchmarkError
 from benchmarks.overhead import GOLDEN, sample_pages
 from benchmarks.peers import readers
 from ocr_serving import config, machine, models
+from ocr_serving.engines import Precision
 from ocr_serving.server import plan
 
 LABELS = {OURS: "ocr-serving", FLOOR: "floor: networks alone", **readers.LABELS}
@@ -43,8 +44,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run the benchmark, print its tables, return its figures. Raises BenchmarkError."""
     plot.require()
     images = sample_pages(args.data, args.pages)
-    about = {"model_set": args.models, "pages": [image.name for image in images]}
-    folder = args.out or Path("build") / "benchmarks" / f"serving-{args.models}"
+    about = {"model_set": args.models, "precision": args.precision, "pages": [image.name for image in images]}
+    folder = (
+        args.out
+        or Path("build") / "benchmarks" / f"serving-{args.models}{'' if args.precision == 'fp32' else f'-{args.precision}'}"
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -61,7 +65,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     own = [name for name in (OURS, FLOOR) if name in args.servers]
     if own:
         with contextlib.ExitStack() as stack:
-            _alternate(_start_own(stack, own, args.models, images), args.clients, len(images), args, keep)
+            _alternate(_start_own(stack, own, args.models, images, args.precision), args.clients, len(images), args, keep)
     for name in (name for name in args.servers if name in readers.LABELS and args.peer_clients):
         try:
             with readers.start(name, args.models, images) as peer:
@@ -92,9 +96,11 @@ def short(args: argparse.Namespace) -> dict[str, Any]:
     return {"model_set": SHORT_SET, "rows": figures.to_json(rows), **ratios, "reached": None}
 
 
-def _start_own(stack: contextlib.ExitStack, names: Sequence[str], model_set: str, images: Sequence[Path]) -> list[Server]:
-    """The service, the floor, or both."""
-    running = [stack.enter_context(servers.ours(model_set, images))] if OURS in names else []
+def _start_own(
+    stack: contextlib.ExitStack, names: Sequence[str], model_set: str, images: Sequence[Path], precision: Precision = "fp32"
+) -> list[Server]:
+    """The service in `precision`, the floor, which is in float32, or both."""
+    running = [stack.enter_context(servers.ours(model_set, images, precision))] if OURS in names else []
     if FLOOR in names:
         parallel = running[0].parallel if running else _shipped_workers(model_set)
         running.append(stack.enter_context(servers.floor(model_set, images, parallel=parallel)))
@@ -175,7 +181,7 @@ def _earlier(folder: Path, about: dict[str, Any]) -> list[Row]:
         return []
     try:
         found = json.loads(file.read_text())
-        same = all(found[key] == value for key, value in about.items())
+        same = all(found.get(key) == value for key, value in about.items())
         here = found["machine"]["cores"] == machine.cpu_count() and found["machine"]["processor"] == report.processor()
         rows = figures.from_json(found["rows"])
     except (ValueError, TypeError, KeyError):
@@ -233,6 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the folder that holds forms/testing and receipts (default: pages of this repository)",
     )
     option("--models", type=support.model_set, default=models.DEFAULT_SET, metavar="SET", help="model set (default %(default)s)")
+    option("--precision", choices=get_args(Precision), default="fp32", help="the service's own (default %(default)s)")
     option("--pages", type=support.positive, default=8, metavar="N", help="how many (default 8)")
     option("--clients", type=numbers, default="1,4,16,64", metavar="N,…", help="numbers of clients (default %(default)s)")
     option("--peer-clients", type=numbers, metavar="N,…", help=f"of peers (default: those of --clients up to {MOST_PEER_CLIENTS})")

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from benchmarks.library import alone, processes, support
 from benchmarks.library.answering import Answering
 from benchmarks.library.load import Outcome, Reply
+from ocr_serving.engines import Precision
 
 OURS = "ours"
 FLOOR = "floor"
@@ -48,10 +49,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def ours(model_set: str, images: Sequence[Path]) -> Iterator[Server]:
-    """`ocr-serving start` as it ships, with the weights of `model_set`. Raises BenchmarkError, ModelError."""
+def ours(model_set: str, images: Sequence[Path], precision: Precision = "fp32") -> Iterator[Server]:
+    """`ocr-serving start` as it ships but for `precision`, with the weights of `model_set`. Raises BenchmarkError, ModelError."""
     bodies = [support.request_body(image) for image in images]
-    with support.serve(model_set, workers=None) as service:
+    with support.serve(model_set, workers=None, init_args={"precision": precision}) as service:
         workers = int(requests.get(f"{service.url}/readyz", timeout=support.ANSWER_S).json()["workers"])
         ask = functools.partial(post, f"{service.url}/predict/{service.module}", bodies, hubserving_lines)
         yield Server(OURS, ask, (service.pid,), workers)

@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from ocr_serving import data, machine
-from ocr_serving.engines.local import BF16_FEATURES
+from ocr_serving.engines.local import BF16_FEATURES, VNNI_FEATURES
 
 TESTS = Path(__file__).parents[1]
 ECHO = TESTS / "echo"
@@ -28,6 +28,7 @@ GOLDEN = TESTS / "golden"
 needs_bfloat16 = pytest.mark.skipif(
     machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16"
 )
+needs_vnni = pytest.mark.skipif(machine.cpu_features().isdisjoint(VNNI_FEATURES), reason="this CPU has no instructions for int8")
 
 
 @dataclass

@@ -23,7 +23,7 @@ Kind = Literal["detection", "recognition", "classification", "orientation"]
 
 EngineName = Literal["auto", "onnxruntime", "openvino", "paddle"]
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class EngineOptions(Frozen):
@@ -41,9 +41,15 @@ class EngineOptions(Frozen):
         "fp32",
         description=(
             "bf16 detects and reads in bfloat16, with eight bits of mantissa, on engine openvino and CPUs that have instructions"
-            " for it; refused elsewhere."
+            " for it; int8 reads in eight bits, on engine onnxruntime and x86 CPUs with VNNI, with weights whose ranges were"
+            " measured, and detects in float32. Both are refused elsewhere."
         ),
     )
+
+    @property
+    def without_int8(self) -> EngineOptions:
+        """For a network that stays in float32 where int8 is asked for: all but recognisers."""
+        return self.model_copy(update={"precision": "fp32"}) if self.precision == "int8" else self
 
 
 class Engine(Protocol):

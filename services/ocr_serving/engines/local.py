@@ -18,6 +18,9 @@ Format = Literal["onnx", "paddle"]
 BF16_FEATURES = ("amx_bf16", "avx512_bf16")
 """CPU features, as Linux names them, either of which multiplies bfloat16 faster than float32."""
 
+VNNI_FEATURES = ("avx512_vnni", "avx_vnni")
+"""CPU features either of which multiplies and adds in int8. Without, products of AVX2 saturate, and are no faster than float32."""
+
 _READS: Mapping[str, Format] = {"onnxruntime": "onnx", "openvino": "onnx", "paddle": "paddle"}
 
 
@@ -138,6 +141,11 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
             f"precision 'bf16' needs an ONNX model on engine 'openvino', and {model} goes to '{name}': set precision to 'fp32', or"
             " engine to 'auto' and give an ONNX model."
         )
+    if name != "onnxruntime" and options.precision == "int8":
+        raise ConfigError(
+            f"precision 'int8' needs an ONNX model on engine 'onnxruntime', and {model} goes to '{name}': set precision to"
+            " 'fp32', or engine to 'auto' without enable_mkldnn and give an ONNX model."
+        )
     if name == "onnxruntime" and options.enable_mkldnn:
         raise ConfigError(
             "enable_mkldnn has no meaning for engine 'onnxruntime': set engine to 'auto', which then is openvino, or leave it out."
@@ -147,7 +155,7 @@ def engine_name(found: Mapping[Format, Path], options: EngineOptions, model: Pat
 
 def _faster(model: Path, options: EngineOptions) -> str:
     """What the catalogue says is faster for `model` on this CPU, where that is installed; else onnxruntime."""
-    entry = None if options.use_gpu else models.entry_of(model)
+    entry = None if options.use_gpu or options.precision == "int8" else models.entry_of(model)
     rules = {} if entry is None else entry.faster
     engines = (engine for feature, engine in rules.items() if feature in machine.cpu_features())
     return next((engine for engine in engines if find_spec(engine) is not None), "onnxruntime")
@@ -157,11 +165,15 @@ def check(options: EngineOptions) -> None:
     """Refuse what no engine can serve. Raises ConfigError."""
     if options.use_tensorrt and not options.use_gpu:
         raise ConfigError("use_tensorrt needs a GPU: set use_gpu to true as well, or use_tensorrt to false.")
-    if options.precision == "bf16" and options.use_gpu:
-        raise ConfigError("precision 'bf16' is for CPUs: set it to 'fp32', or use_gpu to false.")
+    if options.precision != "fp32" and options.use_gpu:
+        raise ConfigError(f"precision '{options.precision}' is for CPUs: set it to 'fp32', or use_gpu to false.")
     if options.precision == "bf16" and machine.cpu_features().isdisjoint(BF16_FEATURES):
         raise ConfigError(
             f"precision is 'bf16' but this CPU has no instructions for it (none of {', '.join(BF16_FEATURES)}): set it to 'fp32'."
+        )
+    if options.precision == "int8" and machine.cpu_features().isdisjoint(VNNI_FEATURES):
+        raise ConfigError(
+            f"precision is 'int8' but this CPU has no instructions for it (none of {', '.join(VNNI_FEATURES)}): set it to 'fp32'."
         )
     if options.use_gpu and options.enable_mkldnn:
         raise ConfigError("enable_mkldnn speeds up CPUs and use_gpu does without them: set one of the two to false.")

@@ -35,7 +35,7 @@ class OnnxRuntimeEngine:
 
         Raises ConfigError where onnxruntime lacks what the options ask for, ModelError where the file is not a model.
         """
-        model = prepared(file, greedy_ctc=greedy_ctc)
+        model = prepared(file, greedy_ctc=greedy_ctc, precision=options.precision)
         self.helpers = helpers
         self._widths = tuple(widths) if helpers else ()
         # A session has its number of threads from when it is made, and its own copy of the weights: for small networks only.

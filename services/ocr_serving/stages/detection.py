@@ -93,7 +93,7 @@ class TextDetector:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
         source = PixelInput("detection", (0, 0), normalising(*MEAN_AND_STD[params.det_algorithm]))
-        self.network = open_for_pixels(model, options, source)
+        self.network = open_for_pixels(model, options.without_int8, source)
         side = 2 * STRIDE
         if self._map(np.zeros((side, side, 3), np.uint8), (side, side)).shape != (1, side, side):
             raise ModelError(

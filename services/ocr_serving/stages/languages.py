@@ -132,7 +132,7 @@ class Recognizers:
             )
         # A dictionary that was set is the other network's.
         params = self.params.model_copy(update={"rec_char_dict_path": None})
-        return TextRecognizer(params, self._find(spec), self._options)
+        return TextRecognizer(params, self._find(spec), self._options.without_int8)
 
 
 def _sureness(texts: Sequence[Text], crops: Sequence[Image]) -> float | None:

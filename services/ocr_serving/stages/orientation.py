@@ -37,7 +37,7 @@ class TextClassifier:
         """Load the network in `model`. Raises ConfigError or ModelError."""
         self.params = params
         height, width = params.cls_image_shape[1:]
-        self.network = open_for_pixels(model, options, PixelInput("classification", (height, width), LINE_STEPS))
+        self.network = open_for_pixels(model, options.without_int8, PixelInput("classification", (height, width), LINE_STEPS))
         answer = self._probabilities([np.zeros((height, width, 3), np.uint8)])[0]
         if answer.shape != (len(params.label_list),):
             raise ModelError(

@@ -112,13 +112,17 @@ def test_of_both_formats_onnx_is_taken(onnx_file: Path, paddle_folder: Path) -> 
             {"engine": "onnxruntime", "precision": "bf16"},
             "precision 'bf16' needs .* goes to 'onnxruntime': set precision to 'fp32', or",
         ),
+        ({"use_gpu": True, "precision": "int8"}, "precision 'int8' is for CPUs: set it to 'fp32', or use_gpu to false"),
+        ({"engine": "openvino", "precision": "int8"}, "precision 'int8' needs .* goes to 'openvino': set precision to 'fp32', or"),
+        ({"enable_mkldnn": True, "precision": "int8"}, "precision 'int8' needs .* goes to 'openvino': set precision to 'fp32', or"),
+        ({"precision": "int8"}, "nobody has measured the ranges .*: set precision to 'fp32', or take .* PP-OCRv6_small_rec"),
     ],
 )
 def test_options_that_cannot_be_served_are_refused(
     onnx_file: Path, monkeypatch: pytest.MonkeyPatch, cpu: Callable[[str], None], options: dict[str, Any], sentence: str
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    cpu("avx512_bf16")
+    cpu("avx512_bf16 avx512_vnni")
     with pytest.raises(ConfigError, match=sentence):
         open_engine(onnx_file, engine_options(**options))
 
@@ -129,10 +133,17 @@ def test_bfloat16_is_refused_on_a_cpu_without_it(onnx_file: Path, cpu: Callable[
         open_engine(onnx_file, engine_options(precision="bf16"))
 
 
-def test_bfloat16_is_refused_for_a_paddle_model(paddle_folder: Path, cpu: Callable[[str], None]) -> None:
-    cpu("amx_bf16")
-    with pytest.raises(ConfigError, match="precision 'bf16' needs an ONNX model"):
-        open_engine(paddle_folder, engine_options(precision="bf16"))
+def test_int8_is_refused_on_a_cpu_without_it(onnx_file: Path, cpu: Callable[[str], None]) -> None:
+    cpu("avx2 avx512f")
+    with pytest.raises(ConfigError, match=r"precision is 'int8' but this CPU has no instructions for it .*: set it to 'fp32'"):
+        open_engine(onnx_file, engine_options(precision="int8"))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_other_precisions_are_refused_for_a_paddle_model(paddle_folder: Path, cpu: Callable[[str], None], precision: str) -> None:
+    cpu("amx_bf16 avx512_vnni")
+    with pytest.raises(ConfigError, match=f"precision '{precision}' needs an ONNX model"):
+        open_engine(paddle_folder, engine_options(precision=precision))
 
 
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="there is a GPU")
@@ -207,7 +218,7 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     [
         ({"cpu_threads": 0}, "'cpu_threads'.*got 0"),
         ({"engine": "tensorflow"}, "'engine'"),
-        ({"precision": "int8"}, "'precision'.*'fp32' or 'bf16'"),
+        ({"precision": "fp16"}, "'precision'.*'bf16' or 'int8'"),
         ({"use_cpu": True}, r"unknown key 'use_cpu' \(did you mean 'use_gpu'\?\)"),
     ],
 )

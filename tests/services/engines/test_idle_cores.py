@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from helpers import networks
-from helpers.services import wait_until
+from helpers.services import needs_vnni, wait_until
 from helpers.simulated_cores import CountedLedger, SimulatedPage, SimulatedService, ideal_seconds, mixed_pages
 from ocr_serving import models
 from ocr_serving.engines import Ctc, crew_of, engine_options, open_engine, shared
@@ -221,8 +221,16 @@ def test_who_asks_for_threads_or_another_engine_has_no_helpers(tmp_path: Path, h
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("name", ["PP-OCRv6_tiny", "PP-OCRv6_small", "PP-OCRv4_mobile"])
-def test_answers_are_the_same_to_the_bit(name: str, helpers: Helpers) -> None:
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("PP-OCRv6_tiny", "fp32"),
+        ("PP-OCRv6_small", "fp32"),
+        ("PP-OCRv4_mobile", "fp32"),
+        pytest.param("PP-OCRv6_small", "int8", marks=needs_vnni),
+    ],
+)
+def test_answers_are_the_same_to_the_bit(name: str, precision: str, helpers: Helpers) -> None:
     """Whatever the number of a detector's threads, and however many lines a batch has."""
     chosen = models.model_sets()[name]
     values = np.random.default_rng(0).normal(size=(6, 3, 320, 480)).astype(np.float32)
@@ -231,7 +239,7 @@ def test_answers_are_the_same_to_the_bit(name: str, helpers: Helpers) -> None:
     (alone,) = open_local(detector, engine_options()).run(values[:1])
     assert all(np.array_equal(found, alone) for found in _at_each_width(wide, helpers, values[:1]))
     lines = np.ascontiguousarray(values[:, :, :48])
-    recogniser = open_engine(models.home(chosen.rec), engine_options(engine="onnxruntime"), greedy_ctc=True)
+    recogniser = open_engine(models.home(chosen.rec), engine_options(engine="onnxruntime", precision=precision), greedy_ctc=True)
     together = recogniser.run(lines)
     for rows in (1, 2, 3):
         parts = [recogniser.run(lines[start : start + rows]) for start in range(0, 6, rows)]

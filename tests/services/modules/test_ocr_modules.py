@@ -16,7 +16,7 @@ import PIL.ImageDraw
 import PIL.ImageFont
 import pytest
 
-from helpers.services import needs_bfloat16
+from helpers.services import needs_bfloat16, needs_vnni
 from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.modules.base import Module
@@ -208,6 +208,20 @@ def test_bfloat16_reads_the_page_and_leaves_other_networks_alone(name: str) -> N
     }
     lines, same = (results.read(module.predict(paths=[str(PAGE)])[0]).lines for module in (exact, rounded))
     assert len(set(lines) & set(same)) > 0.8 * len(set(lines)) > 0
+
+
+@needs_vnni
+def test_int8_reads_the_page_as_float32_does() -> None:
+    """In the characters of a charset too, and with words; where a line stands is told by float32."""
+    params = {"model_set": "PP-OCRv6_small", "charset": "en"}
+    exact, rounded = (OCRSystem(params=params, init_args={"precision": precision}) for precision in ("fp32", "int8"))
+    lines, same = (module.predict(paths=[str(PAGE)], return_words=True)[0] for module in (exact, rounded))
+    assert [line["text"] for line in same] == [line["text"] for line in lines]
+    assert [line["text_region"] for line in same] == [line["text_region"] for line in lines]
+    assert [[word["text"] for word in line["words"]] for line in same] == [
+        [word["text"] for word in line["words"]] for line in lines
+    ]
+    assert [line["confidence"] for line in same] != [line["confidence"] for line in lines]
 
 
 def engines_of(module: Module) -> dict[str, str]:

@@ -111,7 +111,7 @@ class PixelNetwork:
         """Load and warm up. Raises ConfigError or ModelError."""
         self._file = local.model_files(spec.path)["onnx"]
         self._maps = source.kind == "detection"
-        model = prepared(self._file, greedy_ctc=spec.greedy_ctc)
+        model = prepared(self._file, greedy_ctc=spec.greedy_ctc, precision=spec.options.precision)
         self.metadata: Mapping[str, str] = edits.metadata(edits.parse(model, str(self._file)))
         model = edits.with_pixels(model, source.steps, str(self._file))
         self._buckets: Buckets = (

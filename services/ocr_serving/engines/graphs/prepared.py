@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ocr_serving import atomic, models
-from ocr_serving.engines.base import Ctc
+from ocr_serving.engines.base import Ctc, Precision
 from ocr_serving.engines.graphs.edits import with_classes, with_greedy_ctc
 from ocr_serving.engines.graphs.folding import folded
+from ocr_serving.engines.graphs.quantising import Ranges, quantised, ranges_of
 from ocr_serving.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -35,16 +36,18 @@ TOLERANCE = 1e-4
 """How far answers, probabilities between 0 and 1, may be apart. Rounding alone moves them by up to 5e-6."""
 
 
-def prepared(file: Path, *, greedy_ctc: Ctc | bool = False) -> bytes:
-    """The model in `file`, with fewer operators and with greedy CTC decoding where that is asked for (see `graph`).
+def prepared(file: Path, *, greedy_ctc: Ctc | bool = False, precision: Precision = "fp32") -> bytes:
+    """The model in `file`, with fewer operators, with greedy CTC decoding where that is asked for, in int8 by `precision`.
 
-    The work is done once for a model where the store can be written, else at each call, in about a third of a second. Where the
-    folded network should not answer as the file's own does, the latter is used, and the log says so. Raises ModelError.
+    The work is done once for a model where the store can be written, else at each call, in about a third of a second, and some two
+    more for int8. Where the folded network should not answer as the file's own does, the latter is used, and the log says so.
+    Raises ModelError, or ConfigError where no ranges for int8 are known.
     """
     model = file.read_bytes()
+    ranges = ranges_of(model, str(file)) if precision == "int8" else None
     if len(model) > MOST_BYTES:
         return _decoding(model, greedy_ctc, file)
-    kept = _kept(model, greedy_ctc)
+    kept = _kept(model, greedy_ctc, ranges)
     known = None if kept is None else _read(kept)
     if known is not None:
         return known
@@ -52,6 +55,8 @@ def prepared(file: Path, *, greedy_ctc: Ctc | bool = False) -> bytes:
     if not is_same(model, made):
         log.warning("%s is used as it is: folded it answers otherwise, or could not be compared", file)
         made = model
+    if ranges is not None:
+        made = quantised(made, ranges, str(file))
     made = _decoding(made, greedy_ctc, file)
     if kept is not None:
         _write(kept, made)
@@ -96,7 +101,7 @@ def _answers(model: bytes, size: tuple[int, int]) -> list[np.ndarray]:
     return answers
 
 
-def _kept(model: bytes, greedy_ctc: Ctc | bool) -> Path | None:
+def _kept(model: bytes, greedy_ctc: Ctc | bool, ranges: Ranges | None) -> Path | None:
     try:
         root = models.store_root()
     except ModelError:
@@ -104,6 +109,8 @@ def _kept(model: bytes, greedy_ctc: Ctc | bool) -> Path | None:
     digest = hashlib.sha256(model)
     plain = greedy_ctc is True or greedy_ctc == Ctc()
     digest.update(f"{EDITS} {True if plain else greedy_ctc}".encode())
+    if ranges is not None:
+        digest.update(ranges.digest.encode())
     return root / FOLDER / f"{digest.hexdigest()}.onnx"
 
 
