@@ -9,7 +9,6 @@ import base64
 import email.utils
 import json
 import random
-import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
+
+import httpx
 
 from ocr_serving_client.errors import BusyError, KeyNeededError, OCRError, RefusedError, UnreachableError
 from ocr_serving_client.result import Result, result
@@ -174,32 +175,20 @@ class Caller:
 
 def _sent(path: str, files: Sequence[tuple[bytes, str]], keys: Mapping[str, Any], tree: Mapping[str, Any] | None = None) -> Request:
     """A request with files and their names, arguments, and a tree that was read before: a form, in which files are as they are."""
-    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in keys.items()}
+    values = {name: _sound(value) if isinstance(value, str) else json.dumps(value) for name, value in keys.items()}
     if (not files and tree is None) or sum(map(len, values.values())) > MOST_TEXT:
         images = [base64.b64encode(content).decode("ascii") for content, _ in files]
         body = {"images": images} | dict(keys) | ({} if tree is None else {"document": tree})
         return Request("POST", path, json.dumps(body).encode())
-    boundary = secrets.token_hex(16).encode()
-    parts = [_part(boundary, name, text.encode()) for name, text in values.items()]
-    if tree is not None:
-        parts.append(_part(boundary, "document", json.dumps(tree).encode(), "document.json"))
-    parts += [_part(boundary, "file", content, title) for content, title in files]
-    return Request(
-        "POST", path, b"".join([*parts, b"--", boundary, b"--\r\n"]), f"multipart/form-data; boundary={boundary.decode()}"
-    )
+    parts = [] if tree is None else [("document", ("document.json", json.dumps(tree).encode()))]
+    parts += [("file", (_sound(title), content)) for content, title in files]
+    form = httpx.Request("POST", "http://form", data=values, files=parts)
+    return Request("POST", path, form.read(), form.headers["Content-Type"])
 
 
-def _part(boundary: bytes, name: str, content: bytes, filename: str = "") -> bytes:
-    """A part of a form (RFC 7578), its names quoted as browsers do."""
-
-    def quoted(text: str) -> bytes:
-        escaped = text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        return b'"' + escaped.encode("utf-8", "replace") + b'"'
-
-    head = b"Content-Disposition: form-data; name=" + quoted(name)
-    if filename:
-        head += b"; filename=" + quoted(filename) + b"\r\nContent-Type: application/octet-stream"
-    return b"".join((b"--", boundary, b"\r\n", head, b"\r\n\r\n", content, b"\r\n"))
+def _sound(text: str) -> str:
+    """Names of files may hold bytes that are no text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _content(file: File) -> tuple[bytes, str]:

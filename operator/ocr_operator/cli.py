@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ocr_operator import __version__
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.crd import crd
 from ocr_operator.api.reading import documents
-from ocr_operator.api.spec import OCRService, SpecError, parse
+from ocr_operator.api.spec import Device, OCRService, SpecError, parse
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.loop.options import RunOptions
 
@@ -43,6 +44,11 @@ def parser() -> argparse.ArgumentParser:
         help="YAML or JSON with OCRServices, several allowed; - for stdin",
     )
     command.add_argument("-n", "--namespace", default="default", help="namespace of those that name none (default: %(default)s)")
+    command.add_argument(
+        "--auto-device",
+        choices=("gpu", "cpu"),
+        help="what device auto comes to, since no nodes are looked at (default: cpu, which is said)",
+    )
     _add_allowed(command)
     _add_images(command)
     command.set_defaults(command=_render)
@@ -148,6 +154,8 @@ def _add_allowed(command: argparse.ArgumentParser) -> None:
             defaults.registries,
             "beginnings of images that they may run beside the operator's own, such as example.org/ocr",
         ),
+        ("hosts", defaults.hosts, "hosts that they may be reached at from outside of the cluster"),
+        ("ingress-annotations", defaults.ingress_annotations, "annotations that an Ingress of theirs may have"),
     ):
         command.add_argument(
             f"--allow-{flag}",
@@ -165,6 +173,8 @@ def _allowed(args: argparse.Namespace) -> Allowed:
         service_accounts=tuple(args.allow_service_accounts),
         priority_classes=tuple(args.allow_priority_classes),
         registries=tuple(args.allow_registries),
+        hosts=tuple(args.allow_hosts),
+        ingress_annotations=tuple(args.allow_ingress_annotations),
     )
 
 
@@ -223,13 +233,13 @@ def _render(args: argparse.Namespace) -> int:
             if isinstance(metadata, dict):
                 body["metadata"] = {"namespace": args.namespace} | metadata
             try:
-                service = parse(body)
+                service = _with_device(parse(body), args.auto_device or "cpu")
                 _allowed(args).check(service, _images(args))
                 rendered += render(service, _images(args))
             except SpecError as exc:
                 name = metadata.get("name", "without a name") if isinstance(metadata, dict) else "without a name"
                 raise UsageError(f"{file}, OCRService {name}: {exc}") from None
-            _say_defaults(file, body, service)
+            _say_defaults(file, body, service, is_auto_said=args.auto_device is not None)
         if not rendered:
             raise UsageError(f"{file} holds no OCRService.")
         manifests += rendered
@@ -237,12 +247,20 @@ def _render(args: argparse.Namespace) -> int:
     return 0
 
 
-def _say_defaults(file: str, body: Mapping[str, Any], service: OCRService) -> None:
+def _with_device(service: OCRService, device: Device) -> OCRService:
+    return replace(service, modules=tuple(replace(module, found_device=device) for module in service.modules))
+
+
+def _say_defaults(file: str, body: Mapping[str, Any], service: OCRService, *, is_auto_said: bool) -> None:
     """What decides whether pods can run anywhere, and stands nowhere in `body`."""
     silent = [module.name for module in service.modules if module.fields.device is None]
     if silent:
         told = f"{file}, OCRService {body['metadata']['name']}: device is gpu, the default, for {', '.join(silent)}"
         print(f"ocr-operator: {told}: say gpu or cpu in spec.defaults.device.", file=sys.stderr)
+    auto = [module.name for module in service.modules if module.is_auto]
+    if auto and not is_auto_said:
+        told = f"{file}, OCRService {body['metadata']['name']}: device auto is rendered as cpu for {', '.join(auto)}"
+        print(f"ocr-operator: {told}, since no nodes are looked at: say --auto-device gpu or cpu.", file=sys.stderr)
 
 
 class _Dumper(yaml.SafeDumper):

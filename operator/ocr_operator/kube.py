@@ -32,6 +32,7 @@ UNTYPED = "failed to create typed patch object"
 KINDS: dict[str, tuple[str, str]] = {
     KIND: (API_VERSION, PLURAL),
     "Pod": ("v1", "pods"),
+    "Node": ("v1", "nodes"),
     "Event": ("events.k8s.io/v1", "events"),
     **{kind: (api_version, plural) for api_version, kind, plural in CHILD_KINDS},
 }

@@ -41,6 +41,17 @@ PORTS = {
 }
 """The nine modules, and where each is reached."""
 
+_READING = ("ocr_det", "ocr_cls", "ocr_rec", "ocr_system")
+CARRIED: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in PORTS},
+    "ocr_system": _READING,
+    "structure_table": (*_READING, "structure_table"),
+    "structure_system": (*_READING, "structure_table", "structure_layout", "structure_system"),
+    "kie_ser": (*_READING, "kie_ser"),
+    "kie_ser_re": (*_READING, "kie_ser", "kie_ser_re"),
+}
+"""Image of one of the nine → the modules whose default weights are all in it."""
+
 CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("v1", "ConfigMap", "configmaps"),
     ("apps/v1", "Deployment", "deployments"),
@@ -48,10 +59,16 @@ CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
     ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    ("networking.k8s.io/v1", "Ingress", "ingresses"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     ("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors"),
+    ("monitoring.coreos.com/v1", "PodMonitor", "podmonitors"),
     ("batch/v1", "Job", "jobs"),
 )
 """(apiVersion, kind, plural) of everything an OCRService may own, in the order in which it is applied."""
+
+OPTIONAL_KINDS = ("HTTPRoute", "ServiceMonitor", "PodMonitor")
+"""Those that a cluster may not have: each is of a definition that others install."""
 
 CONTAINER = "server"
 """The container that serves, in each pod."""

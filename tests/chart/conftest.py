@@ -12,7 +12,7 @@ import pytest
 import yaml
 from charts.generate import CHART, KUBE_VERSION
 
-from helpers.api_client import RULE_CRD, SERVICE_MONITOR_CRD
+from helpers.api_client import RULE_CRD, optional_crds
 from helpers.control_plane import ControlPlane, binaries, control_plane
 
 Objects = list[dict[str, Any]]
@@ -48,9 +48,9 @@ def render(helm: Callable[..., subprocess.CompletedProcess[str]]) -> Render:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane with ServiceMonitors and without OCRServices."""
+    """A control plane with ServiceMonitors, PodMonitors, HTTPRoutes and without OCRServices."""
     with control_plane(tmp_path_factory.mktemp("cluster")) as plane:
-        for kind in (SERVICE_MONITOR_CRD, RULE_CRD):
+        for kind in (*optional_crds(), RULE_CRD):
             plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(kind))
             plane.kubectl("wait", "--for=condition=Established", f"crd/{kind['metadata']['name']}", "--timeout=60s")
         yield plane

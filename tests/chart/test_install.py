@@ -32,9 +32,17 @@ WIDE = {
         "device": "cpu",
         "podDisruptionBudget": {"minAvailable": 1},
         "networkPolicy": {},
-        "serviceMonitor": {"interval": "15s"},
     },
-    "modules": [{"name": "ocr_system", "autoscaling": {"maxReplicas": 2}}, {"name": "ocr_det", "replicas": 0}],
+    "modules": [
+        {
+            "name": "ocr_system",
+            "autoscaling": {"maxReplicas": 2},
+            "serviceMonitor": {"interval": "15s"},
+            "ingress": {"host": "ocr.example.org", "allowFromNamespaces": ["ingress-nginx"]},
+            "httpRoute": {"parentRefs": [{"name": "public"}], "allowFromNamespaces": ["gateways"]},
+        },
+        {"name": "ocr_det", "replicas": 0, "podMonitor": {}},
+    ],
 }
 
 
@@ -229,13 +237,13 @@ def test_the_roles_suffice_for_the_operator(
     operator = OperatorProcess(limited, tmp_path / "log", *flags)
     operator.start()
     try:
-        kinds = "horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,servicemonitors,deployments,services,configmaps"
+        kinds = ",".join(plural for _, kind, plural in CHILD_KINDS if kind != "Job")  # which only a rollout has
 
         def made() -> list[str]:
             return [item["kind"] for item in found(cluster, namespace, kinds, "-l", "app.kubernetes.io/managed-by=ocr-operator")]
 
-        kinds_of_one = [kind for _, kind, _ in CHILD_KINDS if kind != "Job"]  # which only a rollout has
-        expected = sorted(kinds_of_one + [kind for kind in kinds_of_one if kind != "HorizontalPodAutoscaler"])
+        of_both = ["ConfigMap", "Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget"]
+        expected = sorted([kind for _, kind, _ in CHILD_KINDS if kind != "Job"] + of_both)
         cluster.wait_for(lambda: sorted(made()) == expected, "every kind of child")
         operator.wait_until_settled()
         status = cluster.get("ocr", "wide", "--namespace", namespace)["status"]

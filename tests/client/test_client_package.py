@@ -109,7 +109,7 @@ def test_a_key_is_sent(tmp_path: Path) -> None:
 def test_a_file_as_large_as_a_request_is_taken_and_odd_names_and_arguments_arrive(tmp_path: Path) -> None:
     with serve(tmp_path, {str(ECHO): {}}, workers=1, max_body_mb=1) as service, Client(service.url) as client:
         # As base64 it would be larger than the limit.
-        picture = tmp_path / 'a "b";\nc, ü.png'
+        picture = tmp_path / 'a "b";\nc, ü\udcff.png'
         picture.write_bytes(data.WARMUP.read_bytes() + bytes(900_000))
         with picture.open("rb") as opened:
             plain, named = client.predict("echo", picture), client.predict("echo", opened)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import requests
+import yaml
 
 from helpers.control_plane import ControlPlane
+from helpers.go_tools import module_folder
 
 ANY_OBJECT = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 SELECTOR = {**ANY_OBJECT, "x-kubernetes-map-type": "atomic"}
@@ -24,6 +27,15 @@ SERVICE_MONITOR_CRD: dict[str, Any] = {
     },
 }
 """In place of the Prometheus operator's own."""
+POD_MONITOR_CRD: dict[str, Any] = {
+    **SERVICE_MONITOR_CRD,
+    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
+    "spec": {
+        **SERVICE_MONITOR_CRD["spec"],
+        "names": {"kind": "PodMonitor", "plural": "podmonitors", "singular": "podmonitor"},
+    },
+}
+"""In place of its other one."""
 RULE_CRD: dict[str, Any] = {
     **SERVICE_MONITOR_CRD,
     "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
@@ -34,6 +46,18 @@ RULE_CRD: dict[str, Any] = {
     },
 }
 """Another one of its kinds."""
+
+
+@cache
+def http_route_crd() -> dict[str, Any]:
+    """The Gateway API's own definition of HTTPRoute, of its standard channel."""
+    file = module_folder("sigs.k8s.io/gateway-api", "v1.4.0") / "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+
+
+def optional_crds() -> list[dict[str, Any]]:
+    """Definitions of all kinds that the operator makes objects of where there are such."""
+    return [SERVICE_MONITOR_CRD, POD_MONITOR_CRD, http_route_crd()]
 
 
 class Api:

@@ -119,7 +119,7 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "greater than or equal to 1024, got 80",
     ),
     "port out of range": (one(port=70000), "should be less than or equal to 65535", "less than or equal to 65535"),
-    "device unknown": (one(device="tpu"), 'Unsupported value: "tpu"', "should be 'gpu' or 'cpu', got 'tpu'"),
+    "device unknown": (one(device="tpu"), 'Unsupported value: "tpu"', "should be 'gpu', 'cpu' or 'auto'"),
     "gpu on a CPU": (one(device="cpu", gpu={"count": 1}), "gpu is set while device is cpu", None),
     "gpu count below 0": (one(gpu={"count": -1}), "should be greater than or equal to 0", "greater than or equal to 0"),
     "gpu resource without domain": (one(gpu={"resource": "gpu"}), "gpu.resource in body should match", "should match pattern"),
@@ -214,6 +214,39 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "policy for nobody": (one(networkPolicy={"from": []}), "networkPolicy.from", "at least 1 item"),
     "interval without unit": (one(serviceMonitor={"interval": "30"}), "interval in body should match", "should match pattern"),
+    "one module twice": (
+        service({"modules": [{"name": "desk", "module": ["ocr_det", "ocr_det"]}]}),
+        "Duplicate value",
+        "'ocr_det' is there twice",
+    ),
+    "no module at all": (service({"modules": [{"name": "desk", "module": []}]}), "at least 1 item", None),
+    "named for another": (
+        one(module=["ocr_det", "ocr_rec"]),
+        "name is that of a module that these pods do not serve",
+        None,
+    ),
+    "scraped twice": (
+        one(serviceMonitor={}, podMonitor={}),
+        "serviceMonitor and podMonitor would have each pod scraped twice",
+        None,
+    ),
+    "host with a scheme": (one(ingress={"host": "https://a.b"}), "ingress.host in body should match", "should match pattern"),
+    "path without a slash": (
+        one(ingress={"host": "a.b", "path": "ocr"}),
+        "ingress.path in body should match",
+        "should match pattern",
+    ),
+    "route to nothing": (one(httpRoute={"parentRefs": []}), "httpRoute.parentRefs", "at least 1 item"),
+    "listener named twice": (
+        one(httpRoute={"parentRefs": [{"name": "a", "sectionName": "b"}], "tls": {"sectionName": "c"}}),
+        "tls names the listener of parentRefs that name none",
+        None,
+    ),
+    "certificate without a name": (
+        one(ingress={"host": "a.b", "tls": {}}),
+        "ingress.tls.secretName: Required value",
+        "ingress.tls.secretName: has to be given",
+    ),
     "gate without a measure": (one(rollout={"strategy": "Gated"}), "strategy Gated needs a golden set", None),
     "limit without a measure": (
         one(rollout={"strategy": "Canary", "minWordF1": 0.9}),

@@ -1,7 +1,8 @@
-"""Tools written in Go, built once at a fixed version and kept."""
+"""Tools written in Go, built once at a fixed version and kept, and files of Go modules."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,3 +23,11 @@ def built(package: str, version: str) -> Path:
         (making / program.name).replace(program)
         shutil.rmtree(making)
     return program
+
+
+def module_folder(module: str, version: str) -> Path:
+    """The files of the Go module `module` at `version`."""
+    command = ["go", "mod", "download", "-json", f"{module}@{version}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr or done.stdout
+    return Path(json.loads(done.stdout)["Dir"])

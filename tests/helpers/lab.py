@@ -17,7 +17,7 @@ from ocr_operator.names import KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref
 
 MOST_TURNS = 30
-ALL = Allowed(*[(ANY,)] * 5)
+ALL = Allowed(*[(ANY,)] * 7)
 
 
 class Lab:

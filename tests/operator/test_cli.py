@@ -190,3 +190,15 @@ def test_run_says_that_it_cannot_read_who_the_cluster_is_and_speaks_of_no_port(t
     assert str(tmp_path) in done.stderr
     assert "port" not in done.stderr.replace(str(tmp_path), "")
     assert "Traceback" not in done.stderr
+
+
+def test_render_says_what_device_auto_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "cr.yaml"
+    file.write_text((GOOD % "a").replace("device: cpu", "device: auto"))
+    assert cli.main(["render", "-f", str(file)]) == 0
+    said = capsys.readouterr()
+    assert "device auto is rendered as cpu for ocr_det, since no nodes are looked at: say --auto-device gpu or cpu." in said.err
+    assert f"ocr-det:{__version__}-cpu" in said.out
+    assert cli.main(["render", "-f", str(file), "--auto-device", "gpu"]) == 0
+    said = capsys.readouterr()
+    assert (said.err, f"ocr-det:{__version__}-gpu" in said.out) == ("", True)

@@ -100,7 +100,8 @@ priorityClassName: {{ . | quote }}
 {{- range $service, $spec := .Values.services -}}
 {{- $defaults := default dict $spec.defaults -}}
 {{- range $spec.modules -}}
-{{- $port := int (coalesce .port $defaults.port (get $ports .name) 8866) -}}
+{{- $served := default (list .name) .module -}}
+{{- $port := int (coalesce .port $defaults.port (get $ports (first $served)) 8866) -}}
 {{- $replicas := 1 -}}
 {{- if hasKey . "replicas" -}}
 {{- $replicas = int .replicas -}}
@@ -120,8 +121,10 @@ priorityClassName: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 {{- if gt $replicas 0 -}}
-{{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port .name -}}
-{{- $modules = append $modules (dict "service" $service "module" .name "object" $object "port" $port "url" $url) -}}
+{{- range $served -}}
+{{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port . -}}
+{{- $modules = append $modules (dict "service" $service "module" . "object" $object "port" $port "url" $url) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

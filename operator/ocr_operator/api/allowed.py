@@ -17,6 +17,12 @@ ANY = "*"
 HARMLESS_VOLUMES = ("emptyDir", "configMap", "persistentVolumeClaim", "downwardAPI", "ephemeral", "image")
 """Volumes that hold no secret and do not reach the node."""
 
+HARMLESS_ANNOTATIONS = tuple(
+    f"nginx.ingress.kubernetes.io/{name}"
+    for name in ("proxy-body-size", "proxy-read-timeout", "proxy-send-timeout", "proxy-request-buffering", "ssl-redirect")
+)
+"""Annotations of an Ingress that bound its own requests. Others may put text into the controller's configuration."""
+
 
 @dataclass(frozen=True)
 class Allowed:
@@ -31,6 +37,8 @@ class Allowed:
     service_accounts: tuple[str, ...] = ()
     priority_classes: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = (ANY,)
+    ingress_annotations: tuple[str, ...] = HARMLESS_ANNOTATIONS
 
     def check(self, service: OCRService, settings: Settings) -> None:
         """Raises SpecError where `service` asks for more, with what to do."""
@@ -56,6 +64,10 @@ class Allowed:
             yield "the service account", fields.service_account_name, self.service_accounts, "--allow-service-accounts"
         if fields.priority_class_name:
             yield "the priority class", fields.priority_class_name, self.priority_classes, "--allow-priority-classes"
+        for host in _hosts_of(module):
+            yield "the host", host, self.hosts, "--allow-hosts"
+        for name in (fields.ingress.annotations if fields.ingress else None) or ():
+            yield "the annotation of an ingress", name, self.ingress_annotations, "--allow-ingress-annotations"
         if module.image.reference or module.image.registry is not None or module.image.repository:
             yield "the image", module.image_reference(settings), self.registries, "--allow-registries"
 
@@ -81,6 +93,15 @@ def secrets_of(module: ModuleSpec) -> Iterator[str]:
         if _has(value_from, "secretKeyRef"):
             yield _name(value_from, "secretKeyRef")
     yield from (_name(item, "secretRef") for item in fields.env_from or () if _has(item, "secretRef"))
+
+
+def _hosts_of(module: ModuleSpec) -> Iterator[str]:
+    """Hosts whose requests come to the module; ANY where a route takes all that its listeners do."""
+    ingress, route = module.fields.ingress, module.fields.http_route
+    if ingress is not None and ingress.host:
+        yield ingress.host
+    if route is not None:
+        yield from route.hostnames or (ANY,)
 
 
 def _has(source: Any, key: str) -> bool:

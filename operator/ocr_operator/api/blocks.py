@@ -66,7 +66,7 @@ class Block(BaseModel):
 
 @dataclass(frozen=True)
 class KeyedBy:
-    """Marks a list whose items are told apart by one key, so that server-side apply merges them."""
+    """Marks a list whose items are told apart by one key, so that server-side apply merges them; by "" where they are plain."""
 
     key: str
 
@@ -76,9 +76,16 @@ class KeyedBy:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """The same for the API server."""
+        if not self.key:
+            return handler(core) | {"x-kubernetes-list-type": "set"}
         return handler(core) | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}
 
     def _unique(self, items: list[Any]) -> list[Any]:
+        if not self.key:
+            for n, item in enumerate(items):
+                if item in items[:n]:
+                    raise ValueError(f"'{item}' is there twice: keep one")
+            return items
         fields = {field.alias: name for name, field in type(items[0]).model_fields.items()} if items else {}
         seen = set()
         for item in items:

@@ -162,9 +162,21 @@ def _status() -> dict[str, Any]:
         "properties": {
             "name": _TEXT | {"description": "Its name."},
             "url": _TEXT | {"description": "Where pods of the cluster post to."},
+            "urls": {
+                "type": "array",
+                "description": "The same of each module, where the pods serve several.",
+                "items": dict(_TEXT),
+            },
+            "outside": {
+                "type": "array",
+                "description": "Where callers outside of the cluster post to, by ingress or httpRoute.",
+                "items": dict(_TEXT),
+            },
             "replicas": _COUNT | {"description": "Pods there are."},
             "readyReplicas": _COUNT | {"description": "Pods that answer."},
             "image": _TEXT | {"description": "The image its pods run."},
+            "device": _TEXT | {"description": "gpu or cpu: what `device: auto` came to."},
+            "deviceReason": _TEXT | {"description": "Why."},
             "lastFailure": _TEXT | {"description": "What the last pod that failed said."},
             "problem": _TEXT | {"description": "Why what is asked for of it is not applied."},
             "rollout": _rollout(),

@@ -351,7 +351,7 @@ class NetworkPolicy(Block):
 
 
 class Monitor(Block):
-    """A ServiceMonitor of the Prometheus operator for the module's /metrics."""
+    """A monitor of the Prometheus operator for the module's /metrics."""
 
     interval: str | None = Field(
         None, pattern=r"^[0-9]+(ms|s|m|h)$", description="How often to scrape, such as 30s; Prometheus' own by default."

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from ocr_operator.api import parts
+from ocr_operator.api import outside, parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.jobs import ONE_POD, Jobs
 from ocr_operator.api.parts import Labels, Name, among
@@ -75,6 +75,11 @@ class ModuleFields(Block):
         ),
         ONE_POD,
         Rule(
+            "!(has(self.serviceMonitor) && has(self.podMonitor))",
+            "serviceMonitor and podMonitor would have each pod scraped twice: keep one of them",
+            lambda block: block.service_monitor is not None and block.pod_monitor is not None,
+        ),
+        Rule(
             f"!has(self.podLabels) || !self.podLabels.exists(key, key in {among(OWN_LABELS)})",
             f"podLabels cannot set {', '.join(OWN_LABELS)}: the operator finds its pods by them",
             lambda block: any(key in OWN_LABELS for key in block.pod_labels or ()),
@@ -90,7 +95,10 @@ class ModuleFields(Block):
         le=65535,
         description="Port of the Service and of the container; by default the module's old one, such as 8868.",
     )
-    device: Literal["gpu", "cpu"] | None = Field(None, description="gpu by default.")
+    device: Literal["gpu", "cpu", "auto"] | None = Field(
+        None,
+        description="gpu by default. auto: gpu where a node of the cluster offers gpu.resource, else cpu; the status says which.",
+    )
     gpu: parts.Gpu | None = Field(None, description="What a pod of device gpu asks for.")
     workers: int | None = Field(
         None, ge=1, le=512, description="Worker processes in a pod; what its cores, memory or GPUs carry by default."
@@ -162,14 +170,34 @@ class ModuleFields(Block):
         description="Where its pods may connect to, as the egress of a NetworkPolicy; [{}] for anywhere. By default nowhere, but"
         " for what models.download, weights named in params and proxies in env need.",
     )
-    service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module.")
+    ingress: outside.Ingress | None = Field(None, description="Reach the module from outside, through an Ingress.")
+    http_route: outside.HTTPRoute | None = Field(None, description="The same, through a Gateway of the Gateway API.")
+    service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module, by its Service.")
+    pod_monitor: parts.Monitor | None = Field(None, description="The same, by its pods: a PodMonitor in place of a ServiceMonitor.")
+
+
+ModuleName = Annotated[str, Field(max_length=40, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$")]
 
 
 class Module(ModuleFields):
-    """One module: one Deployment and Service of its own."""
+    """One module, or several that the same pods serve: one Deployment and Service of its own."""
 
-    name: str = Field(
-        max_length=40, pattern=r"^[a-z]([a-z0-9_]*[a-z0-9])?$", description="One of the nine, such as ocr_system, or one of yours."
+    rules: ClassVar[tuple[Rule, ...]] = (
+        *ModuleFields.rules,
+        Rule(
+            f"!has(self.module) || !(self.name in {among(tuple(PORTS))}) || self.name in self.module",
+            "name is that of a module that these pods do not serve: give them another name, or add it to module",
+            lambda block: block.module is not None and block.name in PORTS and block.name not in block.module,
+        ),
+    )
+
+    name: ModuleName = Field(description="One of the nine, such as ocr_system, or one of yours; with `module` any name.")
+    module: Annotated[list[ModuleName], KeyedBy("")] | None = Field(
+        None,
+        min_length=1,
+        max_length=9,
+        description="What its pods serve, such as [ocr_system, structure_table], where that is not the one of `name`. params,"
+        " initArgs and predictArgs are for each of them; under the name of one they are its own.",
     )
     image: ModuleImage | None = Field(None, description="Its image, where it differs from spec.image.")
 

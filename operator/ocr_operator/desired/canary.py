@@ -28,6 +28,10 @@ def key(module: ModuleSpec, settings: Settings) -> str:
     """What of `module` waits for the gate, as JSON: two that are equal read alike."""
     fields = module.fields.model_dump(by_alias=True, exclude_unset=True, mode="json")
     told = {name: fields[name] for name in GATED if name in fields}
+    if module.is_auto:
+        told["device"] = module.device
+        if not module.on_gpu:
+            told.pop("gpu", None)
     return json.dumps(
         {"image": module.image_reference(settings), **told}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
@@ -50,7 +54,9 @@ def weighed(replicas: int, weight: int | None) -> int:
 
 def canary(module: ModuleSpec, *, is_serving: bool, replicas: int) -> ModuleSpec:
     """`module` as the pods beside its old ones: of their own name, and none of what is for all of its pods."""
-    away: dict[str, Any] = dict.fromkeys(("autoscaling", "pod_disruption_budget", "service_monitor", "service"))
+    away: dict[str, Any] = dict.fromkeys(
+        ("autoscaling", "pod_disruption_budget", "service_monitor", "pod_monitor", "service", "ingress", "http_route")
+    )
     fields = module.fields.model_copy(update={**away, "replicas": replicas})
     return replace(module, fields=fields, canary="serving" if is_serving else "apart", scaled_by_defaults=False)
 

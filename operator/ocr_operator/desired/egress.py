@@ -6,7 +6,7 @@ A NetworkPolicy knows addresses and ports, not host names; so what a module need
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,7 +58,10 @@ def _may_pull(module: ModuleSpec) -> bool:
     """Whether params name weights of the catalogue, which are pulled where the image lacks them."""
     if (module.fields.config or {}).get("offline") is True:
         return False
-    params = module.fields.params or {}
+    return any(_names_weights(module.arguments_of(name, module.fields.params)) for name in module.served)
+
+
+def _names_weights(params: Mapping[str, Any]) -> bool:
     named = (str(value) for key, value in params.items() if key.endswith("model_dir") and isinstance(value, str))
     return "model_set" in params or any(name and "/" not in name for name in named)
 

@@ -190,9 +190,14 @@ def _has_store(module: ModuleSpec) -> bool:
 
 def _gpu(module: ModuleSpec) -> dict[str, str]:
     """What the device plugin is asked for."""
-    gpu = module.fields.gpu
     count = gpu_count(module)
-    return {(gpu.resource if gpu else None) or GPU_RESOURCE: str(count)} if count else {}
+    return {gpu_resource(module): str(count)} if count else {}
+
+
+def gpu_resource(module: ModuleSpec) -> str:
+    """The extended resource by which nodes offer GPUs to it."""
+    gpu = module.fields.gpu
+    return (gpu.resource if gpu else None) or GPU_RESOURCE
 
 
 def keys_file(module: ModuleSpec) -> str | None:

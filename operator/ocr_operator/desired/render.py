@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from ocr_operator import names
+from ocr_operator.api.parts import Monitor
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
-from ocr_operator.desired import pod
+from ocr_operator.desired import outside, pod
 from ocr_operator.desired.egress import egress
 
 __all__ = ["Settings", "digest", "render", "render_module"]
@@ -37,7 +38,10 @@ def render_module(service: OCRService, module: ModuleSpec, settings: Settings) -
         _autoscaler(module),
         _disruption_budget(module),
         _network_policy(module),
-        _service_monitor(module),
+        outside.ingress(module),
+        outside.http_route(module),
+        _monitor(module, "ServiceMonitor", module.fields.service_monitor, "endpoints"),
+        _monitor(module, "PodMonitor", module.fields.pod_monitor, "podMetricsEndpoints"),
     )
     return [child(service, module, body) for body in bodies if body is not None]
 
@@ -62,12 +66,15 @@ def config_text(module: ModuleSpec) -> str:
         values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))
     if fields.workers is not None:
         values |= {"workers": fields.workers, "use_multiprocess": True}
-    entry = pod.given(
-        init_args={"use_gpu": module.on_gpu, **(fields.init_args or {})},
-        predict_args=fields.predict_args,
-        params=fields.params,
-    )
-    values |= {"modules_info": {module.name: entry}, "host": "0.0.0.0", "port": module.port}  # noqa: S104  the pod's own address
+    entries = {
+        name: pod.given(
+            init_args={"use_gpu": module.on_gpu, **module.arguments_of(name, fields.init_args)},
+            predict_args=module.arguments_of(name, fields.predict_args),
+            params=module.arguments_of(name, fields.params),
+        )
+        for name in module.served
+    }
+    values |= {"modules_info": entries, "host": "0.0.0.0", "port": module.port}  # noqa: S104  the pod's own address
     return json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -187,7 +194,7 @@ def _network_policy(module: ModuleSpec) -> dict[str, Any] | None:
     spec: dict[str, Any] = {"podSelector": {"matchLabels": module.selector}, "policyTypes": []}
     if asked is not None:
         same_namespace: list[dict[str, Any]] = [{"podSelector": {}}]
-        peers = asked.from_ or same_namespace
+        peers = [*(asked.from_ or same_namespace), *outside.peers(module)]
         if asked.from_ and module.fields.rollout is not None and module.fields.rollout.golden is not None:
             peers = [*peers, {"podSelector": {"matchLabels": golden_labels(module)}}]
         spec["policyTypes"].append("Ingress")
@@ -198,15 +205,14 @@ def _network_policy(module: ModuleSpec) -> dict[str, Any] | None:
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
 
 
-def _service_monitor(module: ModuleSpec) -> dict[str, Any] | None:
-    asked = module.fields.service_monitor
+def _monitor(module: ModuleSpec, kind: str, asked: Monitor | None, endpoints: str) -> dict[str, Any] | None:
     if asked is None:
         return None
     endpoint = pod.given(port="http", path="/metrics", interval=asked.interval)
     body: dict[str, Any] = {
         "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
-        "spec": {"selector": {"matchLabels": module.selector}, "endpoints": [endpoint]},
+        "kind": kind,
+        "spec": {"selector": {"matchLabels": module.selector}, endpoints: [endpoint]},
     }
     if asked.labels:
         body["metadata"] = {"labels": {**asked.labels, **module.labels}}

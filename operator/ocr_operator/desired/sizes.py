@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ocr_operator.api.spec import ModuleSpec
+from ocr_operator.names import CARRIED
 
 MOST_MIB = {
     "ocr_det": 327,
@@ -19,17 +22,29 @@ MOST_MIB = {
 
 STEP_MIB = 128
 WORKER_MIB = 800
-"""What a service plans for each worker by itself (WORKER_BYTES in ocr_serving.machine)."""
+"""For a worker that reads ordinary pages (JOB_BYTES in ocr_serving.machine), with room to grow."""
 BESIDE_MIB = 1024
 """For what decodes pages and holds bodies: page_memory_mb of config.json."""
 WORKERS_AT_MOST = 4
-"""Workers that a pod's memory is to carry where nobody says how many; a service starts no more than its limit carries."""
+"""What a pod's memory is for where nobody says how many. The service then starts as many as its limit holds in the worst case, with
+the largest pages in all of them: one, as a rule, which has every idle core."""
 GPU_MIB = 2048
 """Memory to reserve with a GPU. No limit: how much a driver takes differs from one to the next, and was not measured."""
 SHARE = "100m"
 """CPU to reserve: a pod may use what is idle, and gets its share where nothing is."""
 CORE = "1"
 """What an autoscaler measures a worker by, which takes a core while it reads."""
+
+
+def worker_mib(served: Sequence[str]) -> int:
+    """Memory of one worker for the modules `served`.
+
+    A worker opens each network once, so a module whose networks another one has as well adds nothing; others add all of theirs but
+    what the smallest module takes, which is mostly not its network.
+    """
+    alone = [name for name in served if not any(name in CARRIED.get(other, ()) and name != other for other in served)]
+    least, most = min(MOST_MIB.values()), max(MOST_MIB.values())
+    return sum(MOST_MIB.get(name, most) for name in alone) - least * (len(alone) - 1)
 
 
 def default_resources(module: ModuleSpec) -> tuple[dict[str, str], dict[str, str]]:
@@ -39,7 +54,7 @@ def default_resources(module: ModuleSpec) -> tuple[dict[str, str], dict[str, str
     if module.on_gpu:
         return {"cpu": cpu, "memory": f"{GPU_MIB}Mi"}, {}
     workers = module.fields.workers
-    one = MOST_MIB.get(module.name, max(MOST_MIB.values()))
+    one = worker_mib(module.served)
     request = -(-one * (workers or 1) // STEP_MIB) * STEP_MIB
     limit = max(BESIDE_MIB + WORKER_MIB * (workers or WORKERS_AT_MOST), request)
     return {"cpu": cpu, "memory": f"{request}Mi"}, {"memory": f"{limit}Mi"}

@@ -22,6 +22,7 @@ from ocr_operator.kube import ExistsError, Kube, RefusedError
 from ocr_operator.loop import rollouts
 from ocr_operator.loop.children import Changes, Children, GoneError, TakenError, WaitError
 from ocr_operator.loop.claims import Claims, Move
+from ocr_operator.loop.devices import Chooser, Devices
 from ocr_operator.loop.rollouts import Plan
 from ocr_operator.loop.upgrades import Upgrades
 from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, PAUSE_ANNOTATION, TRACK_LABEL
@@ -88,6 +89,7 @@ class Reconciler:
         self._allowed = allowed or Allowed()
         self._claims = Claims(identity, clock)
         self._upgrades = Upgrades(at_a_time)
+        self._chooser = Chooser(kube, clock)
         self.operator_problems: tuple[Problem, ...] = ()
         self._waiting_since: dict[Owner, float] = {}
         self._replaced_by: dict[Owner, dict[str, frozenset[str]]] = {}
@@ -122,12 +124,17 @@ class Reconciler:
             if is_paused(body):
                 await self._tell(body, rollouts.serving(service, body), Findings(is_paused=True))
                 return Turn(Result.UNCHANGED, wake=self._upgrades.done(owner))
+            devices = await self._chooser.decide(service, body)
+            service = devices.service
+            if devices.moved:
+                # Told before it is done, as below: another process must not think it over again.
+                body = await self._tell_early(body, devices.told(body["status"]))
             plan = rollouts.plan(service, body, self._cache, self._settings, datetime.now(UTC))
             if plan.moved:
                 # Told before it is done: whoever goes on after a crash must not try again what is decided.
                 body = await self._tell_moves(body, plan)
             service = plan.service
-            findings = await self._bring_about(plan, changes, body)
+            findings = await self._bring_about(plan, changes, body, devices)
         except SpecError as error:
             findings = Findings(problem=Problem("InvalidSpec" if service is None else "NotAllowed", str(error)))
         except GoneError:
@@ -150,7 +157,7 @@ class Reconciler:
             return Turn(Result.REFUSED, findings.again_s, wake)
         return Turn(Result.WAITING if findings.waits else Result.UNCHANGED, findings.again_s, wake)
 
-    async def _bring_about(self, plan: Plan, changes: Changes, body: Mapping[str, Any]) -> Findings:
+    async def _bring_about(self, plan: Plan, changes: Changes, body: Mapping[str, Any], devices: Devices) -> Findings:
         service = plan.service
         owner = Owner(service.namespace, service.name)
         problems = dict(plan.problems)
@@ -191,9 +198,10 @@ class Reconciler:
             contended=tuple(contended),
             waits=tuple(waits),
             replaced=replaced,
-            again_s=min((s for s in (again_s, plan.again_s) if s is not None), default=None),
+            again_s=min((s for s in (again_s, plan.again_s, devices.again_s) if s is not None), default=None),
             rollouts=plan.states,
-            operator=self.operator_problems,
+            devices=devices.decisions,
+            operator=(*self.operator_problems, *devices.problems),
             upgrade_waits=tuple(sorted("/".join(other) for other in self._upgrades.under_way)) if upgrade_waits else (),
         )
 
@@ -254,11 +262,15 @@ class Reconciler:
         )
 
     async def _tell_moves(self, body: JSON, plan: Plan) -> JSON:
-        status = rollouts.with_states(body.get("status") or {}, plan.moved)
-        await self._tell_status(body, status)
+        body = await self._tell_early(body, rollouts.with_states(body.get("status") or {}, plan.moved))
         for name, state in plan.moved.items():
             note, is_refused = f"{name}: {state.message or state.phase.value}", state.phase is Phase.REFUSED
             await self._kube.create_event(rollout_event(body, state.phase.value, note, is_refused=is_refused))
+        return body
+
+    async def _tell_early(self, body: JSON, status: JSON) -> JSON:
+        """`body` with `status`, which is told."""
+        await self._tell_status(body, status)
         return {**body, "status": status}
 
     async def _tell_status(self, body: JSON, status: JSON) -> None:
@@ -282,11 +294,9 @@ class Reconciler:
             own = [pod for pod in pods if _is_of(module, pod["metadata"].get("labels", {}))]
             others = {
                 kind: self._cache.get(Ref(kind, service.namespace, module.child_name))
-                for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget")
+                for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget", "HTTPRoute")
             }
-            observed[module.name] = Observed(
-                deployment.body if deployment else None, own, others["HorizontalPodAutoscaler"], others["PodDisruptionBudget"]
-            )
+            observed[module.name] = Observed(deployment.body if deployment else None, own, *others.values())
         return observed
 
     def _forget(self, owner: Owner) -> tuple[Owner, ...]:
@@ -294,6 +304,7 @@ class Reconciler:
         self._waiting_since.pop(owner, None)
         self._replaced_by.pop(owner, None)
         self._claims.forget(owner)
+        self._chooser.forget(owner)
         return self._upgrades.done(owner)
 
 

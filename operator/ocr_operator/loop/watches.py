@@ -21,7 +21,7 @@ from ocr_operator.kube import KINDS, Kube, RefusedError, UnreachableError
 from ocr_operator.loop.controller import WATCHED_KINDS, Controller
 from ocr_operator.loop.handlers import registry_of, settings_of
 from ocr_operator.loop.health import Health
-from ocr_operator.names import CRD, KIND
+from ocr_operator.names import CRD, KIND, OPTIONAL_KINDS
 from ocr_operator.observed.status import Problem
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ LAST_PAUSE_S = 30.0
 LONG_S = 60.0
 """Watches that went on for so long had no fault of their own."""
 STOP_S = 5.0
-OPTIONAL = ("ServiceMonitor",)
-"""Kinds that a cluster may not have."""
 
 
 class Watches:
@@ -128,7 +126,7 @@ class Watches:
                     self._controller.begin_anew()
                     return reason
                 self._newest = newest
-                for kind in OPTIONAL:
+                for kind in OPTIONAL_KINDS:
                     if await self._kube.has_kind(kind, self._one) != (kind in kinds):
                         return f"the kind {kind} {'went' if kind in kinds else 'came'}"
                 if number % KINDS_EVERY == 0 and await self._kinds() != kinds:
@@ -148,7 +146,7 @@ class Watches:
         """Whether `kind` may be listed and watched; None where there is no such kind."""
         while True:
             try:
-                if kind in OPTIONAL and not await self._kube.has_kind(kind, self._one):
+                if kind in OPTIONAL_KINDS and not await self._kube.has_kind(kind, self._one):
                     return None
                 return await self._kube.may_watch(kind, self._one)
             except RefusedError:

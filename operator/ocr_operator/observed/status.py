@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
+from ocr_operator.api.spec import Device, ModuleSpec, OCRService, Settings
 from ocr_operator.names import PAUSE_ANNOTATION
 from ocr_operator.observed.failures import Failure, failure_of
 from ocr_operator.observed.rollout import State
@@ -20,6 +20,19 @@ class Problem:
 
     reason: str
     message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a module with `device: auto` runs on, and why, in words."""
+
+    device: Device
+    reason: str
+
+    @property
+    def status(self) -> JSON:
+        """As the status of the module tells it."""
+        return {"device": self.device, "deviceReason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Findings:
     is_paused: bool = False
     rollouts: Mapping[str, State | None] | None = None
     """By module name; None where they were not looked at, so that what the status says of them stays."""
+    devices: Mapping[str, Decision] | None = None
+    """Of the modules with `device: auto`; None as above."""
 
     @property
     def is_refused(self) -> bool:
@@ -68,12 +83,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class Observed:
-    """What there is of one module: its Deployment, where it exists, its pods, its autoscaler and its disruption budget."""
+    """What there is of one module: its Deployment, where it exists, its pods, its autoscaler, disruption budget and HTTPRoute."""
 
     deployment: Mapping[str, Any] | None
     pods: Sequence[Mapping[str, Any]] = ()
     autoscaler: Mapping[str, Any] | None = None
     budget: Mapping[str, Any] | None = None
+    route: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,7 @@ def status_of(
             "modules": [
                 _module_status(module, state, findings.modules.get(module.name), settings)
                 | _rollout_status(module.name, findings.rollouts, old)
+                | _device_status(module.name, findings.devices, old)
                 for module, state in zip(service.modules, states, strict=True)
             ],
             "ready": f"{sum(state.is_serving for state in states)}/{len(states)}",
@@ -165,7 +182,7 @@ def _module_state(module: ModuleSpec, observed: Observed, findings: Findings) ->
     serves = is_serving(observed.deployment) and "observedGeneration" in status
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     is_settled = is_seen and serves and updated >= desired and total <= max(updated, desired)
-    notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget)
+    notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget) or _route_notice(observed.route)
     return _ModuleState(module.name, desired, status.get("readyReplicas", 0), serves, is_settled, failure, notice, is_refused)
 
 
@@ -194,14 +211,30 @@ def _budget_notice(budget: Mapping[str, Any] | None) -> Problem | None:
     return None
 
 
+def _route_notice(route: Mapping[str, Any] | None) -> Problem | None:
+    """What a Gateway says of the route, where it does not take it."""
+    for parent in (route or {}).get("status", {}).get("parents", ()):
+        for item in parent.get("conditions", ()):
+            if item.get("type") in ("Accepted", "ResolvedRefs") and item.get("status") == "False":
+                name = parent.get("parentRef", {}).get("name", "")
+                advice = "see that the listener takes routes of this namespace, these hostnames and this sectionName"
+                said = " ".join(str(item.get("message", "")).split()).rstrip(".") or item.get("reason", "")
+                return Problem("RouteNotAccepted", f"the Gateway {name} does not take httpRoute ({said}): {advice}")
+    return None
+
+
 def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | None, settings: Settings) -> JSON:
-    status = {
+    status: JSON = {
         "name": module.name,
         "url": module.url,
         "replicas": state.desired,
         "readyReplicas": state.ready,
         "image": module.image_reference(settings),
     }
+    if module.serves:
+        status["urls"] = module.urls
+    if module.outside_urls:
+        status["outside"] = module.outside_urls
     if problem is not None:
         status["problem"] = problem.message
     return {**status, "lastFailure": state.failure.message} if state.failure else status
@@ -213,6 +246,13 @@ def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old:
         return {"rollout": told} if told else {}
     state = rollouts.get(name)
     return {"rollout": state.status} if state else {}
+
+
+def _device_status(name: str, devices: Mapping[str, Decision] | None, old: Mapping[str, Any]) -> JSON:
+    if devices is None:
+        told: Mapping[str, Any] = next((item for item in old.get("modules", ()) if item.get("name") == name), {})
+        return {key: told[key] for key in ("device", "deviceReason") if key in told}
+    return devices[name].status if name in devices else {}
 
 
 def _scale(modules: Sequence[ModuleSpec], states: Sequence[_ModuleState]) -> JSON:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.api_client import Api, optional_crds
 from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api import schema
@@ -87,7 +87,11 @@ spec:
     podDisruptionBudget: {maxUnavailable: 50%}
     networkPolicy: {from: [{namespaceSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]}
     egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8}}], ports: [{port: 443, protocol: TCP}]}]
-    serviceMonitor: {interval: 15s, labels: {release: prometheus}}
+    ingress: {className: nginx, host: "*.example.org", path: /predict/ocr_system, annotations: {example.org/a: b},
+      tls: {secretName: tls}, allowFromNamespaces: [ingress-nginx]}
+    httpRoute: {parentRefs: [{name: public, namespace: gateways, sectionName: web}, {name: private}], hostnames: [a.example.org],
+      path: /a, tls: {sectionName: https}, allowFromNamespaces: [gateways]}
+    podMonitor: {interval: 15s, labels: {release: prometheus}}
   - name: own_module
     device: cpu
     image: {reference: "example.org/own:1", pullSecrets: [b]}
@@ -107,6 +111,9 @@ spec:
     podDisruptionBudget: {minAvailable: 1}
     networkPolicy: {}
     serviceMonitor: {}
+  - name: desk
+    device: cpu
+    module: [ocr_system, structure_table]
   - name: plain
     models: {image: default}
 """)
@@ -126,13 +133,13 @@ CLUSTER: list[dict[str, Any]] = [
 def cluster(api_server: ControlPlane) -> Iterator[Api]:
     """An API server with a namespace that enforces restricted Pod Security, and what WIDE names."""
     with contextlib.closing(Api(api_server)) as api:
-        api.establish(crd(), SERVICE_MONITOR_CRD)
+        api.establish(crd(), *optional_crds())
         api.apply(*CLUSTER)
         account = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
         api_server.wait_for(lambda: api.request("GET", account)[0] == 200, "the namespace's ServiceAccount")
         yield api
         # Other tests share the API server, and want none of this there.
-        api_server.kubectl("delete", "crd", SERVICE_MONITOR_CRD["metadata"]["name"])
+        api_server.kubectl("delete", "crd", *(crd["metadata"]["name"] for crd in optional_crds()))
         api_server.kubectl("delete", "namespace", NAMESPACE)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.api_client import SERVICE_MONITOR_CRD, Api, http_route_crd
 from helpers.control_plane import ControlPlane
 from helpers.ocrservices import EVERYTHING, MANAGED, service, status, wait_for_condition
 from helpers.operator_process import OperatorProcess
@@ -149,30 +149,34 @@ def test_an_image_that_another_one_sets_again_and_again_is_contended(
     assert len([event for event in api_server.writes()[before:] if event["objectRef"]["resource"] == "deployments"]) <= 6
 
 
+LATER_CRDS = (SERVICE_MONITOR_CRD["metadata"]["name"], "httproutes.gateway.networking.k8s.io")
+
+
 @pytest.fixture
-def monitors(api_server: ControlPlane) -> Iterator[Api]:
-    """An API server that may be given the kind ServiceMonitor; it is taken away in the end."""
+def definitions(api_server: ControlPlane) -> Iterator[Api]:
+    """An API server that may be given the kinds ServiceMonitor and HTTPRoute; they are taken away in the end."""
     with contextlib.closing(Api(api_server)) as api:
         yield api
-        api_server.kubectl("delete", "crd", SERVICE_MONITOR_CRD["metadata"]["name"], "--ignore-not-found")
+        api_server.kubectl("delete", "crd", *LATER_CRDS, "--ignore-not-found")
 
 
-def test_a_kind_that_comes_later_is_watched_and_one_that_goes_ends_nothing(
-    api_server: ControlPlane, operator: OperatorProcess, namespace: str, monitors: Api
+def test_kinds_that_come_later_are_watched_and_those_that_go_end_nothing(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str, definitions: Api
 ) -> None:
-    api_server.apply(service(namespace, modules=[{**EVERYTHING, "serviceMonitor": {}}]))
+    route = {"parentRefs": [{"name": "public"}], "hostnames": ["ocr.example.org"], "allowFromNamespaces": ["gateways"]}
+    api_server.apply(service(namespace, modules=[{**EVERYTHING, "serviceMonitor": {}, "httpRoute": route}]))
     wait_for_condition(api_server, namespace, "Degraded", reason="Refused")
-    monitors.establish(SERVICE_MONITOR_CRD)
+    definitions.establish(SERVICE_MONITOR_CRD, http_route_crd())
 
-    def monitor() -> Any:
-        return api_server.items("servicemonitor", namespace, "-l", MANAGED)
+    def are_there() -> bool:
+        return len(api_server.items("servicemonitor,httproute", namespace, "-l", MANAGED)) == 2
 
-    api_server.wait_for(monitor, "the ServiceMonitor", 90)
-    api_server.wait_for(lambda: "ServiceMonitor came" in operator.log.read_text(), "a watch of it", 30)
+    api_server.wait_for(are_there, "the ServiceMonitor and the HTTPRoute", 90)
+    api_server.wait_for(lambda: "HTTPRoute came" in operator.log.read_text(), "a watch of it", 30)
     operator.wait_until_settled()
-    api_server.kubectl("delete", "servicemonitor", "invoices-ocr-system", "-n", namespace)
-    api_server.wait_for(monitor, "the ServiceMonitor to be back", 10)
-    api_server.kubectl("delete", "crd", SERVICE_MONITOR_CRD["metadata"]["name"])
+    api_server.kubectl("delete", "servicemonitor,httproute", "invoices-ocr-system", "-n", namespace)
+    api_server.wait_for(are_there, "both to be back", 10)
+    api_server.kubectl("delete", "crd", *LATER_CRDS)
     api_server.apply(service(namespace, "later"))
     wait_for_condition(api_server, namespace, "Ready", name="later")
     wait_for_condition(api_server, namespace, "Degraded", reason="Refused")

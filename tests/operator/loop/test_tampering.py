@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client, config
 
-from helpers.api_client import SERVICE_MONITOR_CRD, Api
+from helpers.api_client import Api, optional_crds
 from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api.spec import Settings, parse
@@ -68,8 +68,21 @@ WIDE: JSON = {
     "autoscaling": {"maxReplicas": 4, "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}},
     "podDisruptionBudget": {"maxUnavailable": 1},
     "networkPolicy": {"from": [{"podSelector": {"matchLabels": {"role": "client"}}}]},
+    "ingress": {
+        "className": "nginx",
+        "host": "ocr.example.org",
+        "path": "/predict",
+        "annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "100m"},
+        "tls": {"secretName": "ocr-tls"},
+    },
+    "httpRoute": {
+        "parentRefs": [{"name": "public", "namespace": "gateways"}],
+        "hostnames": ["ocr.example.org"],
+        "tls": {"sectionName": "https"},
+    },
     "serviceMonitor": {"interval": "15s", "labels": {"release": "prometheus"}},
 }
+PODS_WATCHED = {key: value for key, value in WIDE.items() if key != "serviceMonitor"} | {"podMonitor": WIDE["serviceMonitor"]}
 NAMESPACE = "tampering"
 SERVICE: JSON = {
     "apiVersion": names.API_VERSION,
@@ -82,14 +95,14 @@ KINDS = [kind for _, kind, _ in names.CHILD_KINDS if kind != "Job"]  # which is 
 
 @pytest.fixture(scope="module")
 def cluster(api_server: ControlPlane) -> Iterator[Api]:
-    """An API server that knows all seven kinds, and has an OCRService that no operator looks at."""
+    """An API server that knows all of these kinds, and has an OCRService that no operator looks at."""
     with contextlib.closing(Api(api_server)) as api:
-        api.establish(SERVICE_MONITOR_CRD)
+        api.establish(*optional_crds())
         api_server.kubectl("create", "namespace", NAMESPACE)
         api.apply(SERVICE)
         yield api
         api_server.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-        api_server.kubectl("delete", "crd", SERVICE_MONITOR_CRD["metadata"]["name"])
+        api_server.kubectl("delete", "crd", *(crd["metadata"]["name"] for crd in optional_crds()))
 
 
 def fields(value: Any, path: Path = ()) -> Iterator[Path]:
@@ -159,6 +172,8 @@ class Looker:
     def __init__(self, plane: ControlPlane, cluster: Api, kind: str) -> None:
         body = cluster.get(f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}/invoices")
         self._plane = plane
+        if kind == "PodMonitor":  # which there is in place of a ServiceMonitor alone
+            body["spec"]["modules"] = [PODS_WATCHED]
         self._service = parse(body)
         self._manifest = next(item for item in render(self._service, Settings()) if item["kind"] == kind)
         self.fields = {key: value for key, value in self._manifest.items() if key not in ("apiVersion", "kind")}

@@ -131,3 +131,19 @@ def test_the_scale_is_that_of_the_first_module_that_follows_the_defaults() -> No
     assert "app.kubernetes.io/component=ocr-system" in status["selector"]
     body["spec"]["modules"][0]["replicas"] = 2
     assert "selector" not in _status(body, ocr_system=Observed(_deployment(2)), ocr_det=Observed(_deployment()))
+
+
+def test_a_gateway_that_does_not_take_the_route_is_told_of_in_its_words() -> None:
+    route = {"parentRefs": [{"name": "public"}], "hostnames": ["a.example.org"], "tls": {"sectionName": "https"}}
+    body = _body(modules=[{"name": "ocr_system", "httpRoute": route}])
+
+    def status_with(**said: str) -> dict[str, Any]:
+        parent = {"parentRef": {"name": "public"}, "conditions": [{"type": "Accepted", **said}]}
+        return _status(body, ocr_system=Observed(_deployment(), route={"status": {"parents": [parent]}}))
+
+    refused = status_with(status="False", reason="NotAllowedByListeners", message="No matching listener.")
+    assert condition(refused, "Degraded")["reason"] == "RouteNotAccepted"
+    assert "the Gateway public does not take httpRoute (No matching listener)" in condition(refused, "Degraded")["message"]
+    taken = status_with(status="True", reason="Accepted", message="")
+    assert _verdicts(taken)["Degraded"] == "False"
+    assert taken["modules"][0]["outside"] == ["https://a.example.org/predict/ocr_system"]
