@@ -62,6 +62,12 @@ def _chosen(folder: Path, most: int) -> list[Path]:
 
 def _kept(structure: Any, lines: Any, image: Image) -> tuple[float, float]:
     read = Counter(word for line in lines.predict([image])[0] for word in line["text"].split())
+    markdown, word = texts(structure, image)
+    return _share(read, markdown), _share(read, word)
+
+
+def texts(structure: Any, image: Image) -> tuple[str, str]:
+    """What .md and .docx say of a page as the module `structure` reads it, without marks."""
     page = build.page(structure.predict([image], return_lines=True)[0], image)
     made = formats.files(build.document("page", [page]), Original(), ["markdown", "docx"], "page")
     text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", made["page.md"].decode().replace("\\\n", "\n"))
@@ -69,7 +75,7 @@ def _kept(structure: Any, lines: Any, image: Image) -> tuple[float, float]:
     file = docx.Document(io.BytesIO(made["page.docx"]))
     cells = [cell.text for table in file.tables for row in table.rows for cell in row.cells]
     word = " ".join([paragraph.text for paragraph in file.paragraphs] + cells)
-    return _share(read, html.unescape(text)), _share(read, word)
+    return html.unescape(text), word
 
 
 def _share(wanted: Counter[str], text: str) -> float:

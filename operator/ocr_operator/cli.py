@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,9 +70,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 1 and one sentence on stderr where it cannot be done."""
-    args = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's or a file's letters cannot say is written as escapes.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(args.command(args))
+        return _done(argv)
     except (UsageError, SpecError) as exc:
         print(f"ocr-operator: {exc}", file=sys.stderr)
         return 1
@@ -78,8 +83,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # `… | head` has read enough; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()
         return 141
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        _forget_output()
+        print(f"ocr-operator: what is printed cannot be written: {exc.strerror}.", file=sys.stderr)
+        return 1
+
+
+def _done(argv: Sequence[str] | None) -> int:
+    try:
+        args = parser().parse_args(argv)
+        return int(args.command(args))
+    finally:
+        # Here, where it may be said what is wrong with it, and not at the end of the process.
+        if sys.stdout is not None:
+            sys.stdout.flush()
+
+
+def _forget_output() -> None:
+    """Have what is still to be written to standard output go nowhere, at the end of the process too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def run_options(
@@ -251,7 +277,7 @@ def _render(args: argparse.Namespace) -> int:
         if not rendered:
             raise UsageError(f"{file} holds no OCRService.")
         manifests += rendered
-    print(yaml.dump_all(manifests, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140), end="")
+    _print_yaml(manifests)
     return 0
 
 
@@ -271,6 +297,19 @@ def _say_defaults(file: str, body: Mapping[str, Any], service: OCRService, *, is
         print(f"ocr-operator: {told}, since no nodes are looked at: say --auto-device gpu or cpu.", file=sys.stderr)
 
 
+def _print_yaml(documents: Sequence[Any]) -> None:
+    def text(*, as_it_is: bool) -> str:
+        return str(yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=as_it_is, width=140))
+
+    told = text(as_it_is=True)
+    try:
+        told.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        # In escapes of YAML, which mean the same: those of the stream would be letters of their own.
+        told = text(as_it_is=False)
+    print(told, end="")
+
+
 class _Dumper(yaml.SafeDumper):
     """Text of several lines, such as a config.json, as a block that a person can read."""
 
@@ -284,7 +323,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _crd(_args: argparse.Namespace) -> int:
-    print(yaml.safe_dump(crd(), sort_keys=False, allow_unicode=True, width=140), end="")
+    _print_yaml([crd()])
     return 0
 
 
@@ -295,6 +334,8 @@ def _bodies(file: str) -> Iterator[dict[str, Any]]:
         found = documents(text)
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}.") from None
+    except RecursionError:
+        raise UsageError(f"{file} is nested too deeply for an OCRService.") from None
     except (yaml.YAMLError, ValueError, TypeError) as exc:
         raise UsageError(f"{file} is not YAML: {' '.join(str(exc).split())}.") from None
     for document in found:

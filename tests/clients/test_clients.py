@@ -187,3 +187,21 @@ def test_the_typescript_sdk(structure: Service, node_packages: Path, pdf: Path) 
     assert [text.strip().lstrip("# ") for text in said["text"]] == WORDS
     assert said["pictures"]
     assert "ocrjob-" in json.dumps(said["batch"])
+
+
+def test_tables_become_data_frames_where_pandas_is(structure: Service, python_clients: PythonClients) -> None:
+    # Our own client, in the one environment here that has pandas.
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from ocr_serving_client import Client
+        with Client(sys.argv[2]) as client:
+            [table] = client.read(sys.argv[3], "table").tables
+        named, plain = table.to_pandas(), table.to_pandas(header=False)
+        print(list(named.columns), named["Description"][0], named.shape, plain.shape, plain[1][0])
+    """
+    client = Path(__file__).parents[2] / "client"
+    said = done(python_clients.script(script, str(client), structure.url, str(data.PAGE), url=structure.url))
+    columns = ["Item", "Description", "Qty", "Unit price", "Amount"]
+    assert said.startswith(f"{columns} Hydraulic pump HP-200 (")
+    assert said.endswith(" Description\n")

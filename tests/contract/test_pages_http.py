@@ -27,8 +27,8 @@ def read(service: Service, file: bytes, **keys: Any) -> requests.Response:
     return requests.post(f"{service.url}/convert/json", json={"images": [b64(file)]} | keys, timeout=120)
 
 
-def write(service: Service, form: str, document: Any, *files: bytes) -> requests.Response:
-    body = {"document": document} | ({"images": [b64(file) for file in files]} if files else {})
+def write(service: Service, form: str, document: Any, *files: bytes, **keys: Any) -> requests.Response:
+    body = {"document": document} | keys | ({"images": [b64(file) for file in files]} if files else {})
     kind = {"Content-Type": "application/json"}
     return requests.post(f"{service.url}/convert/{form}", json.dumps(body).encode(), headers=kind, timeout=120)
 
@@ -160,3 +160,35 @@ def test_what_does_not_go_with_a_tree_is_said(structure: Service, tree: Any) -> 
     assert "'return_lines' does not go with document" in both.json()["msg"]
     assert "'images' must be a list" in requests.post(url, json={"document": tree, "images": "x"}, timeout=60).json()["msg"]
     assert "must be an object" in requests.post(url, json={"document": 1}, timeout=60).json()["msg"]
+    assert "join_pages: takes true or false" in write(structure, "docx", tree, join_pages="yes").json()["msg"]
+
+
+def test_pages_that_were_read_one_by_one_have_the_headers_of_the_whole(structure: Service) -> None:
+    def text(kind: str, said: str, top: float, **more: Any) -> dict[str, Any]:
+        quad = [[100, top], [700, top], [700, top + 30], [100, top + 30]]
+        line = {"text": said, "quad": quad, "confidence": 0.9, "source": "ocr", "words": []}
+        return {"kind": kind, "box": [100, top, 700, top + 30], "text": said, "lines": [line], **more}
+
+    pages = [
+        {
+            "number": number,
+            "width": 1000,
+            "height": 1400,
+            "blocks": [
+                text("paragraph", f"Northwind Annual Report, page {number}", 40),
+                text("heading", f"Part {number}", 300, level=1),
+                text("paragraph", f"What is told of part {number}.", 400),
+            ],
+        }
+        for number in (1, 2, 3)
+    ]
+    document = {"version": 1, "title": "report", "pages": pages, "fields": []}
+    whole = write(structure, "json", document, join_pages=True).json()
+    told = [[(block["kind"], block.get("level")) for block in page["blocks"]] for page in whole["pages"]]
+    others = [("header", None), ("heading", 2), ("paragraph", None)]
+    assert told == [[("header", None), ("heading", 1), ("paragraph", None)], others, others]
+    form = {"document": ("document.json", json.dumps(document), "application/json")}
+    sent = requests.post(f"{structure.url}/convert/json", data={"join_pages": "true"}, files=form, timeout=60)
+    assert sent.json() == whole
+    as_sent = write(structure, "json", document).json()
+    assert {page["blocks"][0]["kind"] for page in as_sent["pages"]} == {"paragraph"}

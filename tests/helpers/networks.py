@@ -8,13 +8,17 @@ import onnx
 from onnx import TensorProto, helper
 
 
-def dark_pixels(path: Path) -> Path:
-    """A detector: the map is 1 where a pixel of the normalised page is darker than mid grey, else 0."""
+def dark_pixels(path: Path, reach: int = 0) -> Path:
+    """A detector: the map is 1 where a pixel of the normalised page is darker than mid grey, else 0.
+
+    With `reach` also so many pixels to the left and to the right of those: it joins words of a level line, as real ones do.
+    """
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["grey"], axes=[1], keepdims=1),
         helper.make_node("Constant", [], ["middle"], value=helper.make_tensor("m", TensorProto.FLOAT, [1], [0.2])),
         helper.make_node("Less", ["grey", "middle"], ["dark"]),
-        helper.make_node("Cast", ["dark"], ["map"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["dark"], ["own"], to=TensorProto.FLOAT),
+        helper.make_node("MaxPool", ["own"], ["map"], kernel_shape=[1, 2 * reach + 1], pads=[0, reach, 0, reach]),
     ]
     return _save(path, nodes, ("x", ["N", 3, "H", "W"]), ("map", ["N", 1, "H", "W"]))
 

@@ -192,6 +192,45 @@ def test_run_says_that_it_cannot_read_who_the_cluster_is_and_speaks_of_no_port(t
     assert "Traceback" not in done.stderr
 
 
+def command(*words: str, out: str = "cat", **environ: str) -> subprocess.CompletedProcess[str]:
+    """`ocr-operator` in a shell, its output handed to `out`; the code is the command's own."""
+    line = f'set -o pipefail; "$0" -m ocr_operator "$@" {out}'
+    return subprocess.run(
+        ["bash", "-c", line, sys.executable, *words],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=os.environ | environ,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_what_a_terminal_cannot_show_is_escaped_and_stays_what_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "grüße.yaml"
+    file.write_text(GOOD.replace("device: cpu", 'podAnnotations: {a: "Grüße 漢字"}') % "a", encoding="utf-8")
+    run = command("render", "-f", str(file), out="", PYTHONIOENCODING="ascii")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.isascii()
+    deployment = list(yaml.safe_load_all(run.stdout))[1]
+    assert deployment["spec"]["template"]["metadata"]["annotations"]["a"] == "Grüße 漢字"
+    assert "gr\\xfc\\xdfe.yaml, OCRService a: device is gpu" in run.stderr
+
+
+def test_output_that_nobody_takes_ends_in_no_traceback(tmp_path: Path) -> None:
+    assert command("crd", out="| head -c 1").stderr == ""
+    full = command("crd", out="> /dev/full")
+    assert (full.returncode, full.stderr) == (1, "ocr-operator: what is printed cannot be written: No space left on device.\n")
+    deep = tmp_path / "deep.yaml"
+    deep.write_text("[" * 10_000)
+    assert command("render", "-f", str(deep)).stderr.endswith("deep.yaml is nested too deeply for an OCRService.\n")
+    half = tmp_path / "half.yaml"
+    half.write_text(GOOD.replace("device: cpu", 'podAnnotations: {a: "\\ud800"}') % "a")
+    run = command("render", "-f", str(half))
+    assert run.returncode == 1
+    assert run.stderr.endswith("half.yaml is not YAML: a text holds half of a surrogate pair, which is no character.\n")
+
+
 def test_render_says_what_device_auto_came_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "cr.yaml"
     file.write_text((GOOD % "a").replace("device: cpu", "device: auto"))

@@ -16,6 +16,7 @@ _PREFIXED = re.compile(r"[-+]?0([xX][0-9a-fA-F]+|[bB][01]+|[oO]?[0-7]+)")
 _DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NUMBER = re.compile(r"[-+]?[.0-9][-+.0-9_a-fA-FxXoO]*")
+_HALF = re.compile("[\ud800-\udfff]")
 _TRUE = ("y", "yes", "on", "true")
 _FALSE = ("n", "no", "off", "false")
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
@@ -25,7 +26,10 @@ _FROM_HERE_WITH_EXPONENT = 1e21
 def documents(text: str) -> list[Any]:
     """The documents in `text` as JSON values. Raises yaml.YAMLError, or ValueError where JSON has no such value."""
     loaded = list(yaml.load_all(text, _Loader))
-    return [_as_kept(document) for document in json.loads(json.dumps(loaded, allow_nan=False))]
+    kept = json.dumps(loaded, allow_nan=False, ensure_ascii=False)
+    if _HALF.search(kept):
+        raise ValueError("a text holds half of a surrogate pair, which is no character")
+    return [_as_kept(document) for document in json.loads(kept)]
 
 
 def _as_kept(value: Any) -> Any:

@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import kopf
@@ -97,13 +97,15 @@ class Watches:
         def watch() -> None:
             try:
                 asyncio.run(
-                    kopf.operator(
-                        registry=registry_of(kinds, seen),
-                        settings=settings_of(kinds),
-                        namespaces=self._namespaces,
-                        clusterwide=not self._namespaces,
-                        standalone=True,
-                        stop_flag=stop,
+                    _quietly(
+                        kopf.operator(
+                            registry=registry_of(kinds, seen),
+                            settings=settings_of(kinds),
+                            namespaces=self._namespaces,
+                            clusterwide=not self._namespaces,
+                            standalone=True,
+                            stop_flag=stop,
+                        )
                     )
                 )
                 reason = "one of them has ended"
@@ -171,6 +173,19 @@ class Watches:
                 log.warning("waiting: %s", problem)
                 said = problem
             await asyncio.sleep(1)
+
+
+async def _quietly(watching: Coroutine[Any, Any, None]) -> None:
+    """Awaits `watching`, and says in a line of its own what further watches failed of, where several do at once.
+
+    Only the first one's failure is raised; asyncio would print a trace for each of the others.
+    """
+
+    def say(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+        log.warning("a further one of the watches has failed: %s", context.get("exception") or context.get("message"))
+
+    asyncio.get_running_loop().set_exception_handler(say)
+    await watching
 
 
 def _missing(kind: str) -> Problem:

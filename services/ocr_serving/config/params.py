@@ -327,6 +327,13 @@ class TableParams(OCRParams):
             " picture as it is, as PaddleOCR does. Unset it is network where rec_width is legacy, else combined."
         ),
     )
+    find_tables: bool = Field(
+        True,
+        description=(
+            "Whether structure_table looks for the tables of a picture that is a whole page; without it, and where table_engine is"
+            " network, each picture is one table."
+        ),
+    )
     table_resize: Resize | None = Field(
         None,
         description=(

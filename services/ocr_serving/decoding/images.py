@@ -111,8 +111,10 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     flags = cv2.IMREAD_UNCHANGED if header is not None and header.alpha else cv2.IMREAD_COLOR
     found = _opencv(data, flags, page)
     if found is None and header is not None and header.format == "TIFF" and full:
-        # 12 bits packed are read only as they are.
+        # 12 bits packed and floating point are read only as they are.
         found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
+        if found is not None and found.dtype.kind == "f":
+            found = pixels.full_range(found)
     if found is None:
         if header is not None:
             # OpenCV keeps it to itself when memory was what it lacked.

@@ -75,7 +75,13 @@ def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def full_range(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """The upper eight bits that are used of 16: scanners leave 8, 10, 12 or 14 bits at the lower end of 16."""
+    """The upper eight bits that are used of 16: scanners leave 8, 10, 12 or 14 bits at the lower end of 16.
+
+    Floating point that goes up to 1 at the most is a share of white, as programs for measurements write it.
+    """
+    if pixels.dtype.kind == "f":
+        finite = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+        return eight_bits((finite.clip(0, 1) * 255).round() if finite.max(initial=0) <= 1 else finite)
     if pixels.dtype != np.uint16:
         return eight_bits(pixels)
     used = max(8, int(pixels.max(initial=0)).bit_length())

@@ -51,8 +51,12 @@ PICTURES = ("figure", "equation")
 
 def document(title: str, pages: Iterable[Page]) -> Document:
     """The document that `pages` are, in their order: words parted at line ends joined, running headers told, headings by level."""
-    found = furniture.told_apart(list(pages))
-    return Document(title=title, pages=tuple(furniture.levelled(found)))
+    return joined(Document(title=title, pages=tuple(pages)))
+
+
+def joined(tree: Document) -> Document:
+    """A document whose pages were read one by one, with what all of them tell: running headers and footers, levels of headings."""
+    return tree.model_copy(update={"pages": tuple(furniture.levelled(furniture.told_apart(tree.pages)))})
 
 
 def page(

@@ -17,7 +17,7 @@ from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
-from ocr_serving.output import formats, given, json
+from ocr_serving.output import build, formats, given, json
 from ocr_serving.output.formats import FORMATS
 from ocr_serving.output.job import Job, Sheet
 from ocr_serving.output.reading import PDF_TEXT, PdfText, Reader
@@ -60,13 +60,14 @@ class Options:
     """What a request for a document says beside the arguments of the module.
 
     Whose text of a PDF is taken, whether tables that go on on the next page are one, which pages are read; `document` is a tree
-    that was read before: nothing is read again, and the files are made of it.
+    that was read before: nothing is read again, and the files are made of it. `join_pages`: its pages were read one by one.
     """
 
     pdf_text: PdfText = "auto"
     join_tables: bool = True
     chosen: Chosen | None = None
     document: Document | None = None
+    join_pages: bool = False
 
 
 def options(payload: dict[str, Any]) -> Options:
@@ -77,10 +78,14 @@ def options(payload: dict[str, Any]) -> Options:
     if not isinstance(joins, bool):
         raise InputError("join_tables: takes true or false.")
     numbers, tree = payload.pop("pages", None), payload.pop("document", None)
-    if tree is not None:
-        payload.setdefault("images", [])
     chosen = None if numbers is None else _chosen(numbers)
-    return Options(pdf_text, joins, chosen, None if tree is None else given.document(tree))
+    if tree is None:
+        return Options(pdf_text, joins, chosen)
+    one_by_one = payload.pop("join_pages", False)
+    if not isinstance(one_by_one, bool):
+        raise InputError("join_pages: takes true or false.")
+    payload.setdefault("images", [])
+    return Options(pdf_text, joins, chosen, given.document(tree), one_by_one)
 
 
 def _chosen(numbers: Any) -> Chosen:
@@ -91,16 +96,16 @@ def _chosen(numbers: Any) -> Chosen:
     return Chosen(first, last)
 
 
-def rewritten(
-    tree: Document, payload: Mapping[str, Any], forms: Sequence[str], limits: Limits, *, join_tables: bool = True
-) -> Reply:
+def rewritten(tree: Document, payload: Mapping[str, Any], forms: Sequence[str], limits: Limits, options: Options) -> Reply:
     """A document that was read before, as an answer; `payload` is what the request says besides. Raises InputError."""
     encoded = payload["images"]
     if not isinstance(encoded, list) or not all(isinstance(text, str) for text in encoded) or len(encoded) > limits.max_images:
         raise InputError(f"'images' must be a list of at most {limits.max_images} base64 strings, the files that were read.")
     if unknown := sorted(payload.keys() - {"images"}):
         raise InputError(f"'{unknown[0]}' does not go with document, from which nothing is read again: leave it out.")
-    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=join_tables), forms, [])
+    if options.join_pages:
+        tree = build.joined(tree)
+    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=options.join_tables), forms, [])
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,12 @@ def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[
                 "allOf": [{"$ref": ref.format(model="DocumentTree")}],
                 "description": "A tree that was read before, as with corrections: nothing is read, the files are made of it. "
                 "`images`, the files it was read from, are then needed for a searchable PDF and the pictures of figures alone.",
+            },
+            "join_pages": {
+                "type": "boolean",
+                "default": False,
+                "description": "The pages of `document` were read one by one: tell what runs through them as headers and footers, "
+                "and the levels of headings by all of them.",
             },
         },
         "anyOf": [{"required": ["images"]}, {"required": ["document"]}],

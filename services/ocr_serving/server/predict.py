@@ -20,6 +20,7 @@ OPTIONS = {
     "join_tables": {"type": "boolean", "default": True},
     "pages": {"type": "string", "pattern": r"^[1-9]\d*(-[1-9]\d*)?$"},
     "document": {"type": "string", "format": "binary", "description": "A tree that was read before, as a file of JSON."},
+    "join_pages": {"type": "boolean", "default": False},
 }
 """What a form for a document may say besides."""
 

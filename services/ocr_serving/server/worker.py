@@ -118,8 +118,7 @@ class Worker:
             return wire.outdated(f"/predict/{task.module}")
         options = convert.options(payload) if task.output else convert.Options()
         if options.document is not None:
-            forms, joins = task.output.split(","), options.join_tables
-            return convert.rewritten(options.document, payload, forms, self.limits, join_tables=joins)
+            return convert.rewritten(options.document, payload, task.output.split(","), self.limits, options)
         found, keywords = wire.arguments(payload, self.accepted[task.module], self.limits)
         del payload
         images += found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -133,11 +134,8 @@ class TextDetector:
         if finer < FINER * scale:
             if wanted >= FINER * scale:
                 return found._replace(remark=TOO_SMALL)
-            degrees = slope(found.quads)
-            is_skewed = (
-                SKEWED <= abs(degrees) <= MOST_SKEWED and params.det_limit_type == "max" and max(height, width) <= WARP_LIMIT
-            )
-            return self._look_along(page, degrees, scale, found, params) if is_skewed else found
+            looks_along = params.det_limit_type == "max" and max(height, width) <= WARP_LIMIT and is_skewed(found.quads)
+            return self._look_along(page, slope(found.quads), scale, found, params) if looks_along else found
         closer = self._look(page, pieces.map_size(height, width, finer), params)
         remark = closer.remark or (TOO_SMALL if wanted > 1.5 * finer else "")
         return FoundLines(pieces.both(found.quads, closer.quads, finer), remark, closer.missed)
@@ -204,6 +202,11 @@ class TextDetector:
         """The network's first output for one page, without the batch axis: (1, height, width) of a detector."""
         ((probability, *_),) = self.network.run([Pixels(resized_to(page, size), *size)])
         return np.asarray(probability)
+
+
+def is_skewed(quads: Sequence[Quad]) -> bool:
+    """Whether a page lies askew, by the slope of its lines."""
+    return SKEWED <= abs(slope(quads)) <= MOST_SKEWED
 
 
 def input_size(height: int, width: int, limit: int, limit_type: str) -> tuple[int, int]:

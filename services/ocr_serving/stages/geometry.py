@@ -70,13 +70,21 @@ def sorted_boxes(quads: Sequence[Quad]) -> list[Quad]:
     return ordered
 
 
-def crop(page: Image, quad: Quad) -> Image:
-    """The inside of a quad as an upright picture; vertical text is turned 90° counter-clockwise (`get_rotate_crop_image`)."""
+def crop(page: Image, quad: Quad, flags: int = cv2.INTER_CUBIC) -> Image:
+    """The inside of a quad as an upright picture; vertical text is turned 90° counter-clockwise (`get_rotate_crop_image`).
+
+    `flags` are OpenCV's for what lies between pixels, where the quad is no upright rectangle.
+    """
     if max(page.shape[:2]) > WARP_LIMIT:
         page, quad = _around(page, quad)
     rectangle = _upright_rectangle(quad, *page.shape[:2])
-    picture = _unwarped(page, quad) if rectangle is None else page[rectangle]
+    picture = _unwarped(page, quad, flags) if rectangle is None else page[rectangle]
     return np.rot90(picture) if picture.shape[0] / picture.shape[1] >= UPRIGHT else picture
+
+
+def sharp_crop(page: Image, quad: Quad) -> Image:
+    """As `crop`, for pages that lie skewed: all their lines are resampled, and cubic interpolation blurs small type."""
+    return crop(page, quad, cv2.INTER_LANCZOS4)
 
 
 def smallest_crop(page: Image, quad: Quad) -> Image:
@@ -103,7 +111,7 @@ def _upright_rectangle(quad: Quad, height: int, width: int) -> tuple[slice, slic
     return slice(top, bottom), slice(left, right)
 
 
-def _unwarped(page: Image, quad: Quad) -> Image:
+def _unwarped(page: Image, quad: Quad, flags: int = cv2.INTER_CUBIC) -> Image:
     """The inside of `quad`, in perspective, as a picture as wide and high as the longer of opposite sides."""
     width, height = (max(1, side) for side in side_lengths(quad))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
@@ -112,7 +120,7 @@ def _unwarped(page: Image, quad: Quad) -> Image:
         cv2.getPerspectiveTransform(quad, target),
         (width, height),
         borderMode=cv2.BORDER_REPLICATE,
-        flags=cv2.INTER_CUBIC,
+        flags=flags,
     )
     return np.asarray(upright, np.uint8)
 

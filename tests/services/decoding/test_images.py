@@ -15,7 +15,7 @@ import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
-from ocr_serving.decoding import images, pixels
+from ocr_serving.decoding import images, pages, pixels
 from ocr_serving.decoding.images import Limits, Undecodable
 from ocr_serving.errors import InputError, TooLargeError
 
@@ -313,3 +313,13 @@ def test_any_depth_and_number_of_channels_goes_over_white() -> None:
     tall = np.zeros((pixels.STRIP * 2 + 3, 5, 4), np.uint8)
     tall[..., 3] = np.arange(len(tall), dtype=np.uint8)[:, None]
     assert np.array_equal(pixels.bgr(tall), np.repeat(255 - tall[..., 3:], 3, axis=2))
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_a_tiff_of_floating_point_is_read(scale: int) -> None:
+    grey = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    file = io.BytesIO()
+    PIL.Image.fromarray(grey.astype(np.float32) / 255 * scale).save(file, "TIFF")
+    (found,) = pages.from_bytes(file.getvalue(), where="images[0]", limits=Limits())
+    assert isinstance(found, np.ndarray)
+    assert np.abs(found[:, :, 0].astype(int) - grey).max() <= 1

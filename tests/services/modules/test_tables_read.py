@@ -124,6 +124,44 @@ def test_a_hundred_rows_are_read_whole(system: StructureSystem) -> None:
     assert system.warnings == []
 
 
+def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSystem) -> None:
+    page = np.full((1500, 1250, 3), 255, np.uint8)
+    prose = "The committee met twice during the year and approved the plan of work."
+    for at, text in (
+        (90, "Annual report"),
+        (150, prose),
+        (185, "It thanks all members."),
+        (740, prose),
+        (775, prose),
+        (1350, prose),
+    ):
+        cv2.putText(page, text, (80, at), cv2.FONT_HERSHEY_SIMPLEX, 1.4 if at == 90 else 0.8, (20, 20, 20), 2, cv2.LINE_AA)
+    places = []
+    for top, table in ((240, drawn(LIST, "bare")), (840, drawn(STOCK, "ruled"))):
+        page[top : top + table.shape[0], 60 : 60 + table.shape[1]] = table
+        places.append((top, top + table.shape[0]))
+    system.begin_request()
+    (answer,) = system.tables.predict([page])
+    assert isinstance(answer, dict)
+    first, second = answer["regions"]
+    assert grid(first["res"]["html"]) == LIST
+    assert grid(second["res"]["html"])[2:] == [list(row) for row in STOCK[2:]]
+    for region, (top, bottom) in zip((first, second), places, strict=True):
+        x1, y1, x2, y2 = region["bbox"]
+        assert top - 20 < y1 < y2 < bottom + 20
+        cells = np.array(region["res"]["cell_bbox"]).reshape(-1, 2)
+        assert (cells > -3).all()
+        assert (cells < (x2 - x1 + 3, y2 - y1 + 3)).all()
+    outside = [line["text"] for region in answer["regions"] for line in region["res"]["unmatched"]]
+    assert len(outside) == 6
+    assert outside[0] == "Annual report"
+    assert answer["html"].count("<table>") == 2
+    assert answer["html"].count("<body>") == 1
+    (whole,) = system.tables.predict([page], find_tables=False)
+    assert isinstance(whole, dict)
+    assert [region["bbox"] for region in whole["regions"]] == [[0, 0, 1250, 1500]]
+
+
 def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
     rows = [
         ["No", "Clause", "Due"],

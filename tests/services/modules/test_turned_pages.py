@@ -19,6 +19,7 @@ from ocr_serving.modules.ocr_det.module import OCRDet
 from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.modules.structure_layout.module import StructureLayout
 from ocr_serving.modules.structure_system.module import StructureSystem
+from ocr_serving.stages.geometry import crop, sharp_crop
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "tests" / "golden" / "pages").glob("*.jpg"))
@@ -122,6 +123,15 @@ def test_a_page_askew_is_read_in_order(system: OCRSystem, path: Path, degrees: f
     order = [line["text"] for line in upright]
     places = [order.index(line["text"]) for line in lines if order.count(line["text"]) == 1]
     assert sum(a < b for a, b in pairwise(places)) >= 0.9 * (len(places) - 1)
+
+
+def test_lines_of_a_page_askew_and_of_no_other_are_cut_sharply(system: OCRSystem) -> None:
+    for degrees, cut in ((7, sharp_crop), (0, crop)):
+        page = system.page(askew(opened(PAGES[3]), degrees))
+        assert all((line == cut(page.image, quad)).all() for line, quad in zip(page.crops, page.quads, strict=True))
+    old = system.params.updated(det_pieces=False)
+    page = system.page(askew(opened(PAGES[3]), 7), old)
+    assert (page.crops[0] == crop(page.image, page.quads[0])).all()
 
 
 def test_one_parameter_turns_it_off(system: OCRSystem) -> None:

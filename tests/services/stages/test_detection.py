@@ -182,3 +182,32 @@ def test_the_mean_is_taken_inside_only() -> None:
 
 def test_a_quad_without_an_area_cannot_grow() -> None:
     assert unclipped(np.full((4, 2), 7, np.float32), 1.5) is None
+
+
+@pytest.mark.parametrize("degrees", [-15, 8, 15])
+def test_lines_that_melt_into_one_where_they_slope_are_found_along_them(tmp_path: Path, degrees: float) -> None:
+    model = networks.dark_pixels(tmp_path / "inference.onnx", reach=20)
+    detector = TextDetector(params(), model, engine_options())
+    tops = [160, 220, 280, 340, 400, 418, 436, 454, 472, 490, 560, 620]
+    words = [(left, top, left + 80, top + 14) for top in tops for left in range(160, 640, 95)]
+    page = page_with(*words, height=800, width=800)
+    turn = cv2.getRotationMatrix2D((400, 400), -degrees, 1.0)
+    askew = np.asarray(cv2.warpAffine(page, turn, (800, 800), borderValue=(255, 255, 255)), np.uint8)
+    level, sloping = reading_order(detector(page)), reading_order(detector(askew))
+    assert len(level) == len(sloping) == 12
+    for line, was in zip(sloping, level, strict=True):
+        assert line == pytest.approx(cv2.transform(was[None], turn)[0], abs=3)
+
+
+def test_a_level_page_is_looked_at_once(detector: TextDetector, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+    run = detector.network.run
+
+    def counted(pixels: Any) -> Any:
+        looked.append(pixels)
+        return run(pixels)
+
+    monkeypatch.setattr(detector.network, "run", counted)
+    page = page_with((100, 60, 500, 80), (100, 120, 620, 140))
+    assert len(detector(page)) == 2
+    assert len(looked) == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_serving.stages.geometry import clipped, clockwise, crop, side_lengths, sorted_boxes
+from ocr_serving.stages.geometry import clipped, clockwise, crop, sharp_crop, side_lengths, sorted_boxes
 
 
 def quad(left: float, top: float, right: float, bottom: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -82,6 +82,19 @@ def test_a_tilted_crop_is_set_upright() -> None:
     upright = crop(page, clockwise(tilted.astype(np.float32)))
     assert upright.shape[:2] in {(29, 119), (29, 120), (30, 119), (30, 120)}
     assert upright[3:-3, 3:-3].mean() < 5
+
+
+def test_a_sharp_crop_keeps_more_of_fine_strokes() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    strokes = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.8), np.uint8)
+    turn = cv2.getRotationMatrix2D((150, 100), -15, 1.0)
+    page = np.asarray(cv2.warpAffine(strokes, turn, (300, 200), flags=cv2.INTER_CUBIC), np.uint8)
+    level = quad(80, 80, 220, 100)
+    line = clockwise(cv2.transform(level[None], turn)[0])
+    true = crop(strokes, level).astype(float)
+    sharp, plain = (np.abs(cut(page, line)[:20, :139] - true[:20, :139]).mean() for cut in (sharp_crop, crop))
+    assert sharp < 0.9 * plain
+    assert (sharp_crop(page, quad(40, 30, 120, 60)) == page[30:60, 40:120]).all()
 
 
 @pytest.mark.parametrize("box", [quad(5, 5, 5, 5), quad(0, 0, 4, 0), quad(299, 199, 299, 199)])

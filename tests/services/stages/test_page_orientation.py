@@ -12,7 +12,17 @@ from ocr_serving.engines import EngineOptions
 from ocr_serving.errors import ModelError
 from ocr_serving.stages.geometry import Quad
 from ocr_serving.stages.page import ReadPage
-from ocr_serving.stages.page_orientation import TURNS, PageClassifier, Turn, as_sent, thumbnail, turn_of, turned_upright
+from ocr_serving.stages.page_orientation import (
+    TURNS,
+    PageClassifier,
+    Turn,
+    as_sent,
+    is_on_its_head,
+    thumbnail,
+    turn_by_boxes,
+    turn_of,
+    turned_upright,
+)
 from ocr_serving.stages.recognition import Text
 
 PAGE: Image = np.full((600, 400, 3), 255, np.uint8)
@@ -64,6 +74,38 @@ GOOD, BAD, CJK = Text("Invoice number 20260317", 0.97), Text("ZLEO 9Z0Z Jequnu",
 )
 def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn, as_they_are: Text, over: Text, found: int) -> None:
     assert turn_of(PAGE, quads, guess(guessed), reader(as_they_are, over)) == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("quads", "as_it_is", "over", "found"),
+    [
+        (ACROSS, BAD, GOOD, True),
+        (ACROSS, GOOD, BAD, False),
+        (ACROSS, GOOD, GOOD, False),
+        (ACROSS[:1], BAD, Text("No", 0.97), False),
+        (DOWN, BAD, GOOD, False),
+    ],
+)
+def test_a_page_on_its_head_reads_well_the_other_way(quads: list[Quad], as_it_is: Text, over: Text, found: bool) -> None:
+    assert is_on_its_head(PAGE, quads, reader(as_it_is, over)) == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("quads", "guessed", "sure", "found"),
+    [
+        (ACROSS, 180, 0.9, 180),
+        (ACROSS, 180, 0.8, 0),
+        (ACROSS, 90, 0.9, 0),
+        (DOWN, 90, 0.9, 90),
+        (DOWN, 270, 0.9, 270),
+        (DOWN, 180, 0.9, 0),
+        ([], 180, 0.9, 0),
+    ],
+)
+def test_a_page_that_nobody_reads_is_turned_where_guess_and_boxes_agree(
+    quads: list[Quad], guessed: Turn, sure: float, found: int
+) -> None:
+    assert turn_by_boxes(quads, guess(guessed, sure)) == found
 
 
 @pytest.mark.parametrize("turn", TURNS)

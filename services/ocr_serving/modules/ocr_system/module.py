@@ -14,8 +14,8 @@ from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
-from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.geometry import Quad, crop
+from ocr_serving.stages.detection import TextDetector, is_skewed
+from ocr_serving.stages.geometry import Quad, crop, sharp_crop
 from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
@@ -268,6 +268,8 @@ class OCRSystem(Module):
 
     def _read(self, page: UprightPage, params: OCRParams, cut: Cut) -> ReadPage:
         """What the lines of `page` say."""
+        if cut is crop and params.in_pieces and is_skewed(page.quads):
+            cut = sharp_crop
         with self.stage("detect"):
             crops = [cut(page.image, quad) for quad in page.quads]
         angles = None

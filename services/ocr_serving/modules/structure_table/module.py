@@ -1,6 +1,7 @@
 """structure_table: pictures of tables to HTML: structure, text of the cells, both put together."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired
 
@@ -20,7 +21,9 @@ from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
 from ocr_serving.stages.tables.lines import Lines, enlargement, found, usual_height
 from ocr_serving.stages.tables.picture import Quads
-from ocr_serving.stages.tables.read import Written, read
+from ocr_serving.stages.tables.read import Written
+from ocr_serving.stages.tables.region import Box
+from ocr_serving.stages.tables.several import read_each
 from ocr_serving.stages.tables.words import Word
 from ocr_serving.stages.words import quad_of, words
 
@@ -58,7 +61,10 @@ class TableRegion(TypedDict):
 
 
 class TableAnswer(TypedDict):
-    """One image, taken as one table: `html` is also that of its region; where it lies turned by how many degrees, clockwise."""
+    """One image: its table, or its tables, a region each; where it lies turned by how many degrees, clockwise.
+
+    `html` is that of all regions. A picture of one table is one region; `unmatched` also has what stands about a table.
+    """
 
     html: str
     regions: list[TableRegion]
@@ -101,18 +107,27 @@ class StructureTable(Module):
         *,
         lang: Lang | None = None,
         table_engine: TableEngine | None = None,
+        find_tables: bool | None = None,
     ) -> list[TableAnswer | list[TableRegion]]:
-        """Each image as one table; [] for an image that is None."""
-        params = self.params.updated(table_engine=table_engine)
+        """The table of each image, or its tables where it is a whole page; [] for an image that is None."""
+        params = self.params.updated(table_engine=table_engine, find_tables=find_tables)
         self.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
         return [[] if image is None else self._answer(image, f"results[{n}]", params) for n, image in pages]
 
     def _answer(self, image: Image, where: str, params: TableParams) -> TableAnswer:
         page = self.ocr.upright(image, where)
-        content = as_sent(self.table(page.image, params=params), page, (0, 0, page.image.shape[1], page.image.shape[0]))
-        bbox = [0, 0, image.shape[1], image.shape[0]]
-        answer: TableAnswer = {"html": content["html"], "regions": [{"type": "table", "bbox": bbox, "res": content}]}
+        whole = (0, 0, page.image.shape[1], page.image.shape[0])
+        if params.asks_network_alone:
+            found: list[tuple[Box, TableContent]] = [(whole, self.table(page.image, params=params))]
+        else:
+            found = self._best(page.image, (0, 0), None, params, several=params.find_tables)
+        regions: list[TableRegion] = []
+        for box, content in found:
+            sides = (0, 0, image.shape[1], image.shape[0]) if box == whole else page.box_as_sent(box)
+            bbox = [int(side) for side in sides]
+            regions.append({"type": "table", "bbox": bbox, "res": as_sent(content, page, box)})
+        answer: TableAnswer = {"html": in_one([region["res"]["html"] for region in regions]), "regions": regions}
         if page.turn:
             answer["page_angle"] = page.turn
         return answer
@@ -139,7 +154,7 @@ class StructureTable(Module):
         if params.asks_network_alone:
             return self._told(picture, corner, lines, params)
         known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
-        return self._best(picture, corner, known, params, exact=exact)
+        return self._best(picture, corner, known, params, exact=exact)[0][1]
 
     def _told(
         self,
@@ -159,9 +174,20 @@ class StructureTable(Module):
         return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": _cell_texts(quads, texts, unmatched)}
 
     def _best(
-        self, picture: Image, corner: tuple[int, int], lines: Lines | None, params: TableParams, *, exact: bool
-    ) -> TableContent:
-        """What explains the words best: the network's plan, the rules, or the spaces between texts."""
+        self,
+        picture: Image,
+        corner: tuple[int, int],
+        lines: Lines | None,
+        params: TableParams,
+        *,
+        exact: bool = False,
+        several: bool = False,
+    ) -> list[tuple[Box, TableContent]]:
+        """What explains the words best: the network's plan, the rules, or the spaces between texts. With its place on `picture`.
+
+        One table, all that `picture` shows, unless `several` are looked for.
+        """
+        whole = (0, 0, picture.shape[1], picture.shape[0])
         # What is to be read anew is cut from the picture, so small print is read from an enlarged one whoever found the lines.
         if lines and (exact or enlargement(usual_height(lines.quads)) == 1):
             at = np.array(corner, np.float64)
@@ -175,22 +201,27 @@ class StructureTable(Module):
             with self.stage("recognize"):
                 texts = self.ocr.recognizer(crops)
                 parts = [_words(text, crop, quad) for text, crop, quad in zip(texts, crops, found_quads, strict=True)]
+        written = Written(quads, [line.text for line in texts], parts)
         with self.stage("structure"):
-            table = read(
-                picture,
-                Written(quads, [line.text for line in texts], parts),
-                lambda part: self.structurer(part, params),
-                self.ocr.recognizer,
+            tables = read_each(picture, written, lambda part: self.structurer(part, params), self.ocr.recognizer, several=several)
+        answers: list[tuple[Box, TableContent]] = []
+        for (x1, y1, x2, y2), table in tables:
+            if table.cut:
+                rows = table.html.count("<tr>")
+                self.warnings.append(f"a table is longer than the network can tell: its HTML ends after {rows} rows")
+            box = (
+                whole
+                if len(tables) == 1 and (x1, y1, x2, y2) == (0, 0, picture.shape[1], picture.shape[0])
+                else (math.floor(x1 / scale), math.floor(y1 / scale), math.ceil(x2 / scale), math.ceil(y2 / scale))
             )
-        if table.cut:
-            self.warnings.append(
-                f"a table is longer than the network can tell: its HTML ends after {table.html.count('<tr>')} rows"
-            )
-        return {
-            "html": table.html,
-            "cell_bbox": (table.cells / scale).tolist(),
-            "unmatched": _cell_texts(quads / scale + np.array(corner, np.float64), texts, table.unmatched),
-        }
+            moved = np.tile(np.array([x1, y1], np.float64) / scale - np.array(box[:2], np.float64), 4)
+            content: TableContent = {
+                "html": table.html,
+                "cell_bbox": (table.cells / scale + moved).tolist(),
+                "unmatched": _cell_texts(quads / scale + np.array(corner, np.float64), texts, table.unmatched),
+            }
+            answers.append((box, content))
+        return answers
 
     def _lines(self, picture: Image, corner: tuple[int, int]) -> tuple[Rectangles, list[Text]]:
         """Upright boxes on the page of the lines of `picture`, and what they say.
@@ -244,6 +275,13 @@ def as_sent(content: TableContent, page: UprightPage, box: Sequence[float]) -> T
             for line in content["unmatched"]
         ],
     }
+
+
+def in_one(tables: Sequence[str]) -> str:
+    """The HTML of several tables as that of one page, with them below each other."""
+    if len(tables) == 1:
+        return tables[0]
+    return f"<html><body>{''.join(re.sub('</?(html|body)>', '', table) for table in tables)}</body></html>"
 
 
 def _cell_texts(quads: Quads, texts: Sequence[Text], indices: Sequence[int]) -> list[CellText]:

@@ -23,7 +23,7 @@ from ocr_serving.server import wire
 from ocr_serving.server.fetching import HostRules, check_url
 from ocr_serving.server.jobs.store import Submission
 from ocr_serving.server.paddleocr3 import catalogue
-from ocr_serving.server.paddleocr3.options import Request
+from ocr_serving.server.paddleocr3.options import Request, is_url
 from ocr_serving.validation import first_problem
 
 OCR, DOCUMENTS = "ocr", "document"
@@ -137,6 +137,9 @@ def _values(body: bytes, content_type: str) -> tuple[Mapping[str, Any], bytes | 
         given = payload.get("file")
         if given is not None and not isinstance(given, str):
             raise InputError("file: takes the file as base64, or send it as a part of a form.")
+        if given is not None and is_url(given) and not payload.get("fileUrl"):
+            # As basic serving has it.
+            return payload | {"fileUrl": given}, None
         return payload, None if given is None else images.bytes_from_base64(given, where="file")
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":

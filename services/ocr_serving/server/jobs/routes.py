@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ from ocr_serving.server import front, wire
 from ocr_serving.server.fetching import HostRules
 from ocr_serving.server.front import Front, RefusedError
 from ocr_serving.server.jobs import answers, describing, request, results, tables, webhooks
-from ocr_serving.server.jobs.runner import Outside, Runner
+from ocr_serving.server.jobs.runner import Outside, Runner, cause
 from ocr_serving.server.jobs.store import Bounds, Job, Store
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.routes import Routes
@@ -29,6 +30,14 @@ T = TypeVar("T")
 THREADS = 8
 PATIENCE_S = 2.0
 """How long a call that sends a job to an idle service waits for its end: clients ask at once, and then only after seconds."""
+
+
+FULL = "The disk that jobs are kept on is full: ask again later, when some have been removed."
+LOST = "The store of jobs cannot be reached now: ask again later."
+DISK_IS_FULL = ("disk is full", "No space left on device")
+"""What SQLite, and PostgreSQL, say."""
+
+log = logging.getLogger("ocr_serving.jobs")
 
 
 class Room:
@@ -78,8 +87,10 @@ class Room:
         self.service.wait(future)
         try:
             return future.result()
-        except sa.exc.SQLAlchemyError:
-            raise UnavailableError("The store of jobs cannot be reached now: ask again later.") from None
+        except sa.exc.SQLAlchemyError as exc:
+            why = cause(exc)
+            log.warning("the store of jobs cannot be asked", extra={"request_id": flask.g.request_id, "reason": why})
+            raise UnavailableError(FULL if any(words in why for words in DISK_IS_FULL) else LOST) from None
 
     def owner(self) -> str:
         """Whose jobs the request at hand may see: those of its key. Raises RefusedError without a right one."""

@@ -178,7 +178,7 @@ class Runner:
         except ConfigError as exc:
             self.problem = str(exc)
         except (sa.exc.SQLAlchemyError, OSError) as exc:
-            self.problem = f"No jobs are taken here now: {self._unusable} ({_cause(exc)})."
+            self.problem = f"No jobs are taken here now: {self._unusable} ({cause(exc)})."
         else:
             self.problem = ""
             return True
@@ -235,7 +235,7 @@ class Runner:
         except sa.exc.SQLAlchemyError as exc:
             if not self._lost:
                 self._lost = True
-                log.warning("the store of jobs cannot be asked", extra={"reason": _cause(exc)})
+                log.warning("the store of jobs cannot be asked", extra={"reason": cause(exc)})
             raise StoreLostError from None
         self._lost = False
 
@@ -382,7 +382,7 @@ class _RefusedError(ServingError):
         self.retry_after = reply.retry_after
 
 
-def _cause(exc: BaseException) -> str:
+def cause(exc: BaseException) -> str:
     """What a database said, in one line and without what was asked of it."""
     found = exc.orig if isinstance(exc, sa.exc.DBAPIError) and exc.orig is not None else exc
     return " ".join(str(found).split())[:300]

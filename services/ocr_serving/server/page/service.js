@@ -53,7 +53,7 @@ export async function answer(module, file, signal, waiting) {
 
 /** A tree, perhaps corrected, as a file: its blob, and whether it is a ZIP. `file` is the one it was read from, or null. */
 export async function written(tree, forms, file) {
-  const response = await asked(`convert/${forms}`, form(file, {}, tree));
+  const response = await asked(`convert/${forms}`, form(file, { join_pages: true }, tree));
   return { blob: await response.blob(), isZip: response.headers.get("Content-Type") === "application/zip" };
 }
 

@@ -64,9 +64,27 @@ class Written(NamedTuple):
     texts: Sequence[str]
     words: Sequence[Sequence[Word]]
 
+    def that_say_something(self) -> list[int]:
+        """Indices of the lines that are not blank."""
+        return [index for index, text in enumerate(self.texts) if text.strip()]
+
     def of(self, indices: Sequence[int]) -> Written:
         """Those lines."""
         return Written(self.quads[list(indices)], [self.texts[n] for n in indices], [self.words[n] for n in indices])
+
+    def moved(self, x: float, y: float) -> Written:
+        """The same lines further to the right by `x` and down by `y` pixels."""
+        away = np.array([x, y], np.float64)
+        words = [[word._replace(quad=word.quad + away) for word in line] for line in self.words]
+        return Written(self.quads + away, self.texts, words)
+
+
+class Sheet(NamedTuple):
+    """A picture made level and dark on light, the upright boxes of its lines of text there, and its rules."""
+
+    ready: Prepared
+    boxes: Rectangles
+    rules: Rulings
 
 
 class Pieces(NamedTuple):
@@ -77,16 +95,26 @@ class Pieces(NamedTuple):
     anew: list[bool]
 
 
+def sheet(picture: Image, quads: Quads) -> Sheet:
+    """`picture`, whose lines of text are `quads`, made ready."""
+    ready = prepared(picture, quads)
+    boxes = upright(ready.there(quads))
+    return Sheet(ready, boxes, rulings(ready.picture, boxes))
+
+
 def read(picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer) -> TableText:
     """The table that `picture` shows, with what is written on it."""
-    blank = [not text.strip() for text in lines.texts]
-    if any(blank):
-        kept = [index for index, nothing in enumerate(blank) if not nothing]
-        table = read(picture, lines.of(kept), structurer, recognizer)
-        return table._replace(unmatched=[kept[index] for index in table.unmatched])
+    kept = lines.that_say_something()
+    written = lines.of(kept)
+    table = read_on(sheet(picture, written.quads), written, structurer, recognizer)
+    return table._replace(unmatched=[kept[index] for index in table.unmatched])
+
+
+def read_on(on: Sheet, lines: Written, structurer: Structurer, recognizer: Recognizer) -> TableText:
+    """The table that a sheet shows, with what is written on it: `lines` in the order of its boxes, none of them blank."""
     if not len(lines.quads):
         return TableText("<html><body><table></table></body></html>", np.zeros((0, 8)), [], cut=False)
-    ready, boxes, rules, members = _ready(picture, lines.quads)
+    ready, boxes, rules, members = _cut(on)
     outside = sorted(set(range(len(lines.texts))) - set(members))
     lines = lines.of(members)
     texts = lines.texts
@@ -110,11 +138,9 @@ def read(picture: Image, lines: Written, structurer: Structurer, recognizer: Rec
     return TableText(markup(grid, contents), corners, unmatched, cut and bool(homeless))
 
 
-def _ready(picture: Image, quads: Quads) -> tuple[Prepared, Rectangles, Rulings, list[int]]:
-    """The picture cut to the table, lines of text and rules on it, and which of `quads` these lines are."""
-    whole = prepared(picture, quads)
-    boxes = upright(whole.there(quads))
-    rules = rulings(whole.picture, boxes)
+def _cut(on: Sheet) -> tuple[Prepared, Rectangles, Rulings, list[int]]:
+    """A sheet cut to the table: lines of text and rules on it, and which of the sheet's lines these are."""
+    whole, boxes, rules = on
     members = list(range(len(boxes)))
     inside = enclosed(rules, boxes, line_height(boxes))
     if inside is not None:
@@ -184,7 +210,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
     drawn = ruled(rules, boxes, height)
     if drawn is not None and told.head and drawn.size[0] > told.head:
         drawn = drawn._replace(head=told.head)
-    parts = _words(picture, boxes)
+    parts = of_words(picture, boxes)
     by_space = spaced(parts, rules, height)
     gutters = wide_gutters(parts, by_space, height) if by_space is not None else []
 
@@ -246,7 +272,7 @@ def cut_at(grid: Grid, boxes: Rectangles, rules: Rulings, picture: Image, height
     return Pieces(np.array(found, np.float64).reshape(-1, 4), lines, anew)
 
 
-def _words(picture: Image, boxes: Rectangles) -> Rectangles:
+def of_words(picture: Image, boxes: Rectangles) -> Rectangles:
     """Lines of text cut into words."""
     parts: list[list[float]] = []
     for x1, y1, x2, y2 in boxes.tolist():

@@ -52,7 +52,7 @@ def enclosed(rules: Rulings, boxes: Rectangles, height: float) -> NDArray[np.boo
 
     With those inside go rows next to it whose texts stand each in a column: headings above the frame, sums below it.
     """
-    rules = _largest(rules, height)
+    rules = next(iter(groups_of_rules(rules, height)), rules)
     if len(rules.upright) < 2 or len(rules.level) < 2 or not len(boxes):
         return None
     left, right = float(rules.upright[:, 0].min()), float(rules.upright[:, 0].max())
@@ -85,8 +85,8 @@ def enclosed(rules: Rulings, boxes: Rectangles, height: float) -> NDArray[np.boo
     return inside if not prose or single >= PROSE * len(prose) else None
 
 
-def _largest(rules: Rulings, height: float) -> Rulings:
-    """Those of `rules` that touch each other, the most of them."""
+def groups_of_rules(rules: Rulings, height: float) -> list[Rulings]:
+    """`rules` by which of them touch each other, most of them first."""
     boxes = rules.boxes() + np.array([-1, -1, 1, 1]) * height / 3
     touching = (boxes[:, None, :2] <= boxes[None, :, 2:]).all(axis=2) & (boxes[None, :, :2] <= boxes[:, None, 2:]).all(axis=2)
     group = np.arange(len(boxes))
@@ -95,10 +95,12 @@ def _largest(rules: Rulings, height: float) -> Rulings:
         lowest = np.where(touching, group[None, :], len(boxes)).min(axis=1)
         changed = bool((lowest != group).any())
         group = lowest
-    if not len(boxes):
-        return rules
-    usual = group == np.bincount(group).argmax()
-    return Rulings(rules.level[usual[: len(rules.level)]], rules.upright[usual[len(rules.level) :]])
+    found = []
+    for number in np.argsort(-np.bincount(group), kind="stable").tolist() if len(boxes) else []:
+        of = group == number
+        if of.any():
+            found.append(Rulings(rules.level[of[: len(rules.level)]], rules.upright[of[len(rules.level) :]]))
+    return found
 
 
 def _reaches(segments: Segments, at: float, start: float, end: float, height: float) -> bool:

@@ -98,6 +98,25 @@ def test_stages_answer_what_they_answer_alone(client: remote.Client, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("charset", [None, ("a", " ")])
+def test_what_is_told_of_a_line_comes_through(
+    client: remote.Client, tmp_path: Path, name: str, charset: tuple[str, ...] | None
+) -> None:
+    file = networks.dark_and_bright_columns(tmp_path / "rec.onnx")
+    params = RecognitionParams(rec_model_dir="", charset=charset)
+    answers = []
+    for there in (client, None):
+        with opening_with(remote.opener(there) if there else None):
+            recogniser = TextRecognizer(params, file, engine_options(engine=name))
+        assert recogniser.told == (["a"] if charset else ["a", "b"])
+        answers.append(recogniser.read(lines(12)))
+    for one, other in zip(*answers, strict=True):
+        assert one.told.shape == (len(one.characters), len(recogniser.told))
+        assert one.characters == other.characters
+        assert all(np.array_equal(a, b) for a, b in zip(one[2:], other[2:], strict=True))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_whole_tensors_of_other_networks_go_and_come_back(client: remote.Client, tmp_path: Path, name: str) -> None:
     engine = open_engine(networks.passing_through(tmp_path / "any.onnx", ["N", "K"]), engine_options(engine=name))
     assert isinstance(engine, remote.RemoteEngine)

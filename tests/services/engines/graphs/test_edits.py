@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from helpers import networks
-from ocr_serving.engines import CTC_CLASSES, Steps, Tensor, engine_options, open_engine, table_of, tensor_of
+from ocr_serving.engines import CTC_CLASSES, Ctc, Steps, Tensor, engine_options, open_engine, table_of, tensor_of
+from ocr_serving.engines.ctc import greedy, restricted
 from ocr_serving.engines.graphs import edits
 from ocr_serving.errors import ModelError
 from ocr_serving.stages.detection import NORMALISED, network_input
@@ -57,6 +58,23 @@ def test_a_network_that_is_no_recogniser_is_refused(tmp_path: Path, engine: str)
         ModelError, match=r"det\.onnx has an output of 4 dimensions, but a CTC recogniser's is of shape \(N, T, C\)"
     ):
         open_engine(file, engine_options(engine=engine), greedy_ctc=True)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_classes_are_picked_and_others_told_as_numpy_does(tmp_path: Path, engine: str) -> None:
+    """Of a graph that ends in no last layer to be cut; numpy's way is what paddle's answers are made by."""
+    file = networks.passing_through(tmp_path / "rec.onnx", ["N", "T", 50])
+    probabilities = np.random.default_rng(0).dirichlet(np.full(50, 0.1), (5, 40)).astype(np.float32)
+    asked = Ctc(kept=(0, 3, 7, 11, 49), told=(4, 1))
+
+    answers = open_engine(file, engine_options(engine=engine), greedy_ctc=asked).run(probabilities)
+    part = probabilities[..., list(asked.kept)]
+    shares = part / (part.sum(axis=2, keepdims=True) + 1e-30)
+    assert (answers[0] == shares.argmax(axis=2)).all()
+    assert answers[1] == pytest.approx(shares.max(axis=2), rel=1e-5)
+    assert answers[2] == pytest.approx(shares[..., list(asked.told)], rel=1e-5, abs=1e-9)
+    for one, other in zip(answers, greedy(restricted(probabilities, list(asked.kept)), asked.told), strict=True):
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-9)
 
 
 LINE: Steps = (("Div", (255.0,)), ("Sub", (0.5,)), ("Div", (0.5,)))

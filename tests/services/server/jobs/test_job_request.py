@@ -54,6 +54,8 @@ def test_a_form_of_the_sdk_is_read_whatever_it_calls_its_parts() -> None:
 def test_urls_and_calls_are_off_unless_hosts_are_named() -> None:
     with pytest.raises(InputError, match=r"fileUrl: URLs are not fetched here \(fetch_hosts\): send the file itself"):
         submitted(file=None, fileUrl="http://example.org/a.pdf")
+    with pytest.raises(InputError, match=r"fileUrl: URLs are not fetched here \(fetch_hosts\): send the file itself"):
+        submitted(file="http://example.org/a.pdf")
     with pytest.raises(InputError, match=r"callbackUrl: nobody is called here \(webhook_hosts\)"):
         submitted(callbackUrl="http://example.org/hook")
 

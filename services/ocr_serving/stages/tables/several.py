@@ -1,0 +1,74 @@
+"""The tables of a picture, be it one or a whole page, each read by itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ocr_serving.decoding.images import Image
+from ocr_serving.stages.tables.apart import tables_apart
+from ocr_serving.stages.tables.picture import content, line_height
+from ocr_serving.stages.tables.read import Recognizer, Sheet, Structurer, TableText, Written, of_words, read, read_on, sheet
+from ocr_serving.stages.tables.region import Box
+
+
+class Placed(NamedTuple):
+    """A table and where it is on the picture; its cells are told from the top left of that box."""
+
+    box: Box
+    table: TableText
+
+
+def read_each(
+    picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer, *, several: bool = True
+) -> list[Placed]:
+    """The tables that `picture` shows, from top to bottom, with what is written on it; one at least.
+
+    A picture of one table is that table, whole, and so is any where `several` is false. Lines outside tables are unmatched ones of
+    the nearest.
+    """
+    kept = lines.that_say_something()
+    written = lines.of(kept)
+    on = sheet(picture, written.quads)
+    groups = _apart(on) if several else [list(range(len(kept)))]
+    if len(groups) == 1 and len(groups[0]) == len(kept):
+        table = read_on(on, written, structurer, recognizer)
+        whole = (0, 0, picture.shape[1], picture.shape[0])
+        return [Placed(whole, table._replace(unmatched=[kept[index] for index in table.unmatched]))]
+    boxes = [_box(on, group, picture) for group in groups]
+    outside = sorted(set(range(len(kept))) - {index for group in groups for index in group})
+    nearest = {index: _nearest(on, index, groups) for index in outside}
+    found = []
+    for n, (group, (x1, y1, x2, y2)) in enumerate(zip(groups, boxes, strict=True)):
+        part = written.of(group).moved(-x1, -y1)
+        table = read(picture[y1:y2, x1:x2], part, structurer, recognizer)
+        unmatched = [group[index] for index in table.unmatched] + [index for index in outside if nearest[index] == n]
+        found.append(Placed((x1, y1, x2, y2), table._replace(unmatched=sorted(kept[index] for index in unmatched))))
+    return found
+
+
+def _apart(on: Sheet) -> list[list[int]]:
+    if not len(on.boxes):
+        return [[]]
+    words = [of_words(on.ready.picture, on.boxes[[index]]) for index in range(len(on.boxes))]
+    return tables_apart(on.boxes, words, on.rules, line_height(on.boxes))
+
+
+def _box(on: Sheet, group: list[int], picture: Image) -> Box:
+    """The part of the picture that holds the lines of a table, and the rules about them."""
+    x1, y1, x2, y2 = content(on.boxes[group], on.rules.boxes())
+    corners = on.ready.back(np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64))
+    size = np.array([picture.shape[1], picture.shape[0]], np.float64)
+    low = np.clip(np.floor(corners.min(axis=0)), 0, size - 1).astype(int).tolist()
+    high = np.clip(np.ceil(corners.max(axis=0)), 1, size).astype(int).tolist()
+    return low[0], low[1], high[0], high[1]
+
+
+def _nearest(on: Sheet, index: int, groups: list[list[int]]) -> int:
+    middle = on.boxes[index, [1, 3]].mean()
+    away = [
+        max(0.0, float(on.boxes[group, 1].min() - middle), float(middle - on.boxes[group, 3].max())) if group else np.inf
+        for group in groups
+    ]
+    return int(np.argmin(away))

@@ -1,0 +1,75 @@
+"""Which lines of a page are tables, by where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from ocr_serving.stages.tables.apart import tables_apart
+from ocr_serving.stages.tables.picture import Rectangles
+from ocr_serving.stages.tables.rulings import Rulings
+
+NO_RULES = Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
+HEIGHT = 20.0
+
+
+def rows(top: float, count: int, columns: tuple[float, ...] = (50, 300, 500), step: float = 32) -> list[list[float]]:
+    return [[x, top + n * step, x + 110, top + n * step + HEIGHT] for n in range(count) for x in columns]
+
+
+def prose(top: float, count: int, right: float = 900) -> list[list[float]]:
+    return [[50, top + n * 26, right, top + n * 26 + HEIGHT] for n in range(count)]
+
+
+def apart(lines: Sequence[Sequence[float]], rules: Rulings = NO_RULES) -> list[list[int]]:
+    boxes: Rectangles = np.array(lines, np.float64)
+    return tables_apart(boxes, [boxes[[n]] for n in range(len(boxes))], rules, HEIGHT)
+
+
+def test_prose_about_a_table_is_no_part_of_it() -> None:
+    assert apart(prose(20, 3) + rows(120, 5) + prose(300, 4)) == [list(range(3, 18))]
+
+
+def test_a_caption_at_the_left_is_no_row_but_a_heading_in_the_middle_is() -> None:
+    assert apart([[50, 88, 420, 108], *rows(120, 5)]) == [list(range(1, 16))]
+    assert apart([[150, 88, 510, 108], *rows(120, 5)]) == [list(range(16))]
+
+
+@pytest.mark.parametrize("columns", [(50, 300, 500), (80, 240, 420, 640)])
+def test_prose_parts_two_tables_of_any_columns(columns: tuple[float, ...]) -> None:
+    found = apart(rows(20, 4) + prose(160, 2) + rows(230, 4, columns))
+    assert found == [list(range(12)), list(range(14, 14 + 4 * len(columns)))]
+
+
+def test_room_parts_tables_of_different_columns_only() -> None:
+    assert apart(rows(20, 4) + rows(260, 4)) == [list(range(24))]
+    assert apart(rows(20, 4) + rows(260, 4, (110, 260, 390, 560))) == [list(range(12)), list(range(12, 28))]
+
+
+def test_lines_inside_a_cell_and_a_row_over_all_columns_part_nothing() -> None:
+    inside: list[list[float]] = [[50, 148, 160, 168], [50, 180, 560, 200]]
+    assert apart(rows(20, 4) + inside + rows(212, 4)) == [list(range(26))]
+
+
+def test_an_address_beside_a_date_is_no_table_above_one() -> None:
+    letter: list[list[float]] = [[50, 20, 250, 40], [700, 20, 900, 40], [50, 46, 250, 66], [700, 46, 900, 66]]
+    assert apart(letter + prose(90, 2) + rows(200, 5)) == [list(range(6, 21))]
+
+
+def test_a_page_without_a_table_and_one_that_is_a_table_are_taken_whole() -> None:
+    assert apart(prose(20, 9)) == [list(range(9))]
+    assert apart(rows(20, 9)) == [list(range(27))]
+
+
+def test_what_rules_enclose_is_one_table_though_its_cells_have_one_line() -> None:
+    level = np.array([[y, 40, 640] for y in (110, 150, 190, 230)], np.float64)
+    upright = np.array([[40, 110, 230], [640, 110, 230], [290, 110, 190]], np.float64)
+    lines: list[Sequence[float]] = [*prose(20, 3), *rows(120, 2, (50, 300), step=40), [50, 200, 600, 220], *prose(250, 3)]
+    assert apart(lines, Rulings(level, upright)) == [list(range(3, 8))]
+
+
+def test_what_a_rule_closes_off_belongs_to_the_table() -> None:
+    rules = Rulings(np.array([[84, 45, 640], [116, 45, 640], [290, 45, 640]], np.float64), np.zeros((0, 3)))
+    assert apart([*prose(0, 2), [50, 88, 420, 108], *rows(120, 5)], rules) == [list(range(2, 18))]
