@@ -19,7 +19,7 @@ from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
-from ocr_serving.stages.tables.lines import Lines, enlargement, found, usual_height
+from ocr_serving.stages.tables.lines import Lines, enlargement, found, surest, usual_height
 from ocr_serving.stages.tables.picture import Quads
 from ocr_serving.stages.tables.read import Written
 from ocr_serving.stages.tables.region import Box
@@ -188,9 +188,9 @@ class StructureTable(Module):
         One table, all that `picture` shows, unless `several` are looked for.
         """
         whole = (0, 0, picture.shape[1], picture.shape[0])
+        at = np.array(corner, np.float64)
         # What is to be read anew is cut from the picture, so small print is read from an enlarged one whoever found the lines.
         if lines and (exact or enlargement(usual_height(lines.quads)) == 1):
-            at = np.array(corner, np.float64)
             scale, quads, texts = 1.0, lines.quads - at, lines.texts
             parts = [[Word(word.text, word.quad - at) for word in line] for line in lines.words]
         else:
@@ -201,6 +201,9 @@ class StructureTable(Module):
             with self.stage("recognize"):
                 texts = self.ocr.recognizer(crops)
                 parts = [_words(text, crop, quad) for text, crop, quad in zip(texts, crops, found_quads, strict=True)]
+            if lines:
+                known = [[Word(word.text, (word.quad - at) * scale) for word in line] for line in lines.words]
+                _, texts, parts = surest(Lines(quads, texts, parts), Lines((lines.quads - at) * scale, lines.texts, known))
         written = Written(quads, [line.text for line in texts], parts)
         with self.stage("structure"):
             tables = read_each(picture, written, lambda part: self.structurer(part, params), self.ocr.recognizer, several=several)
@@ -218,7 +221,7 @@ class StructureTable(Module):
             content: TableContent = {
                 "html": table.html,
                 "cell_bbox": (table.cells / scale + moved).tolist(),
-                "unmatched": _cell_texts(quads / scale + np.array(corner, np.float64), texts, table.unmatched),
+                "unmatched": _cell_texts(quads / scale + at, texts, table.unmatched),
             }
             answers.append((box, content))
         return answers

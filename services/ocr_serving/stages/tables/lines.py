@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ocr_serving.config.params import DetectionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.stages.geometry import Quad, side_lengths
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import Text
-from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.picture import Quads, Rectangles, upright
 from ocr_serving.stages.tables.words import Word
 
 SMALL = 22
@@ -39,6 +40,30 @@ class Lines(NamedTuple):
     quads: Quads
     texts: list[Text]
     words: list[list[Word]]
+
+
+def surest(again: Lines, before: Lines) -> Lines:
+    """Lines of small print as they were read enlarged, `again`, or on the page `before`: of two readings the surer one.
+
+    Both on one frame. Lines stand in the same place where the middle of each is in the other's upright box. Two that differ in
+    spaces alone are the same reading, with the spaces of the page: cells hold no other words than the page does.
+    """
+    boxes, others = upright(again.quads), upright(before.quads)
+    texts, words = list(again.texts), list(again.words)
+    if not len(others):
+        return again
+    for index, box in enumerate(boxes):
+        for other in np.flatnonzero(_has_middle(box[None], others) & _has_middle(others, box[None])):
+            known, here = before.texts[other], again.texts[index]
+            if "".join(known.text.split()) == "".join(here.text.split()) or known.confidence > here.confidence:
+                texts[index], words[index] = known, before.words[other]
+    return Lines(again.quads, texts, words)
+
+
+def _has_middle(boxes: Rectangles, others: Rectangles) -> NDArray[np.bool_]:
+    """Whether the middles of `others` are in `boxes`; one of the two may be a single box for all."""
+    middles = (others[:, :2] + others[:, 2:]) / 2
+    return np.asarray(((boxes[:, :2] <= middles) & (middles <= boxes[:, 2:])).all(axis=1), np.bool_)
 
 
 def usual_height(quads: Quads) -> float:
