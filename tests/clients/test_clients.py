@@ -71,7 +71,7 @@ def test_the_python_sdk(structure: Service, jobs: JobService, python_clients: Py
             said["batch"] = len(client.get_batch_status("sdk").jobs) if hasattr(client.get_batch_status("sdk"), "jobs") else None
             said["waited"] = len(client.wait_ocr_result(job).pages)
             try:
-                client.ocr(file_url="http://127.0.0.1:9/a.png")
+                client.ocr(file_url="http://files.example/a.png")
             except InvalidRequestError as error:
                 said["url"] = str(error)
         async def main():
