@@ -58,15 +58,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Kind:
-    """One thing that callers do: a name, how often, what sends it, and whether it waits for the answer to something it `posts`.
-
-    `send` raises WrongError where the answer is not right.
-    """
+    """One thing that callers do: a name, how often, and what sends it. `send` raises WrongError where the answer is not right."""
 
     name: str
     weight: int
     send: Callable[[random.Random], object]
-    posts: bool = True
 
 
 class WrongError(Exception):
@@ -158,8 +154,8 @@ def kinds(url: str, images: Sequence[Path], modules: Sequence[str]) -> list[Kind
         Kind("damaged files", 3, damaged),
         Kind("bodies that are no JSON", 3, nonsense),
         Kind("unknown modules", 2, unknown),
-        Kind("callers that leave", 3, leaves, posts=False),
-        Kind("probes, metrics, pages for people", 4, looks, posts=False),
+        Kind("callers that leave", 3, leaves),
+        Kind("probes, metrics, pages for people", 4, looks),
     ]
 
 

@@ -70,18 +70,12 @@ def resident_bytes(root: int) -> int:
 
 def open_files(pid: int) -> int:
     """How many files and sockets a process has open; 0 where it is gone."""
-    try:
-        return len(list((PROC / str(pid) / "fd").iterdir()))
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    return _entries(pid, "fd")
 
 
 def threads(pid: int) -> int:
     """How many threads a process has; 0 where it is gone."""
-    try:
-        return len(list((PROC / str(pid) / "task").iterdir()))
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+    return _entries(pid, "task")
 
 
 def command_line(pid: int) -> str:
@@ -90,6 +84,13 @@ def command_line(pid: int) -> str:
         return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _entries(pid: int, folder: str) -> int:
+    try:
+        return len(list((PROC / str(pid) / folder).iterdir()))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _pss(pid: int) -> int:

@@ -20,6 +20,7 @@ from ocr_operator.api.crd import crd
 from ocr_operator.api.reading import documents
 from ocr_operator.api.spec import Device, OCRService, SpecError, parse
 from ocr_operator.desired.render import Settings, render
+from ocr_operator.limits import QPS
 from ocr_operator.loop.options import RunOptions
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -160,7 +161,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     option(
         "--qps",
         type=_whole(1, 10000),
-        default=500,
+        default=int(QPS),
         metavar="N",
         help="requests to the API server a second at most, twice as many at once (default: %(default)s)",
     )

@@ -14,13 +14,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from kubernetes.aio import client, config
 
-from ocr_operator.limits import Bucket, EventLimit
+from ocr_operator.limits import QPS, Bucket, EventLimit
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import API_VERSION, CHILD_KINDS, FIELD_MANAGER, KIND, PLURAL
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 TIMEOUT_S = 30.0
-QPS = 500.0
 PAGE = 250
 RESETTER = f"{FIELD_MANAGER}-reset"
 DISOWN_TRIES = 5

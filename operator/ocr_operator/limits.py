@@ -8,6 +8,8 @@ from typing import Any
 
 Clock = Callable[[], float]
 MOST_KEPT = 1000
+QPS = 500.0
+"""Requests to the API server a second, unless told otherwise."""
 
 
 class Bucket:

@@ -59,7 +59,9 @@ def test_a_failing_service_is_wrong_whatever_is_posted() -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            posts = [kind for kind in kinds(f"http://127.0.0.1:{server.server_port}", [data.EXAMPLE], ["ocr_system"]) if kind.posts]
+            doing = kinds(f"http://127.0.0.1:{server.server_port}", [data.EXAMPLE], ["ocr_system"])
+            # The one waits for no answer, the other posts nothing.
+            posts = [kind for kind in doing if kind.name not in ("callers that leave", "probes, metrics, pages for people")]
             assert len(posts) == 7
             for kind in posts:
                 with pytest.raises(WrongError, match="500 in place of"):

@@ -40,9 +40,15 @@ class Jobs(Block):
     pvc: Claim | None = Field(None, description="A claim for the SQLite file of a module that has one pod.")
 
 
+def claim_of(fields: Any) -> Claim | None:
+    """The claim that a module's jobs are kept on, where they are."""
+    claim: Claim | None = fields.jobs.pvc if fields.jobs is not None else None
+    return claim
+
+
 def shares_a_volume(fields: Any) -> bool:
     """Whether more than one pod of a module would keep jobs on its claim, of which SQLite allows one."""
-    if fields.jobs is None or fields.jobs.pvc is None:
+    if claim_of(fields) is None:
         return False
     rolls = fields.strategy is not None and fields.strategy.type != "Recreate"
     return rolls or fields.autoscaling is not None or fields.rollout is not None or (fields.replicas or 0) > 1

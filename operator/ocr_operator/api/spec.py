@@ -209,15 +209,15 @@ def _outside(module: str, host: str | None, path: str | None, *, is_https: bool)
     return f"{'https' if is_https else 'http'}://{host}{full if is_within else begin}"
 
 
-def _told(body: Mapping[str, Any], module: str) -> Mapping[str, Any]:
-    """What the status says of a module; empty where nothing."""
-    modules: Sequence[Mapping[str, Any]] = (body.get("status") or {}).get("modules", ())
+def told_of(status: Mapping[str, Any] | None, module: str) -> Mapping[str, Any]:
+    """What a status says of a module; empty where nothing."""
+    modules: Sequence[Mapping[str, Any]] = (status or {}).get("modules", ())
     return next((item for item in modules if item.get("name") == module), {})
 
 
 def _has_former_name(body: Mapping[str, Any], module: str) -> bool:
     """Whether the status shows that the module was served under its plain name, which callers then know."""
-    metadata, told = body["metadata"], _told(body, module)
+    metadata, told = body["metadata"], told_of(body.get("status"), module)
     host = f"http://{plain_name(metadata['name'], module)}.{metadata.get('namespace', 'default')}.svc:"
     was_taken = NOT_OURS in str(told.get("problem", ""))
     return not was_taken and str(told.get("url", "")).startswith(host)
@@ -242,7 +242,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
             scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
             former_name=_has_former_name(body, module["name"]),
             serves=tuple(module.get("module", ())),
-            found_device="gpu" if _told(body, module["name"]).get("device") == "gpu" else "cpu",
+            found_device="gpu" if told_of(body.get("status"), module["name"]).get("device") == "gpu" else "cpu",
         )
         for n, module in enumerate(body["spec"]["modules"])
     )

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ocr_operator import names
-from ocr_operator.api.jobs import URL_KEY
+from ocr_operator.api.jobs import URL_KEY, claim_of
 from ocr_operator.api.parts import EnvVar, Volume, VolumeMount
 from ocr_operator.api.spec import ModuleSpec, Settings
 from ocr_operator.desired.sizes import default_resources
@@ -158,8 +158,8 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
         volumes.append({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": str(fields.shm_size)}})
     if fields.api_keys is not None:
         volumes.append({"name": "api-keys", "secret": {"secretName": fields.api_keys.secret_name}})
-    if fields.jobs is not None and fields.jobs.pvc is not None:
-        volumes.append({"name": JOBS_VOLUME, "persistentVolumeClaim": {"claimName": fields.jobs.pvc.claim_name}})
+    if claim := claim_of(fields):
+        volumes.append({"name": JOBS_VOLUME, "persistentVolumeClaim": {"claimName": claim.claim_name}})
     return volumes + [_as_written(volume) for volume in fields.volumes or ()]
 
 
@@ -178,8 +178,8 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
     if fields.api_keys is not None:
         # The folder, not the file alone, which would stay as it was when the Secret changes.
         mounts.append({"name": "api-keys", "mountPath": KEYS_FOLDER, "readOnly": True})
-    if fields.jobs is not None and fields.jobs.pvc is not None:
-        mounts.append(given(name=JOBS_VOLUME, mountPath=JOBS_FOLDER, subPath=fields.jobs.pvc.path))
+    if claim := claim_of(fields):
+        mounts.append(given(name=JOBS_VOLUME, mountPath=JOBS_FOLDER, subPath=claim.path))
     return mounts + [_as_written(mount) for mount in fields.volume_mounts or ()]
 
 

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from ocr_operator import names
+from ocr_operator.api.jobs import claim_of
 from ocr_operator.api.parts import Monitor
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
 from ocr_operator.desired import outside, pod
@@ -124,8 +125,7 @@ def _deployment(module: ModuleSpec, settings: Settings, *, config_hash: str) -> 
 
 def _strategy(module: ModuleSpec) -> dict[str, Any]:
     asked = module.fields.strategy
-    keeps_jobs = module.fields.jobs is not None and module.fields.jobs.pvc is not None
-    if keeps_jobs or (asked is not None and asked.type == "Recreate"):
+    if claim_of(module.fields) or (asked is not None and asked.type == "Recreate"):
         return {"type": "Recreate"}
     surge = 1 if asked is None or asked.max_surge is None else asked.max_surge
     # Both 0 would let no pod ever be replaced.

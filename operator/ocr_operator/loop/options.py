@@ -7,6 +7,7 @@ from typing import Literal
 
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings
+from ocr_operator.limits import QPS
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class RunOptions:
     images: Settings
     upgrades_at_a_time: int = 3
     allowed: Allowed = field(default_factory=Allowed)
-    qps: float = 500.0
+    qps: float = QPS
 
     @property
     def all_namespaces(self) -> bool:

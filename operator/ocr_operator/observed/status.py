@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.api.spec import Device, ModuleSpec, OCRService, Settings
+from ocr_operator.api.spec import Device, ModuleSpec, OCRService, Settings, told_of
 from ocr_operator.names import PAUSE_ANNOTATION
 from ocr_operator.observed.failures import Failure, failure_of
 from ocr_operator.observed.rollout import State
@@ -242,7 +242,7 @@ def _module_status(module: ModuleSpec, state: _ModuleState, problem: Problem | N
 
 def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old: Mapping[str, Any]) -> JSON:
     if rollouts is None:
-        told = next((item.get("rollout") for item in old.get("modules", ()) if item.get("name") == name), None)
+        told = told_of(old, name).get("rollout")
         return {"rollout": told} if told else {}
     state = rollouts.get(name)
     return {"rollout": state.status} if state else {}
@@ -250,7 +250,7 @@ def _rollout_status(name: str, rollouts: Mapping[str, State | None] | None, old:
 
 def _device_status(name: str, devices: Mapping[str, Decision] | None, old: Mapping[str, Any]) -> JSON:
     if devices is None:
-        told: Mapping[str, Any] = next((item for item in old.get("modules", ()) if item.get("name") == name), {})
+        told = told_of(old, name)
         return {key: told[key] for key in ("device", "deviceReason") if key in told}
     return devices[name].status if name in devices else {}
 

@@ -49,13 +49,9 @@ class Ranges:
         return hashlib.sha256(repr((self.float32, sorted(self.ranges.items()), OPSET, QUANTISED)).encode()).hexdigest()
 
 
+@cache
 def known() -> Mapping[str, Ranges]:
     """The ranges that come with this package, by the name of their weights in the catalogue."""
-    return _known()
-
-
-@cache
-def _known() -> dict[str, Ranges]:
     found = {}
     for file in (files("ocr_serving.engines.graphs") / "ranges").iterdir():
         if file.name.endswith(".json"):

@@ -50,8 +50,6 @@ def surest(again: Lines, before: Lines) -> Lines:
     """
     boxes, others = upright(again.quads), upright(before.quads)
     texts, words = list(again.texts), list(again.words)
-    if not len(others):
-        return again
     for index, box in enumerate(boxes):
         for other in np.flatnonzero(_has_middle(box[None], others) & _has_middle(others, box[None])):
             known, here = before.texts[other], again.texts[index]
