@@ -84,6 +84,7 @@ def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn,
         (ACROSS, GOOD, GOOD, False),
         (ACROSS[:1], BAD, Text("No", 0.97), False),
         (DOWN, BAD, GOOD, False),
+        ([*DOWN, ACROSS[0]], BAD, GOOD, False),
     ],
 )
 def test_a_page_on_its_head_reads_well_the_other_way(quads: list[Quad], as_it_is: Text, over: Text, found: bool) -> None:
