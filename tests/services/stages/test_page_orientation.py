@@ -132,7 +132,15 @@ def test_a_page_that_reads_badly_says_so() -> None:
     (remark,) = page.remarks
     assert remark.startswith("it reads badly whichever way it lies (the mean confidence of its 13 lines is 0.40)")
     assert ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[GOOD] * len(ACROSS)).remarks == []
+    assert ReadPage(PAGE, 0, (600, 400), ACROSS[:4], texts=[Text("?#", 0.4)] * 4).remarks == [], "a few lines may be anything"
     assert ReadPage(PAGE, 0, (600, 400)).remarks == []
+
+
+def test_all_that_is_to_be_said_of_a_page_is_said() -> None:
+    page = ReadPage(PAGE, 180, (600, 400), remark="it is cut", texts=[GOOD], reading_remark="was read with lang korean")
+    turned, *others = page.remarks
+    assert turned.startswith("it lies turned by 180 degrees clockwise")
+    assert others == ["it is cut", "it was read with lang korean"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (1, 5000), (5000, 1), (224, 224), (6400, 1080)])
