@@ -11,11 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
 import pytest
 
+from helpers.pictures import written
 from helpers.services import needs_bfloat16, needs_vnni
 from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError, ModelError
@@ -257,12 +255,3 @@ def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> N
     system.begin_request()
     system.predict([written("Invoice number 1247 of 17 March", "Total amount due 12,450.00 EUR", "Managing director Johnson")])
     assert system.warnings == []
-
-
-def written(*lines: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A page of printed lines."""
-    (path,) = models.resolve(models.DEFAULT_FONT).path.glob("*.otf")
-    page = PIL.Image.new("RGB", (900, 70 * len(lines) + 60), "white")
-    for at, text in enumerate(lines):
-        PIL.ImageDraw.Draw(page).text((40, 40 + 70 * at), text, fill="black", font=PIL.ImageFont.truetype(str(path), 34))
-    return np.asarray(page, np.uint8)[:, :, ::-1].copy()
