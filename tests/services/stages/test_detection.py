@@ -216,7 +216,7 @@ def test_small_type_of_a_page_askew_is_found_as_that_of_the_level_one(tmp_path: 
     page = page_with(*words, height=1920, width=1280)
     degrees, side = 12, 2308
     turn = cv2.getRotationMatrix2D((640, 960), -degrees, 1.0)
-    turn[:, 2] += (side - 1280) / 2, (side - 1920) / 2
+    turn[:, 2] += np.array([side - 1280, side - 1920]) / 2
     askew = np.asarray(cv2.warpAffine(page, turn, (side, side), borderValue=(255, 255, 255)), np.uint8)
     assert len(detector(askew)) == len(detector(page)) == len(words)
     at_first, again, level = sizes
