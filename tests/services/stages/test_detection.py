@@ -215,8 +215,7 @@ def test_small_type_of_a_page_askew_is_found_as_that_of_the_level_one(tmp_path: 
     words = [(left, top, left + 120, top + 16) for top in range(60, 1860, 60) for left in range(60, 1200, 160)]
     page = page_with(*words, height=1920, width=1280)
     degrees, side = 12, 2308
-    turn = cv2.getRotationMatrix2D((640, 960), -degrees, 1.0)
-    turn[:, 2] += np.array([side - 1280, side - 1920]) / 2
+    turn = cv2.getRotationMatrix2D((640, 960), -degrees, 1.0) + np.array([[0, 0, (side - 1280) / 2], [0, 0, (side - 1920) / 2]])
     askew = np.asarray(cv2.warpAffine(page, turn, (side, side), borderValue=(255, 255, 255)), np.uint8)
     assert len(detector(askew)) == len(detector(page)) == len(words)
     at_first, again, level = sizes
