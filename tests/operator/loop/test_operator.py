@@ -58,7 +58,9 @@ def test_no_deployment_comes_before_the_cache_of_its_models_is_whole(
     began = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z", "succeeded": 1}
     done = [{"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")]
     patch = json.dumps({"status": {**began, "uncountedTerminatedPods": {}, "conditions": done}})
-    api_server.kubectl("patch", "job", job["metadata"]["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+    api_server.kubectl(
+        "patch", "job", job["metadata"]["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", patch
+    )
     wait_for_condition(api_server, namespace, "Ready")
     assert [item["metadata"]["name"] for item in api_server.items("deployments", namespace)] == ["invoices-ocr-system"]
     assert _writes_of_a_restart(api_server, operator, namespace) == []
