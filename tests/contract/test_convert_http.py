@@ -93,6 +93,8 @@ def test_a_file_as_the_body_several_formats_and_the_other_ways_to_ask(structure:
     assert accepted.headers["Content-Type"] == kind
     plain = structure.post("structure_system", {"images": [b64(PAGE)]}, headers={"Accept": "text/html, */*"})
     assert plain.json()["status"] == "000"
+    heavier = {"Accept": f"text/html, application/json;q=0.2, {kind};q=0.9, text/vnd.hocr+html;q=0"}
+    assert structure.post("structure_system", {"images": [b64(PAGE)]}, headers=heavier).headers["Content-Type"] == kind
 
 
 def sources(tree: Any) -> set[str]:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug import http
+from werkzeug.datastructures import MIMEAccept
+
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
@@ -29,6 +32,9 @@ REMARKS = "X-OCR-Remarks"
 """Header of what `msg` says elsewhere, percent-encoded UTF-8."""
 
 STRUCTURE, LINES = "structure_system", "ocr_system"
+ANSWERS = ("application/json", "application/*", "*/*")
+"""Media types that an answer in JSON has."""
+
 MOST_REMARKS = 2000
 TITLE = "document"
 
@@ -46,13 +52,19 @@ def target(path: str, served: Collection[str]) -> tuple[str, str]:
 def wanted(output: str, accept: str) -> str:
     """The formats that a call of `/predict/<module>` asks for, by `?output=` or its Accept header; "" for the answer in JSON.
 
-    Raises InputError.
+    Of the media types that are known here the one with the highest weight (RFC 9110, 12.5.1), the first of several; plain text and
+    HTML, which programs and browsers name without meaning it, are asked for by `output` alone. Raises InputError.
     """
     if output:
         return ",".join(formats.named(output))
-    first = accept.partition(",")[0].partition(";")[0].strip().lower()
     kinds = {about.media_type.partition(";")[0]: form for form, about in FORMATS.items() if form not in ("json", "txt", "html")}
-    return kinds.get(first, "")
+    kinds |= dict.fromkeys(ANSWERS, "")
+    weights = [
+        (kinds[name], weight)
+        for kind, weight in http.parse_accept_header(accept, MIMEAccept)
+        if weight > 0 and (name := kind.partition(";")[0].strip().lower()) in kinds
+    ]
+    return max(weights, key=lambda found: found[1], default=("", 0))[0]
 
 
 @dataclass(frozen=True)
