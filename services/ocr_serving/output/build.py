@@ -23,6 +23,7 @@ from ocr_serving.output.lines import (
     unique,
     vocabulary,
 )
+from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Box, Document, Figure, FormField, Line, Page, Pair, Source, Table, Text
 
 TEXT_ROWS = 0.45
@@ -51,7 +52,8 @@ PICTURES = ("figure", "equation")
 
 def document(title: str, pages: Iterable[Page]) -> Document:
     """The document that `pages` are, in their order: words parted at line ends joined, running headers told, headings by level."""
-    return joined(Document(title=title, pages=tuple(pages)))
+    # The name of a file may be any bytes; no format holds all of them.
+    return joined(Document(title=CONTROL.sub("\ufffd", title), pages=tuple(pages)))
 
 
 def joined(tree: Document) -> Document:
