@@ -55,6 +55,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--pdf_text", choices=PDF_TEXT, default="auto", help="a PDF's own text: where it is sound, never, only (%(default)s)")
     option("--pdf_dpi", type=files.dpi, default=images.Limits().pdf_dpi, metavar="N", help="render PDFs at this (%(default)s)")
     option("--no_join_tables", dest="join_tables", action="store_false", help="leave tables that go on on the next page in parts")
+    option(
+        "--no_join_paragraphs",
+        dest="join_paragraphs",
+        action="store_false",
+        help="leave paragraphs over columns and pages in parts",
+    )
     option("--fields", action="store_true", help="look for questions and answers too (kie_ser_re), for json and xlsx")
     option("--force", action="store_true", help="convert what is done already too")
     option("--params", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override params.py, as in drop_score=0.3")
@@ -109,7 +115,9 @@ def _fingerprint(wanted: readers.Wanted, forms: Sequence[str], args: argparse.Na
     """What decides how a document is written, in short."""
     about = [__version__, sorted(forms), wanted.module, wanted.pdf_text, wanted.fields, args.pdf_dpi]
     settings = [sorted(wanted.params.items()), sorted(wanted.init_args.items())]
-    return hashlib.sha256(json.dumps([*about, *settings, args.server, args.join_tables], default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([*about, *settings, args.server, args.join_tables, args.join_paragraphs], default=str).encode()
+    ).hexdigest()[:16]
 
 
 @contextlib.contextmanager
@@ -254,7 +262,8 @@ def _opened(
     except OSError as exc:
         tally.failed.append((source.file, f"cannot be read: {exc.strerror}."))
         return None
-    job = Job(source.target.name, data, forms, limits, args.pdf_text, args.join_tables, where=str(source.file))
+    joins = formats.Joins(args.join_tables, args.join_paragraphs)
+    job = Job(source.target.name, data, forms, limits, args.pdf_text, joins, where=str(source.file))
     return _Open(source, state, job)
 
 

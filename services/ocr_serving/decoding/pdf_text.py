@@ -44,6 +44,9 @@ MOST_LETTERS = 100_000
 HYPHENS = (2, 0xFFFE)
 """What PDFium tells in place of a hyphen at the end of a line."""
 
+BULLETS = {0xF0B7: 0x2022, 0xF0A7: 0x25AA, 0xF0A8: 0x25A1, 0xF06F: 0x25A1, 0xF0D8: 0x2023, 0xF076: 0x25C6, 0xF0FC: 0x2713}
+"""Signs of lists in Symbol and Wingdings, as office programs write them, and what they show."""
+
 SOFT_HYPHEN = "\u00ad"
 """Shows where a word may be parted; where it is, there is a hyphen."""
 
@@ -212,6 +215,7 @@ def _letters(page: Any, text: Any) -> _Read:
             low = pdfium.FPDFText_GetUnicode(text.raw, at)
             if 0xDC00 <= low < 0xE000:
                 code, at = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), at + 1
+        code = BULLETS.get(code, code)
         hyphen = code in HYPHENS
         letter = "-" if hyphen else chr(code) if code < 0x110000 else "\ufffd"
         if letter == SOFT_HYPHEN:

@@ -57,14 +57,32 @@ def _marked(page: Page, repeated: set[int], edges: dict[int, tuple[str, str, flo
             blocks.append(block.model_copy(update={"kind": edge[0], "level": None}))
         else:
             blocks.append(block)
-    return page.model_copy(update={"blocks": tuple(blocks)})
+    return page.model_copy(update={"blocks": tuple(in_place(blocks))})
+
+
+def in_place(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks of a page in reading order, its headers first and its footers last: columns are read past them."""
+    places = {"header": 0, "footer": 2}
+    return [
+        block.model_copy(update={"order": order})
+        for order, block in enumerate(sorted(blocks, key=lambda block: places.get(block.kind, 1)))
+    ]
 
 
 def levelled(pages: Sequence[Page]) -> list[Page]:
-    """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller."""
-    sizes = [_size(block) for page in pages for block in page.blocks if isinstance(block, Text) and block.kind == "heading"]
+    """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller.
+
+    Where headings are numbered, "1.2" is one below "1".
+    """
+    headings = [block for page in pages for block in page.blocks if isinstance(block, Text) and block.kind == "heading"]
+    sizes, depths = [_size(block) for block in headings], [_depth(block.text) for block in headings]
     others = max(sizes[1:], default=0.0)
-    levels = iter([1, *(2 if size >= 0.8 * others else 3 for size in sizes[1:])])
+    found = [1, *(2 if size >= 0.8 * others else 3 for size in sizes[1:])][: len(headings)]
+    if 1 in depths and any(depth > 1 for depth in depths):
+        # A numbered first heading is the first chapter's, and no title.
+        top = 1 if depths[0] else 2
+        found = [min(6, top + depth - 1) if depth else level for level, depth in zip(found, depths, strict=True)]
+    levels = iter(found)
     return [
         page.model_copy(
             update={
@@ -78,6 +96,12 @@ def levelled(pages: Sequence[Page]) -> list[Page]:
         )
         for page in pages
     ]
+
+
+def _depth(text: str) -> int:
+    """How many numbers a heading has before it, "2.1 Methods" two; 0 where it has none."""
+    match = re.match(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]", text)
+    return match[1].count(".") + 1 if match else 0
 
 
 def _size(block: Text) -> float:

@@ -21,7 +21,7 @@ from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.output import build, formats, given, json
-from ocr_serving.output.formats import FORMATS
+from ocr_serving.output.formats import ALL_JOINS, FORMATS, Joins
 from ocr_serving.output.job import Job, Sheet
 from ocr_serving.output.reading import PDF_TEXT, PdfText, Reader
 from ocr_serving.output.tree import Document
@@ -71,12 +71,12 @@ def wanted(output: str, accept: str) -> str:
 class Options:
     """What a request for a document says beside the arguments of the module.
 
-    Whose text of a PDF is taken, whether tables that go on on the next page are one, which pages are read; `document` is a tree
-    that was read before: nothing is read again, and the files are made of it. `join_pages`: its pages were read one by one.
+    Whose text of a PDF is taken, what over several pages is told as one, which pages are read; `document` is a tree that was read
+    before: nothing is read again, and the files are made of it. `join_pages`: its pages were read one by one.
     """
 
     pdf_text: PdfText = "auto"
-    join_tables: bool = True
+    joins: Joins = ALL_JOINS
     chosen: Chosen | None = None
     document: Document | None = None
     join_pages: bool = False
@@ -84,20 +84,24 @@ class Options:
 
 def options(payload: dict[str, Any]) -> Options:
     """Take the options out of a request. Raises InputError."""
-    pdf_text, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
+    pdf_text = payload.pop("pdf_text", "auto")
     if pdf_text not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
-    if not isinstance(joins, bool):
-        raise InputError("join_tables: takes true or false.")
+    joins = Joins(_flag(payload, "join_tables", default=True), _flag(payload, "join_paragraphs", default=True))
     numbers, tree = payload.pop("pages", None), payload.pop("document", None)
     chosen = None if numbers is None else _chosen(numbers)
     if tree is None:
         return Options(pdf_text, joins, chosen)
-    one_by_one = payload.pop("join_pages", False)
-    if not isinstance(one_by_one, bool):
-        raise InputError("join_pages: takes true or false.")
+    one_by_one = _flag(payload, "join_pages", default=False)
     payload.setdefault("images", [])
     return Options(pdf_text, joins, chosen, given.document(tree), one_by_one)
+
+
+def _flag(payload: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = payload.pop(name, default)
+    if not isinstance(value, bool):
+        raise InputError(f"{name}: takes true or false.")
+    return value
 
 
 def _chosen(numbers: Any) -> Chosen:
@@ -117,7 +121,7 @@ def rewritten(tree: Document, payload: Mapping[str, Any], forms: Sequence[str], 
         raise InputError(f"'{unknown[0]}' does not go with document, from which nothing is read again: leave it out.")
     if options.join_pages:
         tree = build.joined(tree)
-    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=options.join_tables), forms, [])
+    return _answer(rewrite.files(tree, encoded, forms, limits, options.joins), forms, [])
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ class _Whole:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
         chosen = request.options.chosen
-        about = request.options.pdf_text, request.options.join_tables
+        about = request.options.pdf_text, request.options.joins
         if chosen is not None and len(data) > 1:
             raise InputError("pages: chooses among the pages of one file: send one.")
         self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
@@ -235,6 +239,11 @@ def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[
                 "type": "boolean",
                 "default": True,
                 "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
+            },
+            "join_paragraphs": {
+                "type": "boolean",
+                "default": True,
+                "description": "Tell a paragraph that goes on in the next column or page as one, in formats of running text.",
             },
             "pages": {
                 "type": "string",
