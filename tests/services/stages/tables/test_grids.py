@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.helpers.drawn_tables import drawn
 
+from helpers.drawn_tables import drawn
 from ocr_serving.output import tables
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.table import TOKENS, Structure, table_input
