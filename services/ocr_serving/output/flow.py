@@ -82,5 +82,6 @@ def _is_open(text: str) -> bool:
 def _together(before: Text, block: Text, words: frozenset[str]) -> dict[str, object]:
     lines = before.lines + block.lines
     first, _, rest = block.text.partition("\n")
-    text = continued(before.text, first, words) + (f"\n{rest}" if rest else "")
+    # In the middle of a sentence no gap is more than room between words.
+    text = continued(before.text, first.replace("\t", " "), words) + (f"\n{rest}" if rest else "")
     return {"text": text, "lines": lines, "confidence": mean_confidence(lines), "source": source_of(lines)}

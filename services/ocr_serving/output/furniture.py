@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +20,12 @@ SHIFT = 0.02
 """Share of a page's height by which a header may stand higher or lower on the next page."""
 
 MOST_LETTERS = 200
+
+LEAST_PAGES = 2
+"""That headers and footers are the same on, to be those of the document."""
+
+NUMBER = "\x00"
+"""Stands for a page's number."""
 
 
 def told_apart(pages: Sequence[Page]) -> list[Page]:
@@ -67,6 +75,53 @@ def in_place(blocks: Sequence[Block]) -> list[Block]:
         block.model_copy(update={"order": order})
         for order, block in enumerate(sorted(blocks, key=lambda block: places.get(block.kind, 1)))
     ]
+
+
+@dataclass(frozen=True)
+class Running:
+    """Headers or footers that are the same on all pages: texts, in which `NUMBER` stands for the page's number.
+
+    `offset` is what that number is more than the page's place in the document; `first` is whether the first page has them too.
+    """
+
+    texts: tuple[str, ...]
+    offset: int = 0
+    first: bool = True
+
+
+def running(pages: Sequence[Page], kind: Literal["header", "footer"]) -> Running | None:
+    """The headers or footers of a document, if all its pages have the same, but for their number, or all but the first."""
+    shown = [[block.text for block in page.blocks if isinstance(block, Text) and block.kind == kind] for page in pages]
+    first = bool(shown and shown[0])
+    told = shown if first else shown[1:]
+    if len(told) < LEAST_PAGES or not all(told) or len(set(map(len, told))) > 1:
+        return None
+    numbers = [page.number for page in pages][-len(told) :]
+    offsets: set[int] = set()
+    texts = [_template(same, numbers, offsets) for same in zip(*told, strict=True)]
+    if None in texts or len(offsets) > 1:
+        return None
+    return Running(tuple(text for text in texts if text is not None), next(iter(offsets), 0), first)
+
+
+def _template(texts: Sequence[str], numbers: Sequence[int], offsets: set[int]) -> str | None:
+    """What stands on all pages, with `NUMBER` for what counts as the pages do; None where they differ otherwise."""
+    parts = [re.split(r"([0-9]{1,6})", text) for text in texts]
+    if len(set(map(len, parts))) > 1:
+        return None
+    found = ""
+    for values in zip(*parts, strict=True):
+        if len(set(values)) == 1:
+            found += values[0]
+        elif all(value.isdecimal() for value in values):
+            away = {int(value) - number for value, number in zip(values, numbers, strict=True)}
+            if len(away) > 1:
+                return None
+            offsets |= away
+            found += NUMBER
+        else:
+            return None
+    return found
 
 
 def levelled(pages: Sequence[Page]) -> list[Page]:

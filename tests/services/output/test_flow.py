@@ -151,3 +151,52 @@ def test_numbered_headings_have_the_levels_of_their_numbers() -> None:
     assert [getattr(block, "level", None) for block in found.blocks] == [1, 2, 3, 4, 2, 2]
     (found,) = document(page(*regions[1:])).pages
     assert [getattr(block, "level", None) for block in found.blocks][:4] == [1, 2, 3, 1]
+
+
+def reports(*footers: str, first: bool = True) -> Document:
+    """A page for each footer, with the same header on all, or on all but the first."""
+    pages = []
+    for number, footer in enumerate(footers, 1):
+        ends = [line("Annual report", 100, 40), line(footer, 480, 1350)] if first or number > 1 else []
+        pages.append(page(column([f"This is the text of page {number}", "alone."], LEFT, 500), number=number, loose=ends))
+    return document(*pages)
+
+
+def in_word(whole: Document) -> tuple[list[str], Any]:
+    """The texts of the body, and the section that all pages are in."""
+    found = docx.Document(io.BytesIO(files(whole, Original(), ["docx"], "a")["a.docx"]))
+    return [text for paragraph in found.paragraphs if (text := paragraph.text.strip())], found.sections[0]
+
+
+@pytest.mark.parametrize(
+    ("footers", "start"), [(("Page 1 of 3", "Page 2 of 3", "Page 3 of 3"), None), (("Page 41 of 3", "Page 42 of 3"), "41")]
+)
+def test_headers_and_footers_of_all_pages_are_those_of_the_document_in_word(footers: tuple[str, ...], start: str | None) -> None:
+    body, section = in_word(reports(*footers))
+    assert body == [f"This is the text of page {n} alone." for n in range(1, len(footers) + 1)]
+    assert [paragraph.text for paragraph in section.header.paragraphs] == ["Annual report"]
+    (footer,) = section.footer.paragraphs
+    assert (footer.text, 'w:instr="PAGE"' in footer._p.xml) == ("Page  of 3", True)
+    numbering = section._sectPr.xpath("./w:pgNumType/@w:start")
+    assert numbering == ([] if start is None else [start])
+    assert not section.different_first_page_header_footer
+
+
+def test_a_first_page_without_them_stays_without_them() -> None:
+    body, section = in_word(reports("", "- 2 -", "- 3 -", first=False))
+    assert len(body) == 3
+    assert section.different_first_page_header_footer
+
+
+def test_headers_that_differ_stay_on_their_pages() -> None:
+    pages = [
+        page(
+            region("header", (90, 30, 500, 80), line(f"Chapter {name}", 100, 40)),
+            column([f"The text of {name}", "alone."], LEFT, 500),
+            number=n,
+        )
+        for n, name in enumerate(("one", "two"), 1)
+    ]
+    body, section = in_word(document(*pages))
+    assert body == ["Chapter one", "The text of one alone.", "Chapter two", "The text of two alone."]
+    assert section.header.is_linked_to_previous
