@@ -27,6 +27,7 @@ def document(whole: Document) -> bytes:
     """The bytes of the file. Each page begins on a new one, on paper of its first page's size."""
     import docx
     from docx.shared import Inches, Pt
+    from docx.text.paragraph import Paragraph
 
     file: Any = docx.Document()
     section = file.sections[0]
@@ -45,13 +46,17 @@ def document(whole: Document) -> bytes:
     for number, page in enumerate(whole.pages):
         if page.number in gone:
             continue
-        if number:
-            file.add_page_break()
+        shown = [block for block in page.blocks if block.kind not in kept_apart]
+        begun = len(file.element.body)
+        if number and (not shown or isinstance(shown[0], Table)):
+            file.add_paragraph().paragraph_format.space_after = Pt(0)
         # The widest stretch of text on the page fills the line.
         scale = room / max([1.0, *(block.box[2] - block.box[0] for block in page.blocks)])
-        for block in page.blocks:
-            if block.kind not in kept_apart:
-                _add(file, block, page, room, scale)
+        for block in shown:
+            _add(file, block, page, room, scale)
+        if number:
+            # A break of its own would stand on a page of its own where the text before it fills one. The section is last.
+            Paragraph(file.element.body[begun - 1], file).paragraph_format.page_break_before = True
     out = io.BytesIO()
     file.save(out)
     return out.getvalue()

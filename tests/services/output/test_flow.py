@@ -8,7 +8,7 @@ from typing import Any
 import docx
 import pytest
 
-from helpers.answers import document, line, page, region, said
+from helpers.answers import document, line, page, region, said, table
 from ocr_serving.output.formats import Joins, Original, files
 from ocr_serving.output.tree import Document
 
@@ -180,6 +180,17 @@ def test_headers_and_footers_of_all_pages_are_those_of_the_document_in_word(foot
     numbering = section._sectPr.xpath("./w:pgNumType/@w:start")
     assert numbering == ([] if start is None else [start])
     assert not section.different_first_page_header_footer
+
+
+def test_each_page_begins_a_new_one_in_word_and_no_page_is_left_bare() -> None:
+    grid = table((100, 400, 900, 500), [["a", "b"], ["1", "2"]])
+    whole = document(page(column(["One page", "alone."], LEFT, 500)), page(grid, number=2), page(number=3), page(grid, number=4))
+    found = docx.Document(io.BytesIO(files(whole, Original(), ["docx"], "a")["a.docx"]))
+    broken = [paragraph.paragraph_format.page_break_before for paragraph in found.paragraphs]
+    assert broken.count(True) == 3
+    assert not broken[0]
+    # A paragraph that is nothing but a break goes on a page of its own where the text before it fills one.
+    assert not found.element.xpath("//w:br")
 
 
 def test_a_first_page_without_them_stays_without_them() -> None:
