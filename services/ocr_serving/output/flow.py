@@ -10,13 +10,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from ocr_serving.output.lines import HYPHENS, continued, height, mean_confidence, source_of, vocabulary
-from ocr_serving.output.tree import Document, Text
+from ocr_serving.output.tree import Document, Line, Page, Text
 
 ALIKE = 1.25
 """Letters of a paragraph's parts are no more times higher in one than in the other."""
 
 ROOM = 3.0
 """Heights of a line that may be free at the end of a part's last line, where the paragraph goes on."""
+
+LOWEST, HIGHEST = 0.5, 0.5
+"""Shares of a page's height: a paragraph that goes on ends below the first, and its next part begins above the second."""
 
 Place = tuple[int, int]
 """Index of a page, and of a block on it."""
@@ -27,16 +30,24 @@ def joined(whole: Document) -> Document:
     pages = [list(page.blocks) for page in whole.pages]
     words: frozenset[str] | None = None
     begun: Place | None = None
+    end = (0, 0)
     gone: set[Place] = set()
     for place in _body(whole):
         block = pages[place[0]][place[1]]
         before = None if begun is None else pages[begun[0]][begun[1]]
-        if begun is not None and isinstance(before, Text) and isinstance(block, Text) and _goes_on(before, block, begun, place):
+        if (
+            begun is not None
+            and isinstance(before, Text)
+            and isinstance(block, Text)
+            and _goes_on(before, block)
+            and _is_next(before.lines[-1], block.lines[0], whole.pages[end[0]], whole.pages[place[0]])
+        ):
             words = vocabulary(whole.lines) if words is None else words
             pages[begun[0]][begun[1]] = before.model_copy(update=_together(before, block, words))
             gone.add(place)
         else:
             begun = place
+        end = place
     if not gone:
         return whole
     found = []
@@ -56,19 +67,23 @@ def _body(whole: Document) -> Iterator[Place]:
                 yield n, m
 
 
-def _goes_on(before: Text, block: Text, begun: Place, place: Place) -> bool:
-    """Whether `block` is the rest of the paragraph `before`: in another column or page, in the middle of a sentence."""
+def _is_next(last: Line, first: Line, here: Page, there: Page) -> bool:
+    """Whether `first` stands where a paragraph goes on after its `last` line: in the next column, or high up on the next page."""
+    if here is there:
+        return first.box[0] >= last.box[2] and first.box[3] < last.box[1]
+    return last.box[3] > LOWEST * here.height and first.box[1] < HIGHEST * there.height
+
+
+def _goes_on(before: Text, block: Text) -> bool:
+    """Whether `block` may be the rest of the paragraph `before`, which ends in the middle of a sentence."""
     if before.kind != "paragraph" or block.kind != "paragraph" or not before.lines or not block.lines:
         return False
     if not _is_open(before.text) or not block.text[:1].islower():
         return False
-    last, first = before.lines[-1], block.lines[0]
     one, other = (float(np.median([height(line) for line in part.lines])) for part in (before, block))
     if max(one, other) > ALIKE * min(one, other):
         return False
-    if begun[0] == place[0] and not (first.box[0] >= last.box[2] and first.box[3] < last.box[1]):
-        # On one page only the next column: further up and to the right.
-        return False
+    last = before.lines[-1]
     column = [line.box[2] for line in before.lines if line.box[0] <= last.box[2] and last.box[0] <= line.box[2]]
     return last.box[2] >= max(column) - ROOM * one
 

@@ -117,6 +117,11 @@ def test_a_sentence_that_has_ended_goes_on_nowhere(first: list[str], then: list[
     assert text_of(whole) == text_of(whole, paragraphs=False)
 
 
+def test_what_ends_high_up_on_its_page_goes_on_nowhere() -> None:
+    whole = document(page(column(LEVELS, LEFT)), page(column(REST, LEFT), number=2))
+    assert text_of(whole) == text_of(whole, paragraphs=False)
+
+
 def test_headers_stand_first_and_footers_last_whatever_the_columns() -> None:
     def one(number: int) -> Any:
         ends = [line("Annual report", 100, 40), line(f"{number} / 2", 100, 1350)]
