@@ -128,6 +128,18 @@ def test_skew_is_found_and_taken_back() -> None:
     assert ready.back(ready.there(quads)) == pytest.approx(quads)
 
 
+@pytest.mark.parametrize("falls", [1.0, -1.0])
+def test_the_skew_of_a_hundred_short_rows_is_found(falls: float) -> None:
+    page = np.full((2900, 340, 3), 255, np.uint8)
+    for row in range(100):
+        for x, text in ((30, f"{row * 37 % 100}"), (110, "1,204.50"[row % 4 :]), (230, f"{row * 7919 % 1000}.{row % 10}")):
+            cv2.putText(page, text, (x, 40 + 28 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    turned = cv2.warpAffine(page, cv2.getRotationMatrix2D((170, 1450), -falls, 1), (340, 2900), borderValue=(255, 255, 255))
+    noisy = np.clip(turned + np.random.default_rng(3).normal(0, 8, turned.shape), 0, 255).astype(np.uint8)
+    quads = np.array([[[10, 10], [330, 10], [330, 2890], [10, 2890]]], np.float64)
+    assert skew(noisy, quads) == pytest.approx(falls, abs=0.11)
+
+
 def test_light_print_on_dark_is_turned_into_dark_print_on_light() -> None:
     light = np.full((300, 500, 3), 240, np.uint8)
     quads = []
