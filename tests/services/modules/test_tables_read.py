@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from benchmarks.library import styled_tables, teds
+from benchmarks.tables import skewed
 
 from helpers.drawn_tables import Entry, Style, drawn
 from ocr_serving.modules.loader import load_module
@@ -174,11 +175,30 @@ def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
 
 @pytest.mark.parametrize(
     ("style", "number"),
-    [("filled", 0), ("booktabs", 0), ("lines bare", 2), ("narrow rows", 1), ("groups", 0), ("groups rows", 0), ("dark rows", 0)],
+    [
+        ("filled", 0),
+        ("booktabs", 0),
+        ("lines bare", 2),
+        ("lines bare", 4),
+        ("narrow rows", 1),
+        ("narrow rows", 4),
+        ("groups", 0),
+        ("groups rows", 0),
+        ("dark rows", 0),
+        ("merged booktabs", 4),
+    ],
 )
 def test_what_offices_print_is_read_whole(system: StructureSystem, style: str, number: int) -> None:
     picture, html = styled_tables.drawn(style, number)
     assert teds.score(read(system, picture), html) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("style", "number"), [("lines rows", 5), ("lines bare", 2), ("narrow bare", 3), ("empty bare", 4), ("merged booktabs", 0)]
+)
+def test_what_offices_print_and_somebody_photographs_is_read_whole(system: StructureSystem, style: str, number: int) -> None:
+    picture, html = styled_tables.drawn(style, number)
+    assert teds.score(read(system, skewed(picture, number)), html) > 0.98
 
 
 def test_words_of_a_line_over_several_columns_go_each_to_its_own(system: StructureSystem) -> None:
