@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +14,11 @@ from benchmarks.library import styled_tables, teds
 from benchmarks.tables import skewed
 
 from helpers.drawn_tables import Entry, Style, drawn
+from ocr_serving.decoding.limits import Limits
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
 from ocr_serving.output import tables
+from ocr_serving.server.paddleocr3 import answer as paddleocr3
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.words import Word
@@ -125,7 +130,8 @@ def test_a_hundred_rows_are_read_whole(system: StructureSystem) -> None:
     assert system.warnings == []
 
 
-def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSystem) -> None:
+def report() -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[tuple[int, int]]]:
+    """A page of prose and two tables, and y1, y2 of these."""
     page = np.full((1500, 1250, 3), 255, np.uint8)
     prose = "The committee met twice during the year and approved the plan of work."
     for at, text in (
@@ -141,6 +147,11 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     for top, table in ((240, drawn(LIST, "bare")), (840, drawn(STOCK, "ruled"))):
         page[top : top + table.shape[0], 60 : 60 + table.shape[1]] = table
         places.append((top, top + table.shape[0]))
+    return page, places
+
+
+def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSystem) -> None:
+    page, places = report()
     system.begin_request()
     (answer,) = system.tables.predict([page])
     assert isinstance(answer, dict)
@@ -161,6 +172,26 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     (whole,) = system.tables.predict([page], find_tables=False)
     assert isinstance(whole, dict)
     assert [region["bbox"] for region in whole["regions"]] == [[0, 0, 1250, 1500]]
+
+
+def test_paddleocr3_is_told_each_table_of_a_page_and_one_where_none_is_to_be_looked_for(system: StructureSystem) -> None:
+    page, places = report()
+    file = base64.b64encode(cv2.imencode(".png", page)[1].tobytes()).decode()
+
+    def told(**options: bool) -> list[dict[str, Any]]:
+        body = json.dumps({"file": file, "visualize": False, **options}).encode()
+        reply, _ = paddleocr3.answer(system.tables, "table-recognition", body, "application/json", Limits())
+        (entry,) = json.loads(reply.body)["result"]["tableRecResults"]
+        return list(entry["prunedResult"]["table_res_list"])
+
+    first, second = told()
+    assert grid(first["pred_html"]) == LIST
+    assert grid(second["pred_html"])[2:] == [list(row) for row in STOCK[2:]]
+    for table, (top, bottom) in zip((first, second), places, strict=True):
+        assert all(top - 20 < y1 < y2 < bottom + 20 for _, y1, _, y2 in table["cell_box_list"])
+        assert table["table_ocr_pred"]["rec_texts"]
+        assert "Annual report" not in table["table_ocr_pred"]["rec_texts"]
+    assert len(told(useLayoutDetection=False)) == 1
 
 
 def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
