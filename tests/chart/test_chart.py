@@ -257,7 +257,8 @@ def test_the_adapters_rules_give_pods_what_autoscalers_ask_for(render: Render) -
         assert set(rule["resources"]["overrides"]) == {"namespace", "pod"}
         names.append(rule.get("name", {}).get("as") or rule["seriesQuery"].partition("{")[0])
     assert names == ["ocr_serving_queue_depth", "ocr_serving_busy_share"]
-    for module in ({"name": "ocr_system"}, {"name": "desk", "module": ["ocr_system", "structure_table"]}):
+    both: tuple[dict[str, Any], ...] = ({"name": "ocr_system"}, {"name": "desk", "module": ["ocr_system", "structure_table"]})
+    for module in both:
         body = {**module, "device": "cpu", "autoscaling": {"maxReplicas": 2, "targetQueueDepth": 1}}
         (scaler,) = [item for item in manifests(body) if item["kind"] == "HorizontalPodAutoscaler"]
         assert scaler["spec"]["scaleTargetRef"]["name"] == f"a-{module['name'].replace('_', '-')}"
