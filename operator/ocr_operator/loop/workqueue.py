@@ -52,6 +52,20 @@ class WorkQueue(Generic[Key]):
         """Has `key` worked on in `after` seconds, or earlier where it is due earlier; then before all that are not ahead."""
         self._add(key, _Place(self._clock() + after, is_ahead))
 
+    def put_off(self, key: Key, after: float) -> None:
+        """Has `key` worked on in `after` seconds before all that are not ahead, and no earlier, whatever it was added for."""
+        place = _Place(self._clock() + after, is_ahead=True)
+        if key in self._running:
+            self._again[key] = place
+            return
+        self._due.pop(key, None)
+        self._add(key, place)
+
+    def is_ahead(self, key: Key) -> bool:
+        """Whether `key` waits before all that are not ahead."""
+        place = self._due.get(key) or self._again.get(key)
+        return place is not None and place.is_ahead
+
     def _add(self, key: Key, place: _Place) -> None:
         if key in self._running:
             self._again[key] = place.merged(self._again.get(key))
