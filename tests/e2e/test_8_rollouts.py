@@ -151,3 +151,16 @@ def test_a_share_of_the_requests_tries_it_until_somebody_orders_otherwise(lab: L
     report(f"tried by half of the requests, aborted, tried again and promoted in {time.monotonic() - began:.0f} s")
     assert outcome.failures == []
     assert deployments(lab) == ["gated-ocr-system"]
+
+
+def test_a_golden_set_from_an_image_that_has_none_is_told(lab: Lab, client: Client, made: Images, report: Report) -> None:
+    began = time.monotonic()
+    lab.apply(gated({**GATED, "golden": {"image": made.module("ocr_system")}}, drop_score=0.1))
+
+    def is_told() -> bool:
+        told = rollout(lab)
+        mounts_none = told["phase"] == "Measuring" and "needs a node that mounts images" in told.get("message", "")
+        return mounts_none or (told["phase"] == "Refused" and "the golden set could not be read by both" in told["message"])
+
+    lab.wait_for(is_told, lambda: f"a golden set that is none to be told: {rollout(lab)}", 120)
+    report(f"after {time.monotonic() - began:.0f} s: {rollout(lab)['message']}")
