@@ -90,6 +90,8 @@ class Children:
         self._owners_made_for: set[str] = set()
         self._met: set[Ref] = set()
         """What was there when it was to be made anew."""
+        self._refused: set[Ref] = set()
+        """What was refused when it was applied last: it is tried before anything else is written."""
 
     async def stale(self, manifests: Sequence[JSON], service: OCRService, *, is_new: bool) -> list[Stale]:
         """What of one module is to be applied; what is contended is left out while it is to be left alone.
@@ -134,7 +136,12 @@ class Children:
             for item in await self._tried(stale):
                 # What was not there a moment ago may be somebody else's now.
                 who = await self._rival(item)
-                applied = await self._applied(item)
+                try:
+                    applied = await self._applied(item)
+                except RefusedError:
+                    self._refused.add(item.ref)
+                    raise
+                self._refused.discard(item.ref)
                 self._remember(item.manifest, applied)
                 if item.was_ours:
                     self._contention.put_back(item.ref, item.paths, who)
@@ -249,7 +256,7 @@ class Children:
         Where all is new and one thing only can be refused, that one goes first and needs no dry run. An update must not do
         so: pods made between a new Deployment and its new ConfigMap would run with the old one.
         """
-        refusable = [item for item in stale if can_be_refused(item.manifest)]
+        refusable = [item for item in stale if can_be_refused(item.manifest) or item.ref in self._refused]
         if len(refusable) == 1 and all(item.live is None for item in stale):
             return [*refusable, *(item for item in stale if item is not refusable[0])]
         for item in refusable:
@@ -271,12 +278,17 @@ class Children:
         except RefusedError:
             if item.live is None or not await self._can_reset(item.manifest, item.live):
                 raise
+        if item.live.body.get("immutable"):  # which nothing undoes
+            await self._kube.delete(*item.ref, uid=item.live.body["metadata"]["uid"])
+            return await self._kube.apply(item.manifest, is_new=True)
         await self._kube.reset(item.manifest, item.live.body)
         applied = await self._kube.apply(item.manifest)
         await self._kube.disown(item.manifest)
         return applied
 
     async def _can_reset(self, manifest: JSON, live: Live) -> bool:
+        if live.body.get("immutable"):
+            return True
         try:
             await self._kube.reset(manifest, live.body, dry_run=True)
         except RefusedError:

@@ -82,7 +82,8 @@ class WorkQueue(Generic[Key]):
         """Has `key` worked on later, each time in a row twice as late, at most a minute, at least `least_s`; the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        after: float = max(min(FIRST_RETRY_S * 2.0**failures, LAST_RETRY_S), least_s)
+        # More than LAST_RETRY_S by far; no float has room for 2 to the 1024th, which a day of failures comes to.
+        after: float = max(min(FIRST_RETRY_S * 2.0 ** min(failures, 20), LAST_RETRY_S), least_s)
         self.add(key, after)
         return after
 

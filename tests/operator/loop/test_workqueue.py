@@ -73,6 +73,12 @@ def test_failures_in_a_row_wait_longer_up_to_a_minute_until_one_succeeds() -> No
     asyncio.run(scenario())
 
 
+def test_a_day_of_failures_is_counted_as_a_minute_of_waiting() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    waits = {queue.retry("a") for _ in range(1500)}
+    assert max(waits) == LAST_RETRY_S
+
+
 def test_age_is_that_of_what_is_overdue_or_worked_on_longest() -> None:
     async def scenario() -> None:
         now = [100.0]
