@@ -218,7 +218,8 @@ class Controller:
 
     async def _is_alarmed_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._resync_now.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._resync_now.wait()
         except TimeoutError:
             return False
         self._resync_now.clear()

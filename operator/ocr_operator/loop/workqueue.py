@@ -106,7 +106,8 @@ class WorkQueue(Generic[Key]):
                 return key
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), None if due is None else due - now)
+                async with asyncio.timeout(None if due is None else due - now):
+                    await self._wake.wait()
             except TimeoutError:
                 pass
 
