@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -11,6 +11,7 @@ from ocr_operator.api import outside, parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.jobs import ONE_POD, Jobs
 from ocr_operator.api.parts import Labels, Name, among
+from ocr_operator.api.weights import LONGEST_WITH_CACHE, Models
 from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
 
 OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL)
@@ -115,7 +116,7 @@ class ModuleFields(Block):
         None, description="Further keys of config.json, such as max_body_mb, timeout_s or api_keys_file."
     )
     api_keys: parts.ApiKeys | None = Field(None, description="Who may call: keys from a Secret, read anew when it changes.")
-    models: parts.Models | None = Field(None, description="Where the weights come from.")
+    models: Models | None = Field(None, description="Where the weights come from.")
     jobs: Jobs | None = Field(None, description="Where jobs are kept; by default nowhere: they are answered 503.")
 
     # What its pods are
@@ -228,7 +229,23 @@ class Metadata(Block):
 LONGEST_WITH_CANARY = 56
 """Characters of a child's name, so that there is room for what stands beside it in a rollout."""
 
+
+def _has_cache(body: Any) -> bool:
+    blocks = (body.spec.defaults, *body.spec.modules)
+    return any(block is not None and block.models is not None and block.models.cache is not None for block in blocks)
+
+
+_CACHE_RULE = Rule(
+    f"size(self.metadata.name) <= {LONGEST_WITH_CACHE} || !((has(self.spec.defaults) && has(self.spec.defaults.models)"
+    " && has(self.spec.defaults.models.cache))"
+    " || self.spec.modules.exists(module, has(module.models) && has(module.models.cache)))",
+    f"metadata.name has more than {LONGEST_WITH_CACHE} characters, which leaves no room for the Job that fills models.cache:"
+    " shorten metadata.name",
+    lambda body: len(body.metadata.name) > LONGEST_WITH_CACHE and _has_cache(body),
+)
+
 ROOT_RULES = (
+    _CACHE_RULE,
     Rule(
         "self.spec.modules.all(module, !(has(module.rollout) || (has(self.spec.defaults) && has(self.spec.defaults.rollout)))"
         f" || size(self.metadata.name) + 1 + size(module.name) <= {LONGEST_WITH_CANARY - 4})",

@@ -12,7 +12,7 @@ import PIL.Image
 from ocr_serving.decoding import headers, images, pages, pdf_text
 from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
-from ocr_serving.decoding.pdf_text import PdfPage
+from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
 from ocr_serving.output import build, formats
 from ocr_serving.output.reading import PdfText
@@ -72,7 +72,7 @@ class Job:
         texts: list[PdfPage] = []
         if self.is_pdf and self.pdf_text != "never":
             first, most = (self.chosen.first - 1, self.chosen.last) if self.chosen else (0, self.limits.max_pdf_pages)
-            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), first=first)
+            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), self.limits, first=first)
         dpi = None if self.is_pdf else _dpi(self.data)
         where, skipped = self.where or self.title, self.chosen.first - 1 if self.chosen else 0
         for item in pages.from_bytes(self.data, where=where, limits=self.limits, allowance=self.allowance, chosen=self.chosen):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.decoding.pdf_text import PdfLine, PdfPage
+from ocr_serving.decoding.pdf_words import PdfLine, PdfPage
 from ocr_serving.output.lines import plain, without_spaces
 
 PdfText = Literal["auto", "never", "only"]

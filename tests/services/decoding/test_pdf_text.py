@@ -11,6 +11,7 @@ import pytest
 
 from helpers import pdfs
 from ocr_serving.decoding import pdf_text
+from ocr_serving.decoding.limits import Limits
 
 LINES = ["The quick brown fox", "jumps over the lazy dog"]
 
@@ -72,3 +73,12 @@ def test_pages_are_counted_of_whatever_opens(tmp_path: Path) -> None:
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
     names = ["three.pdf", "broken.pdf", "gone.pdf", "three.pdf"]
     assert list(pdf_text.counts([tmp_path / name for name in names])) == [3, 1, 1, 3]
+
+
+def test_a_page_over_the_bounds_costs_no_other() -> None:
+    slow = ["abcdefgh " * 200] * 50
+    pages = pdf_text.read(pdfs.of_text(["first"], slow, ["last"]), 3, Limits(page_timeout_s=0.1))
+    assert [page.doubt for page in pages] == ["", "its text cannot be read", ""]
+    many = pdf_text.read(pdfs.of_text(*[slow] * pdf_text.DEATHS, ["last"]), 9, Limits(page_timeout_s=0.1))
+    assert {page.doubt for page in many} == {"its text cannot be read"}, "nor may a file cost any number of processes"
+    assert len(many) == pdf_text.DEATHS + 1
