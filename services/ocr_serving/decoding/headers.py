@@ -237,7 +237,7 @@ def foreign(data: bytes) -> str | None:
     if named is not None:
         return named
     within = next((name for at, signature, name in _SIGNATURES_WITHIN if data.startswith(signature, at)), None)
-    return within or _markup(data[:4096]) or ("text" if _is_text(data[:4096]) else None)
+    return within or _markup(data[:4096])
 
 
 def is_base64(data: bytes) -> bool:
@@ -246,7 +246,9 @@ def is_base64(data: bytes) -> bool:
     return len(head) >= 64 and re.fullmatch(rb"[A-Za-z0-9+/\s]+=*\s*", head) is not None and len(head.split()) <= 1 + len(head) / 60
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(data: bytes) -> bool:
+    """Whether a file that no decoder takes is plain text: small pictures may look so, too."""
+    head = data[:4096]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return len(head) > 2
     # The last character may be cut.

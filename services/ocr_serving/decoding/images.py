@@ -86,7 +86,18 @@ def _foreign(data: bytes) -> str | None:
     if headers.is_base64(data):
         return "it is base64 once more: encode the file once"
     name = headers.foreign(data)
-    return None if name is None else f"it is {name}, which is not read here: {CONVERT}"
+    return None if name is None else _not_read(name)
+
+
+def _not_read(name: str) -> str:
+    return f"it is {name}, which is not read here: {CONVERT}"
+
+
+def _undecoded(data: bytes) -> str:
+    """What is to be said of a file that no decoder took."""
+    if headers.is_cut_off(data):
+        return CUT_OFF
+    return _not_read("text") if headers.is_text(data) else UNKNOWN
 
 
 def check_size(header: Header | None, limits: Limits) -> None:
@@ -129,7 +140,7 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
         if header is not None:
             # OpenCV keeps it to itself when memory was what it lacked.
             np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
-        return Undecodable(CUT_OFF if headers.is_cut_off(data) else UNKNOWN)
+        return Undecodable(_undecoded(data))
     if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
         deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
         found = found if deeper is None else pixels.full_range(deeper)
