@@ -53,6 +53,7 @@ CARRIED: dict[str, tuple[str, ...]] = {
 """Image of one of the nine → the modules whose default weights are all in it."""
 
 CHILD_KINDS: tuple[tuple[str, str, str], ...] = (
+    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     ("v1", "ConfigMap", "configmaps"),
     ("apps/v1", "Deployment", "deployments"),
     ("v1", "Service", "services"),
@@ -72,3 +73,6 @@ OPTIONAL_KINDS = ("HTTPRoute", "ServiceMonitor", "PodMonitor")
 
 CONTAINER = "server"
 """The container that serves, in each pod."""
+
+MODELS_CONTAINER = "models"
+"""The init container that looks whether the cache of models is whole."""

@@ -132,10 +132,45 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "config with modules_info": (one(config={"modules_info": {}}), "modules_info, port and host are written by the operator", None),
     "config with port": (one(config={"port": 1}), "modules_info, port and host are written by the operator", None),
     "config with host": (one(config={"host": "::"}), "modules_info, port and host are written by the operator", None),
-    "models of no source": (one(models={}), "give exactly one of image, pvc and download", None),
+    "models of no source": (one(models={}), "give exactly one of image, pvc, download and cache", None),
     "models of two sources": (
         one(models={"image": "default", "pvc": {"claimName": "c"}}),
-        "give exactly one of image, pvc and download",
+        "give exactly one of image, pvc, download and cache",
+        None,
+    ),
+    "a collector of no URL": (
+        one(tracing={"endpoint": "collector:4318"}),
+        "endpoint",
+        None,
+    ),
+    "two collectors": (
+        one(tracing={"endpoint": "http://a:4318"}, config={"otlp_endpoint": "http://b:4318"}),
+        "tracing and config.otlp_endpoint exclude each other",
+        None,
+    ),
+    "a cache in two places": (
+        one(models={"cache": {"claimName": "c", "nodePath": "/m"}}, params={"model_set": "s"}),
+        "a cache lies in one place",
+        None,
+    ),
+    "a cache with a size of another's claim": (
+        one(models={"cache": {"claimName": "c", "size": "1Gi"}}, params={"model_set": "s"}),
+        "a cache lies in one place",
+        None,
+    ),
+    "a cache that leads out of its claim": (
+        one(models={"cache": {"claimName": "c", "path": "a/../.."}}, params={"model_set": "s"}),
+        "path is a folder inside the claim",
+        None,
+    ),
+    "a cache that leads elsewhere on the node": (
+        one(models={"cache": {"nodePath": "/m/../etc"}}, params={"model_set": "s"}),
+        "nodePath must not lead elsewhere",
+        None,
+    ),
+    "a cache of a service with a long name": (
+        service({"modules": [{"name": "ocr_det", "models": {"cache": {"names": ["a"]}}}]}, "l" * 47),
+        "leaves no room for the Job that fills models.cache",
         None,
     ),
     "models of another image": (one(models={"image": "other"}), 'Unsupported value: "other"', "should be 'default', got 'other'"),

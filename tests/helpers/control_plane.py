@@ -26,6 +26,7 @@ CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
     "serviceaccount-controller",
+    "persistentvolumeclaim-protection-controller",  # without which no claim ever goes
     "disruption-controller",
     "horizontal-pod-autoscaler-controller",
 )

@@ -58,6 +58,9 @@ class Allowed:
         for volume in fields.volumes or ():
             for kind in volume.model_extra or {"emptyDir": {}}:
                 yield "a volume of kind", kind, self.volumes, "--allow-volumes"
+        if module.cache is not None:
+            kind = "persistentVolumeClaim" if module.cache.node_path is None else "hostPath"
+            yield "a volume of kind", kind, self.volumes, "--allow-volumes"
         for secret in secrets_of(module):
             yield "the Secret", secret, self.secrets, "--allow-secrets"
         if fields.service_account_name:

@@ -1,4 +1,4 @@
-"""The smaller parts of an OCRService: models, devices, volumes, scaling and so on, as a module or spec.defaults hold them."""
+"""The smaller parts of an OCRService: devices, volumes, scaling and so on, as a module or spec.defaults hold them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
-from ocr_operator.api.blocks import Block, CountOrPercent, Free, KeyedBy, Quantity, Rule, with_rules
+from ocr_operator.api.blocks import Block, CountOrPercent, Free, Quantity, Rule, with_rules
 
 OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys", "job-store")
 OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys", "/var/lib/ocr-serving")  # noqa: S108  paths of the container
@@ -44,6 +44,7 @@ Config = Annotated[
                 "modules_info": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": _OURS},
                 "port": {"x-kubernetes-int-or-string": True, "description": _OURS},
                 "host": {"type": "string", "description": _OURS},
+                "otlp_endpoint": {"type": "string", "description": "A collector of traces; see tracing."},
                 "api_keys_file": {"type": "string", "description": "A file of keys in the container; see apiKeys."},
             },
             "x-kubernetes-validations": [_CONFIG_RULE.validation],
@@ -124,42 +125,6 @@ class Claim(Block):
         max_length=1024,
         pattern=r"^[^/]",
         description="Folder inside it that is the store; its root by default.",
-    )
-
-
-class Download(Block):
-    """A model that an init container fetches and checks before the service starts."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "has(self.sha256)",
-            "a url needs its sha256: the 64 hex digits that `sha256sum` prints for the file",
-            lambda block: block.sha256 is None,
-        ),
-    )
-    name: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="What params call it.")
-    url: str = Field(
-        max_length=2048,
-        pattern=r"^https?://[^\s]+$",
-        description="Where a file, .zip, .tar or .tar.gz of its folder lies; http or https.",
-    )
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of what url serves, in lower-case hex.")
-
-
-class Models(Block):
-    """Where the weights come from; those in the image can be read in every case."""
-
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(has(self.image) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.download) ? 1 : 0) == 1",
-            "models come from one source: give exactly one of image, pvc and download",
-            lambda block: len(block.model_fields_set) != 1,
-        ),
-    )
-    image: Literal["default"] | None = Field(None, description="The weights in the image, as without `models`.")
-    pvc: Claim | None = Field(None, description="A store of models on a volume, mounted read-only at /models.")
-    download: Annotated[list[Download], KeyedBy("name")] | None = Field(
-        None, min_length=1, max_length=16, description="Models fetched into /models when a pod starts."
     )
 
 
@@ -347,6 +312,19 @@ class NetworkPolicy(Block):
         min_length=1,
         max_length=32,
         description="Peers, as in a NetworkPolicy (remember Prometheus); the pods of the same namespace by default.",
+    )
+
+
+class Tracing(Block):
+    """Traces of the module's requests, sent to a collector."""
+
+    endpoint: str = Field(
+        max_length=2048,
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="The collector, which takes OTLP over HTTP: http://collector.monitoring:4318. Pods may connect to its port.",
+    )
+    sample_ratio: float | None = Field(
+        None, ge=0, le=1, description="Share of the requests without a trace of their caller's that are traced; 1 by default."
     )
 
 

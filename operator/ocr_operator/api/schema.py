@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -11,6 +11,7 @@ from ocr_operator.api import outside, parts
 from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.jobs import ONE_POD, Jobs
 from ocr_operator.api.parts import Labels, Name, among
+from ocr_operator.api.weights import LONGEST_WITH_CACHE, Models
 from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
 
 OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL)
@@ -73,6 +74,11 @@ class ModuleFields(Block):
             "apiKeys and config.api_keys_file exclude each other: keep one of them",
             lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
         ),
+        Rule(
+            "!(has(self.tracing) && has(self.config) && has(self.config.otlp_endpoint))",
+            "tracing and config.otlp_endpoint exclude each other: keep one of them",
+            lambda block: block.tracing is not None and "otlp_endpoint" in (block.config or {}),
+        ),
         ONE_POD,
         Rule(
             "!(has(self.serviceMonitor) && has(self.podMonitor))",
@@ -115,7 +121,7 @@ class ModuleFields(Block):
         None, description="Further keys of config.json, such as max_body_mb, timeout_s or api_keys_file."
     )
     api_keys: parts.ApiKeys | None = Field(None, description="Who may call: keys from a Secret, read anew when it changes.")
-    models: parts.Models | None = Field(None, description="Where the weights come from.")
+    models: Models | None = Field(None, description="Where the weights come from.")
     jobs: Jobs | None = Field(None, description="Where jobs are kept; by default nowhere: they are answered 503.")
 
     # What its pods are
@@ -173,6 +179,7 @@ class ModuleFields(Block):
     ingress: outside.Ingress | None = Field(None, description="Reach the module from outside, through an Ingress.")
     http_route: outside.HTTPRoute | None = Field(None, description="The same, through a Gateway of the Gateway API.")
     service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module, by its Service.")
+    tracing: parts.Tracing | None = Field(None, description="Have requests traced by OpenTelemetry.")
     pod_monitor: parts.Monitor | None = Field(None, description="The same, by its pods: a PodMonitor in place of a ServiceMonitor.")
 
 
@@ -228,7 +235,23 @@ class Metadata(Block):
 LONGEST_WITH_CANARY = 56
 """Characters of a child's name, so that there is room for what stands beside it in a rollout."""
 
+
+def _has_cache(body: Any) -> bool:
+    blocks = (body.spec.defaults, *body.spec.modules)
+    return any(block is not None and block.models is not None and block.models.cache is not None for block in blocks)
+
+
+_CACHE_RULE = Rule(
+    f"size(self.metadata.name) <= {LONGEST_WITH_CACHE} || !((has(self.spec.defaults) && has(self.spec.defaults.models)"
+    " && has(self.spec.defaults.models.cache))"
+    " || self.spec.modules.exists(module, has(module.models) && has(module.models.cache)))",
+    f"metadata.name has more than {LONGEST_WITH_CACHE} characters, which leaves no room for the Job that fills models.cache:"
+    " shorten metadata.name",
+    lambda body: len(body.metadata.name) > LONGEST_WITH_CACHE and _has_cache(body),
+)
+
 ROOT_RULES = (
+    _CACHE_RULE,
     Rule(
         "self.spec.modules.all(module, !(has(module.rollout) || (has(self.spec.defaults) && has(self.spec.defaults.rollout)))"
         f" || size(self.metadata.name) + 1 + size(module.name) <= {LONGEST_WITH_CANARY - 4})",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ocr_operator import __version__, names
 from ocr_operator.api import schema
 from ocr_operator.api.outside import DEFAULT_PATH
+from ocr_operator.api.weights import Cache
 from ocr_operator.names import CARRIED, PORTS
 
 OTHER_PORT = 8866
@@ -73,6 +74,25 @@ class ModuleSpec:
         common = {key: value for key, value in (given or {}).items() if key not in self.serves}
         own = (given or {}).get(served, {})
         return {**common, **own}
+
+    @property
+    def cache(self) -> Cache | None:
+        """The cache that its weights are read from, where they are."""
+        return self.fields.models.cache if self.fields.models is not None else None
+
+    @property
+    def cached_weights(self) -> tuple[str, ...]:
+        """What of that cache it needs, as `ocr-serving models pull` and `verify` take it; empty without one."""
+        if self.cache is None:
+            return ()
+        downloads = self.cache.download or ()
+        named = self.cache.names
+        if named is None:
+            own = {item.name for item in downloads}
+            named = [name for served in self.served for name in _named_weights(self.arguments_of(served, self.fields.params))]
+            named = [name for name in named if name not in own]
+        urls = [f"url={item.url},sha256={item.sha256},name={item.name}" for item in downloads]
+        return (*sorted(set(named)), *urls)
 
     @property
     def component(self) -> str:
@@ -182,6 +202,16 @@ class OCRService:
     adopts: bool = False
 
 
+def _named_weights(params: Mapping[str, Any]) -> Iterator[str]:
+    """Weights of the catalogue that params name: models, a set, a language. Folders are not among them."""
+    for key, value in params.items():
+        is_name = isinstance(value, str) and value not in ("", "auto") and "/" not in value
+        if is_name and (key.endswith("model_dir") or key in ("model_set", "lang")):
+            yield value
+        if key == "lang_model_dirs" and isinstance(value, Mapping):
+            yield from (str(item) for item in value.values() if item and "/" not in str(item))
+
+
 def image_of(served: Sequence[str]) -> str:
     """The one of the nine whose image has the weights of all of `served`; empty where none has."""
     found = [name for name, carried in CARRIED.items() if set(served) <= set(carried)]
@@ -248,6 +278,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
     )
     _check_ways_in(modules)
     _check_together(modules)
+    _check_cache(modules)
     return OCRService(metadata.name, metadata.namespace, metadata.uid, metadata.generation, modules, bool(whole.spec.adopt))
 
 
@@ -313,6 +344,29 @@ def _check_together(modules: Sequence[ModuleSpec]) -> None:
                     raise SpecError(f"{where}.{key}.{name}: has to be a map, with what is for {name} alone.")
 
 
+def _check_cache(modules: Sequence[ModuleSpec]) -> None:
+    """Raises SpecError where modules do not share one cache, or it would hold nothing."""
+    kept = [(f"spec.modules[{n}], with spec.defaults, models.cache", module) for n, module in enumerate(modules) if module.cache]
+    downloads: dict[str, Any] = {}
+    for where, module in kept:
+        cache, first = module.cache, kept[0][1]
+        if cache is None or first.cache is None:
+            continue
+        if cache.place != first.cache.place:
+            raise SpecError(
+                f"{where}: lies elsewhere than that of {first.name}: modules share one cache, so say where it lies in"
+                " spec.defaults.models.cache alone."
+            )
+        for item in cache.download or ():
+            if downloads.setdefault(item.name, item) != item:
+                raise SpecError(f"{where}.download: there are two models of the name {item.name}: give each a name of its own.")
+    if kept and not any(module.cached_weights for _, module in kept):
+        raise SpecError(
+            f"{kept[0][0]}: would hold nothing, since weights that no params name are in the image: name some in names, download or"
+            " params, or leave it out."
+        )
+
+
 def _ways_in(module: ModuleSpec) -> Iterator[tuple[str, str, str]]:
     """(field, host, path) of each way in from outside."""
     ingress, route = module.fields.ingress, module.fields.http_route
@@ -334,6 +388,8 @@ def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, A
             for part in ("requests", "limits")
             if part in defaults["resources"] or part in module["resources"]
         }
+    if "cache" in (defaults.get("models") or {}) and "cache" in (module.get("models") or {}):
+        merged["models"] = {**module["models"], "cache": {**defaults["models"]["cache"], **module["models"]["cache"]}}
     if "env" in defaults and "env" in module:
         merged["env"] = list(
             ({item["name"]: item for item in defaults["env"]} | {item["name"]: item for item in module["env"]}).values()

@@ -6,7 +6,7 @@ A NetworkPolicy knows addresses and ports, not host names; so what a module need
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +29,20 @@ def egress(module: ModuleSpec) -> list[dict[str, Any]]:
     asked = module.fields.egress
     if asked is not None:
         return asked
-    targets = sorted(set(_targets(module)))
+    return _rules(_targets(module))
+
+
+def filling_egress(modules: Sequence[ModuleSpec]) -> list[dict[str, Any]]:
+    """Those of the Job that fills the cache that `modules` share."""
+    asked = [module.fields.egress for module in modules if module.fields.egress is not None]
+    if asked:
+        rules = [rule for rules in asked for rule in rules]
+        return [rule for n, rule in enumerate(rules) if rule not in rules[:n]]
+    return _rules(target for module in modules for target in (*_cached(module), *_proxies(module)))
+
+
+def _rules(found: Iterable[Target]) -> list[dict[str, Any]]:
+    targets = sorted(set(found))
     if not targets:
         return []
     dns = [{"port": DNS, "protocol": protocol} for protocol in ("UDP", "TCP")]
@@ -48,15 +61,31 @@ def _targets(module: ModuleSpec) -> Iterator[Target]:
         yield _target(item.url)
     if module.fields.jobs is not None and module.fields.jobs.secret_name is not None and module.canary != "apart":
         yield "", module.fields.jobs.port or DATABASE_PORT
+    if module.fields.tracing is not None:
+        yield _target(module.fields.tracing.endpoint)
+    yield from _proxies(module)
+    if _may_pull(module):
+        yield "", PACKAGE_INDEX
+    if module.cache is not None and module.cache.node_path is not None:
+        yield from _cached(module)
+
+
+def _proxies(module: ModuleSpec) -> Iterator[Target]:
     variables = {item.name.lower(): item.value or "" for item in module.fields.env or ()}
     yield from (_target(variables[name]) for name in (*PROXIES, *INDEXES) if variables.get(name))
-    if _may_pull(module):
+
+
+def _cached(module: ModuleSpec) -> Iterator[Target]:
+    """Where what the module has in a cache comes from."""
+    downloads = (module.cache.download if module.cache else None) or ()
+    yield from (_target(item.url) for item in downloads)
+    if len(module.cached_weights) > len(downloads):
         yield "", PACKAGE_INDEX
 
 
 def _may_pull(module: ModuleSpec) -> bool:
     """Whether params name weights of the catalogue, which are pulled where the image lacks them."""
-    if (module.fields.config or {}).get("offline") is True:
+    if module.cache is not None or (module.fields.config or {}).get("offline") is True:
         return False
     return any(_names_weights(module.arguments_of(name, module.fields.params)) for name in module.served)
 

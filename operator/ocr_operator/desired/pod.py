@@ -33,10 +33,16 @@ TMP_SIZE = "2Gi"
 STORE_SIZE = "10Gi"
 """The most that fetched models may take of that disk."""
 
+CACHE = "--models"
+"""Behind the name of an OCRService, the name of the claim for its cache of models."""
+
+PULL_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+"""Of what fetches and checks models for a cache: packages are unpacked on the disk, file by file."""
+
 PRE_STOP_S = 5
 """Time in which every node learns that a pod goes, before it stops taking requests."""
 
-_UNPRIVILEGED = {
+UNPRIVILEGED = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
     "readOnlyRootFilesystem": True,
@@ -57,7 +63,7 @@ def template(module: ModuleSpec, settings: Settings, *, config_hash: str) -> dic
             "annotations": {**(fields.pod_annotations or {}), names.CONFIG_HASH_ANNOTATION: config_hash},
         },
         "spec": given(
-            initContainers=_downloads(module, settings),
+            initContainers=[*_downloads(module, settings), *_cache_check(module, settings)],
             containers=[_server(module, settings)],
             volumes=_volumes(module),
             automountServiceAccountToken=False,
@@ -101,7 +107,7 @@ def _server(module: ModuleSpec, settings: Settings) -> dict[str, Any]:
         readinessProbe=_probe("/readyz", period=5, failures=3),
         livenessProbe=_probe("/healthz", period=10, failures=3),
         lifecycle={"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
-        securityContext=_UNPRIVILEGED,
+        securityContext=UNPRIVILEGED,
         terminationMessagePolicy="FallbackToLogsOnError",
     )
 
@@ -119,17 +125,48 @@ def _downloads(module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
             envFrom=module.fields.env_from,
             resources=_resources(module, gpu={}),
             volumeMounts=_mounts(module, read_only_store=False),
-            securityContext=_UNPRIVILEGED,
+            securityContext=UNPRIVILEGED,
             terminationMessagePolicy="FallbackToLogsOnError",
         )
         for n, item in enumerate(wanted or (), start=1)
     ]
 
 
+def _cache_check(module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
+    """The init container that lets no pod start before its weights in the cache are whole; a folder of the node it fills itself."""
+    if module.cache is None or not module.cached_weights:
+        return []
+    on_node = module.cache.node_path is not None
+    return [
+        given(
+            name=names.MODELS_CONTAINER,
+            image=module.image_reference(settings),
+            imagePullPolicy=module.image.pull_policy or "IfNotPresent",
+            args=["models", "pull" if on_node else "verify", *module.cached_weights],
+            env=pull_env(module),
+            envFrom=module.fields.env_from,
+            resources=PULL_RESOURCES,
+            volumeMounts=_mounts(module, read_only_store=not on_node),
+            securityContext=UNPRIVILEGED,
+            terminationMessagePolicy="FallbackToLogsOnError",
+        )
+    ]
+
+
+def pull_env(module: ModuleSpec) -> list[dict[str, Any]]:
+    """Variables of what fetches weights: those of the server, since proxies are told in them, with the store alone."""
+    return _env(module, STORE, ours_counts=True)
+
+
+def claim_name(module: ModuleSpec) -> str:
+    """The claim that the module's cache lies on. One that is made for it has two hyphens, as nothing of a module's has."""
+    return (module.cache.claim_name if module.cache else None) or f"{module.service}{CACHE}"
+
+
 def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[dict[str, Any]]:
     own = {"OCR_SERVING_MODELS": {"name": "OCR_SERVING_MODELS", "value": stores}} if _has_store(module) else {}
     if not ours_counts:
-        own |= {item["name"]: item for item in _jobs_env(module)}
+        own |= {item["name"]: item for item in (*_jobs_env(module), *_tracing_env(module))}
     theirs = {item.name: _as_written(item) for item in module.fields.env or ()}
     return list((own | theirs | (own if ours_counts else {})).values())
 
@@ -144,6 +181,22 @@ def _jobs_env(module: ModuleSpec) -> list[dict[str, Any]]:
     return [{"name": JOBS_URL, "valueFrom": {"secretKeyRef": {"name": jobs.secret_name, "key": jobs.key or URL_KEY}}}]
 
 
+def _tracing_env(module: ModuleSpec) -> list[dict[str, Any]]:
+    """What traces say of whom they are of, in the names of OpenTelemetry's conventions; and how many there are."""
+    asked = module.fields.tracing
+    if asked is None:
+        return []
+    about = {
+        "service.namespace": module.namespace,
+        "k8s.namespace.name": module.namespace,
+        "k8s.deployment.name": module.child_name,
+    }
+    told = {"OTEL_SERVICE_NAME": module.child_name, "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={about[key]}" for key in about)}
+    if asked.sample_ratio is not None:
+        told |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": f"{asked.sample_ratio:g}"}
+    return [{"name": name, "value": value} for name, value in told.items()]
+
+
 def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     fields = module.fields
     volumes: list[dict[str, Any]] = [
@@ -152,6 +205,8 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     ]
     if fields.models is not None and fields.models.pvc is not None:
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": fields.models.pvc.claim_name, "readOnly": True}})
+    elif module.cache is not None:
+        volumes.append({"name": "models", **cache_source(module)})
     elif _has_store(module):
         volumes.append({"name": "models", "emptyDir": {"sizeLimit": STORE_SIZE}})
     if fields.shm_size is not None:
@@ -163,6 +218,13 @@ def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:
     return volumes + [_as_written(volume) for volume in fields.volumes or ()]
 
 
+def cache_source(module: ModuleSpec) -> dict[str, Any]:
+    """The volume of the cache. Not read-only itself, which some drivers make of the whole node; its mounts are."""
+    if module.cache is not None and module.cache.node_path is not None:
+        return {"hostPath": {"path": module.cache.node_path, "type": "DirectoryOrCreate"}}
+    return {"persistentVolumeClaim": {"claimName": claim_name(module)}}
+
+
 def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]]:
     fields = module.fields
     mounts: list[dict[str, Any]] = [
@@ -170,7 +232,7 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a path of the container
     ]
     if _has_store(module):
-        claim = fields.models.pvc if fields.models else None
+        claim = (fields.models.pvc or fields.models.cache) if fields.models else None
         mount = given(name="models", mountPath=STORE, subPath=claim.path if claim else None)
         mounts.append(mount | ({"readOnly": True} if read_only_store else {}))
     if fields.shm_size is not None:
@@ -185,7 +247,7 @@ def _mounts(module: ModuleSpec, *, read_only_store: bool) -> list[dict[str, Any]
 
 def _has_store(module: ModuleSpec) -> bool:
     models = module.fields.models
-    return models is not None and (models.pvc is not None or models.download is not None)
+    return models is not None and models.image is None
 
 
 def _gpu(module: ModuleSpec) -> dict[str, str]:

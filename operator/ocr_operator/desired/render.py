@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ocr_operator import names
 from ocr_operator.api.jobs import claim_of
 from ocr_operator.api.parts import Monitor
 from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
-from ocr_operator.desired import outside, pod
+from ocr_operator.desired import filling, outside, pod
 from ocr_operator.desired.egress import egress
 
 __all__ = ["Settings", "digest", "render", "render_module"]
@@ -25,8 +26,14 @@ PULL_SECONDS = 300
 
 
 def render(service: OCRService, settings: Settings) -> list[dict[str, Any]]:
-    """The manifests of `service`, module by module, in the order in which they are to be applied."""
-    return [manifest for module in service.modules for manifest in render_module(service, module, settings)]
+    """The manifests of `service`, in the order in which they are to be applied: its cache of models, then module by module."""
+    of_modules = [manifest for module in service.modules for manifest in render_module(service, module, settings)]
+    return [*render_cache(service, service.modules, settings), *of_modules]
+
+
+def render_cache(service: OCRService, modules: Sequence[ModuleSpec], settings: Settings) -> list[dict[str, Any]]:
+    """The manifests of the cache that `modules` of `service` share; none without one."""
+    return [child(service, modules[0], body) for body in filling.bodies(modules, settings)]
 
 
 def render_module(service: OCRService, module: ModuleSpec, settings: Settings) -> list[dict[str, Any]]:
@@ -62,6 +69,8 @@ def config_text(module: ModuleSpec) -> str:
     values: dict[str, Any] = dict(fields.config or {})
     if fields.api_keys is not None:
         values["api_keys_file"] = pod.keys_file(module)
+    if fields.tracing is not None:
+        values["otlp_endpoint"] = fields.tracing.endpoint
     if module.on_gpu:
         # The container sees the devices it was given, and them alone, so they are counted from 0.
         values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))
@@ -98,6 +107,8 @@ def child(service: OCRService, module: ModuleSpec, body: dict[str, Any]) -> dict
             }
         ]
     metadata |= body.pop("metadata", {})
+    if not metadata.get("ownerReferences", True):
+        del metadata["ownerReferences"]
     manifest = {"apiVersion": body.pop("apiVersion"), "kind": body.pop("kind"), "metadata": metadata, **body}
     metadata["annotations"] = metadata.get("annotations", {}) | {names.HASH_ANNOTATION: digest(manifest)}
     return manifest

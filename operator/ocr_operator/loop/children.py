@@ -161,12 +161,16 @@ class Children:
             if live is None or controller_of(live).get("uid") != service.uid or live["metadata"].get("deletionTimestamp"):
                 continue
             try:
-                await self._kube.delete(*ref, uid=live["metadata"]["uid"])
+                await self.delete(ref, live["metadata"]["uid"], changes)
             except RefusedError as error:
                 raise RefusedError(f"the {ref.kind} {ref.name} is wanted no longer and cannot be deleted: {error}") from None
-            self._cache.drop(ref)
-            self._made.pop(ref, None)
-            changes.deleted.append(ref)
+
+    async def delete(self, ref: Ref, uid: str, changes: Changes) -> None:
+        """Deletes that very object, which is ours. Raises RefusedError."""
+        await self._kube.delete(*ref, uid=uid)
+        self._cache.drop(ref)
+        self._made.pop(ref, None)
+        changes.deleted.append(ref)
 
     def contended(self, refs: Iterable[Ref]) -> tuple[list[Problem], float | None]:
         """What others write too, and in how many seconds to look again."""

@@ -23,6 +23,7 @@ from ocr_operator.loop import rollouts
 from ocr_operator.loop.children import Changes, Children, GoneError, TakenError, WaitError
 from ocr_operator.loop.claims import Claims, Move
 from ocr_operator.loop.devices import Chooser, Devices
+from ocr_operator.loop.filling import bring_about
 from ocr_operator.loop.rollouts import Plan
 from ocr_operator.loop.upgrades import Upgrades
 from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, PAUSE_ANNOTATION, TRACK_LABEL
@@ -161,9 +162,17 @@ class Reconciler:
         service = plan.service
         owner = Owner(service.namespace, service.name)
         problems = dict(plan.problems)
-        waits: list[str] = []
-        wanted: set[Ref] = set()
-        upgrade_waits = False
+        filled = await bring_about(
+            plan,
+            body,
+            self._children,
+            self._cache,
+            self._settings,
+            changes,
+            may_upgrade=lambda: not self._was_healthy(body) or self._upgrades.may_begin(owner),
+        )
+        wanted, waits, upgrade_waits = filled.wanted, filled.waits, filled.upgrade_waits
+        problems |= filled.problems
         groups = [(module, render_module(service, module, self._settings)) for module in service.modules]
         groups += [(module, plan.beside[module.name]) for module in service.modules if module.name in plan.beside]
         for module, manifests in groups:
@@ -173,6 +182,9 @@ class Reconciler:
                 if any(item.is_upgrade for item in stale) and self._was_healthy(body) and not self._upgrades.may_begin(owner):
                     upgrade_waits = True
                     stale = [item for item in stale if not item.is_upgrade]
+                if module.name in filled.held:
+                    # What is there goes on, and is put back where others change it.
+                    stale = [item for item in stale if item.was_ours]
                 await self._children.apply(stale, service, changes, is_new="status" not in body)
             except TakenError as error:
                 problems[module.name] = Problem("NameTaken", str(error))
@@ -201,6 +213,8 @@ class Reconciler:
             again_s=min((s for s in (again_s, plan.again_s, devices.again_s) if s is not None), default=None),
             rollouts=plan.states,
             devices=devices.decisions,
+            filling=tuple(item.message for item in filled.under_way),
+            unfilled=tuple(item.problem for item in filled.under_way if item.problem is not None),
             operator=(*self.operator_problems, *devices.problems),
             upgrade_waits=tuple(sorted("/".join(other) for other in self._upgrades.under_way)) if upgrade_waits else (),
         )

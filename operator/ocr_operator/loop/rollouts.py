@@ -27,6 +27,8 @@ class Plan:
     """
 
     service: OCRService
+    asked: tuple[ModuleSpec, ...] = ()
+    """The modules as the spec has them, with what is tried or was kept out."""
     states: dict[str, State | None] = field(default_factory=dict)
     beside: dict[str, list[JSON]] = field(default_factory=dict)
     moved: dict[str, State] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Plan:
 
 def plan(service: OCRService, body: Mapping[str, Any], cache: Cache, settings: Settings, now: datetime) -> Plan:
     """What is to be, from the status of `body` and what `cache` has of the pods."""
-    found = Plan(service)
+    found = Plan(service, service.modules)
     modules = []
     for module in service.modules:
         before = _told(body, module.name)

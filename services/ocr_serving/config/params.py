@@ -122,6 +122,9 @@ class PageParams(Params):
     det_pieces: bool | None = Field(
         None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
     )
+    say_unread: bool | None = Field(
+        None, description="Say in `msg` which pages are blank, have no text that was read, or read badly; unset, see rec_width."
+    )
 
     @property
     def legacy(self) -> bool:
@@ -132,6 +135,11 @@ class PageParams(Params):
     def in_pieces(self) -> bool:
         """Whether long and dense pages are looked at in pieces."""
         return not self.legacy if self.det_pieces is None else self.det_pieces
+
+    @property
+    def says_unread(self) -> bool:
+        """Whether pages that are blank, or not read, are told."""
+        return not self.legacy if self.say_unread is None else self.say_unread
 
     @property
     def legacy_order(self) -> bool:

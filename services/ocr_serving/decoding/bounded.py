@@ -22,8 +22,22 @@ from types import TracebackType
 import numpy as np
 
 from ocr_serving import machine
+from ocr_serving.decoding import pdf_words
 from ocr_serving.decoding.limits import Allowance, Limits
-from ocr_serving.decoding.messages import Close, Decode, Kind, Message, Open, Opened, Pixels, Refused, packed, unpacked
+from ocr_serving.decoding.messages import (
+    Close,
+    Decode,
+    Kind,
+    Message,
+    Open,
+    Opened,
+    Pixels,
+    Read,
+    Refused,
+    Written,
+    packed,
+    unpacked,
+)
 from ocr_serving.decoding.pixels import Image
 from ocr_serving.errors import UnavailableError
 
@@ -191,24 +205,34 @@ class File:
 
     def page(self, number: int) -> Decoded | Refused:
         """A page, counted from 0. Raises UnavailableError."""
+        answer = self._answer(Decode(number, self._seconds))
+        if isinstance(answer, Pixels):
+            return Decoded(self._process.pixels(answer), answer.smaller, answer.empty)
+        return answer if isinstance(answer, Refused) else Refused("damaged")
+
+    def written(self, number: int) -> pdf_words.PdfPage | Refused:
+        """What a PDF says is written on a page, counted from 0. Raises UnavailableError."""
+        answer = self._answer(Read(number, self._seconds))
+        if isinstance(answer, Written):
+            with contextlib.suppress(KeyError, TypeError):
+                return pdf_words.from_fields(answer.page)
+        return answer if isinstance(answer, Refused) else Refused("damaged")
+
+    def _answer(self, message: Decode | Read) -> Opened | Pixels | Written | Refused:
+        """What is answered about a page of the file, which is opened again where the process has died since."""
         if self._opened_in != self._process.started or self._process.pid is None:
             again = self.open()
             if isinstance(again, Refused):
                 return again
-        seconds = self._seconds
-        answer = self._process.ask(Decode(number, seconds), None, seconds)
-        counted = self._counted(answer)
-        if isinstance(counted, Pixels):
-            return Decoded(self._process.pixels(counted), counted.smaller, counted.empty)
-        return counted if isinstance(counted, Refused) else Refused("damaged")
+        return self._counted(self._process.ask(message, None, message.seconds))
 
     @property
     def _seconds(self) -> float:
         # Not nothing: the last question of a request ends by itself.
         return max(0.1, min(self._limits.page_timeout_s, self._allowance.left))
 
-    def _counted(self, answer: Message) -> Opened | Pixels | Refused:
-        assert isinstance(answer, (Opened, Pixels, Refused))
+    def _counted(self, answer: Message) -> Opened | Pixels | Written | Refused:
+        assert isinstance(answer, (Opened, Pixels, Written, Refused))
         self._allowance.spend(answer.seconds)
         if isinstance(answer, Refused) and answer.why == "memory" and not answer.detail:
             return Refused("memory", f"it takes more than {self._process.memory_mb} MiB (page_memory_mb)")

@@ -31,6 +31,14 @@ class Decode:
 
 
 @dataclass(frozen=True)
+class Read:
+    """The text that a page of the PDF that is open has of its own, to be read within so many CPU seconds."""
+
+    page: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Close:
     """The file may be forgotten."""
 
@@ -59,6 +67,14 @@ class Pixels:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What is written on the page: the fields of `pdf_words.PdfPage`."""
+
+    page: dict[str, Any]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Refused:
     """No picture, and why: "damaged", "locked" by a password, "large", "memory" or "other"; `detail` says more."""
 
@@ -67,9 +83,9 @@ class Refused:
     seconds: float = 0.0
 
 
-Message = Open | Decode | Close | Opened | Pixels | Refused
+Message = Open | Decode | Read | Close | Opened | Pixels | Written | Refused
 
-_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Open, Decode, Close, Opened, Pixels, Refused)}
+_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Open, Decode, Read, Close, Opened, Pixels, Written, Refused)}
 
 
 def packed(message: Message) -> bytes:

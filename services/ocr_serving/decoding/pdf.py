@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pdf_words import UNREAD, PdfPage, written
 from ocr_serving.decoding.pixels import Image, bgr, stretched
 
 POINTS = 72
@@ -79,6 +80,16 @@ class Document:
                     return Page(stretched(image) if limits.decoding == "full" else image, smaller, empty)
         except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError):
             return Refused("damaged")
+
+    def written(self, number: int) -> PdfPage:
+        """What the PDF itself says is written on a page."""
+        import pypdfium2
+
+        try:
+            with contextlib.closing(self._document[number]) as page:
+                return written(page)
+        except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError, OverflowError):
+            return UNREAD
 
     def close(self) -> None:
         """Free it."""

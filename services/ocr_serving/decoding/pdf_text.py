@@ -1,328 +1,44 @@
-"""What a PDF itself says is written on its pages, with places, and what speaks against believing it.
-
-PDFs come from strangers, so that a process of its own reads them, with bounded memory and time: `python -m …pdf_text` takes a PDF
-on its standard input and answers how many pages it has, then a line of JSON for each.
-"""
+"""What is written on the pages of a PDF, as the decoding process reads it: within its bounds, at a page's own cost."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import json
-import math
-import os
-import resource
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-MEMORY_MB = 1500
-"""Address space of the reading process."""
+from ocr_serving.decoding import bounded
+from ocr_serving.decoding.limits import Allowance, Limits
+from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pdf_words import UNREAD, PdfPage
+from ocr_serving.errors import UnavailableError
 
-SECONDS = 5.0
-"""CPU time for a page, and for opening the file."""
-
-LONGEST = 600.0
-"""Seconds of the clock for a file."""
+BOUNDS = Limits()
 
 DEATHS = 4
-"""Times that pages may cost the process its life before the rest of a file is not read."""
-
-LINE_GAP = 1.0
-"""Heights of a letter: words of a row that stand further apart are two lines, as they are to OCR."""
-
-COVERING = 0.7
-"""A picture over so much of the page is a scan, and the text with it somebody's OCR."""
-
-MOST_LETTERS = 100_000
-"""On a page; one with more is no page of text."""
-
-COUNTED = 200
-"""Files that one process counts the pages of."""
-
-Corners = tuple[float, float, float, float, float, float, float, float]
-"""x, y of four corners, clockwise from the top left of the text as it is read, as shares of the page as it is shown."""
+"""Pages that may not be read within the bounds before the rest of a file is not asked for."""
 
 
-@dataclass(frozen=True)
-class PdfWord:
-    """A word and where it stands."""
-
-    text: str
-    corners: Corners
-
-
-@dataclass(frozen=True)
-class PdfLine:
-    """Words that stand beside each other."""
-
-    words: tuple[PdfWord, ...]
-
-
-@dataclass(frozen=True)
-class PdfPage:
-    """A page: its size in points as it is shown, what is written there, and why that is not believed ("": nothing is wrong)."""
-
-    width: float = 0.0
-    height: float = 0.0
-    lines: tuple[PdfLine, ...] = ()
-    doubt: str = ""
-
-
-UNREAD = PdfPage(doubt="its text cannot be read")
-
-
-@dataclass
-class _Read:
-    letters: int = 0
-    unseen: int = 0
-    unknown: int = 0
-    words: list[list[PdfWord]] = field(default_factory=lambda: [[]])
-
-
-def read(data: bytes, most: int, *, first: int = 0) -> list[PdfPage]:
-    """The pages of a PDF from `first`, counted from 0, up to the `most`-th. One that could not be read, or not within the bounds,
-    says so in `doubt`.
+def read(data: bytes, most: int, limits: Limits = BOUNDS, *, first: int = 0) -> list[PdfPage]:
+    """The pages of a PDF from `first`, counted from 0, up to the `most`-th. One that could not be read, or not within `limits`,
+    says so in `doubt`. Raises UnavailableError.
     """
-    found: list[PdfPage] = []
-    for _ in range(DEATHS):
-        count, further = _asked(data, first + len(found), most)
-        found += further
-        if first + len(found) >= count:
-            return found
-        found.append(UNREAD)
-    return found + [UNREAD] * (count - first - len(found))
+    with bounded.File(data, "pdf", limits, Allowance()) as file:
+        opened = file.open()
+        count = 0 if isinstance(opened, Refused) else min(most, opened.pages)
+        found: list[PdfPage] = []
+        lost = 0
+        while first + len(found) < count and lost < DEATHS:
+            page = file.written(first + len(found))
+            lost += isinstance(page, Refused)
+            found.append(UNREAD if isinstance(page, Refused) else page)
+        return found + [UNREAD] * (count - first - len(found))
 
 
-def _asked(data: bytes, start: int, most: int) -> tuple[int, list[PdfPage]]:
-    """How many pages there are, and those from `start` on that the process read before it ended."""
-    words = [sys.executable, "-P", "-m", "ocr_serving.decoding.pdf_text", str(start), str(most)]
-    env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.defpath}
-    try:
-        answer = subprocess.run(words, input=data, capture_output=True, timeout=LONGEST, env=env, check=False).stdout
-    except subprocess.TimeoutExpired as exc:
-        answer = exc.stdout or b""
-    except OSError:
-        answer = b""
-    first, *lines = [*answer.split(b"\n")[:-1], b""] if answer.count(b"\n") else [b"0", b""]
-    with contextlib.suppress(ValueError, TypeError, KeyError):
-        return int(first), [_from_json(json.loads(line)) for line in lines if line]
-    return 0, []
-
-
-def counts(files: Sequence[Path]) -> Iterator[int]:
+def counts(files: Sequence[Path], limits: Limits = BOUNDS) -> Iterator[int]:
     """How many pages each file has, one after the other; 1 for what is no PDF that opens."""
-    left = list(files)
-    while left:
-        words = [sys.executable, "-P", "-m", "ocr_serving.decoding.pdf_text", "--count", *map(str, left[:COUNTED])]
-        env = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.defpath}
+    for name in files:
         try:
-            answer = subprocess.run(
-                words, capture_output=True, stdin=subprocess.DEVNULL, timeout=LONGEST, env=env, check=False
-            ).stdout
-        except (subprocess.TimeoutExpired, OSError, ValueError):
-            answer = b""
-        told = [int(line) for line in answer.split()]
-        # A file that costs the process its life is a page.
-        told += [1] * (len(told) < min(COUNTED, len(left)))
-        yield from told
-        left = left[len(told) :]
-
-
-def _from_json(page: dict[str, Any]) -> PdfPage:
-    lines = tuple(PdfLine(tuple(PdfWord(word["text"], tuple(word["corners"])) for word in line["words"])) for line in page["lines"])
-    return PdfPage(page["width"], page["height"], lines, page["doubt"])
-
-
-def _answers(data: bytes, start: int, most: int) -> Iterator[str]:
-    """The number of pages, then each page from `start` on; whoever takes too long for the next is ended by SIGPROF."""
-    import pypdfium2
-
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    document = pypdfium2.PdfDocument(data)
-    count = min(most, len(document))
-    yield str(count)
-    for number in range(start, count):
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
-        try:
-            with contextlib.closing(document[number]) as page:
-                found = _page(page)
-        except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError, OverflowError):
-            found = UNREAD
-        yield json.dumps(asdict(found))
-
-
-def _page(page: Any) -> PdfPage:
-    width, height = page.get_size()
-    with contextlib.closing(page.get_textpage()) as text:
-        if text.count_chars() > MOST_LETTERS:
-            return PdfPage(width, height, doubt=f"it has over {MOST_LETTERS} letters")
-        found = _letters(page, text)
-    lines = tuple(PdfLine(tuple(part)) for words in found.words for part in _parted(words, width, height) if part)
-    return PdfPage(width, height, lines, _doubt(found, page))
-
-
-def _doubt(found: _Read, page: Any) -> str:
-    if not found.letters:
-        return "it has no text of its own"
-    if found.unseen > 0.05 * found.letters:
-        return "its text is an invisible layer"
-    if found.unknown > 0.02 * found.letters:
-        return "its fonts do not say which letters they show"
-    if _scanned(page):
-        return "a picture covers the page"
-    return ""
-
-
-def _letters(page: Any, text: Any) -> _Read:
-    """The words of a page, a list for each row that PDFium sees, and how many letters are not to be trusted."""
-    import pypdfium2.raw as pdfium
-
-    found = _Read()
-    word = ""
-    box: list[float] = []
-    turn = 0
-    modes: dict[int, int] = {}
-    rotation = page.get_rotation()
-
-    def end_word() -> None:
-        nonlocal word, box
-        if word:
-            found.words[-1].append(PdfWord(word, _corners(page, box, turn)))
-        word, box = "", []
-
-    bounds = pdfium.FS_RECTF()
-    at = 0
-    count = text.count_chars()
-    while at < count:
-        code = pdfium.FPDFText_GetUnicode(text.raw, at)
-        index, at = at, at + 1
-        if 0xD800 <= code < 0xDC00 and at < count:
-            low = pdfium.FPDFText_GetUnicode(text.raw, at)
-            if 0xDC00 <= low < 0xE000:
-                code, at = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), at + 1
-        letter = "-" if code in (2, 0xFFFE) else chr(code) if code < 0x110000 else "\ufffd"
-        if letter in "\r\n":
-            end_word()
-            if found.words[-1]:
-                found.words.append([])
-            continue
-        if letter.isspace() or code == 0:
-            end_word()
-            continue
-        # As high as the font is, not the letter: a line's words are then as high as each other, and as the line.
-        if not pdfium.FPDFText_GetLooseCharBox(text.raw, index, bounds):
-            continue
-        found.letters += 1
-        found.unseen += _mode(text, index, modes) == 3
-        strange = letter == "\ufffd" or 0xE000 <= code <= 0xF8FF or code >= 0xF0000 or code < 32
-        found.unknown += bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
-        here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
-        if not box:
-            turn = (round(-pdfium.FPDFText_GetCharAngle(text.raw, index) / (math.pi / 2)) + rotation // 90) % 4
-            box = here
-        else:
-            box = [min(box[0], here[0]), min(box[1], here[1]), max(box[2], here[2]), max(box[3], here[3])]
-        word += letter
-    end_word()
-    return found
-
-
-def _mode(text: Any, index: int, modes: dict[int, int]) -> int:
-    """How the letter's object is drawn: 3 is not at all."""
-    import pypdfium2.raw as pdfium
-
-    piece = pdfium.FPDFText_GetTextObject(text.raw, index)
-    key = ctypes.addressof(piece.contents) if piece else 0
-    if key not in modes:
-        modes[key] = pdfium.FPDFTextObj_GetTextRenderMode(piece) if piece else 0
-    return modes[key]
-
-
-def _corners(page: Any, box: list[float], turn: int) -> Corners:
-    """The corners of a box in the page's units, as shares of the page as it is shown; `turn` counts quarters, clockwise."""
-    one, other = _shown(page, box[0], box[1]), _shown(page, box[2], box[3])
-    x1, x2 = sorted((one[0], other[0]))
-    y1, y2 = sorted((one[1], other[1]))
-    around = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
-    a, b, c, d = around[turn:] + around[:turn]
-    return (*a, *b, *c, *d)
-
-
-FINE = 1_000_000
-
-
-def _shown(page: Any, x: float, y: float) -> tuple[float, float]:
-    """A point of the page's units as shares of the page that is shown: cropped, and turned as /Rotate says."""
-    import pypdfium2.raw as pdfium
-
-    across, down = ctypes.c_int(), ctypes.c_int()
-    pdfium.FPDF_PageToDevice(page.raw, 0, 0, FINE, FINE, 0, x, y, across, down)
-    return across.value / FINE, down.value / FINE
-
-
-def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:
-    """Words of a row apart where there is a wide gap, or where the text is turned or jumps to another row."""
-    parts: list[list[PdfWord]] = []
-    for word in words:
-        if parts:
-            before = parts[-1][-1]
-            ax, ay, bx, by, _, _, dx, dy = (value * side for value, side in zip(before.corners, (width, height) * 4, strict=True))
-            x, y = word.corners[0] * width, word.corners[1] * height
-            length = math.hypot(bx - ax, by - ay) or 1.0
-            along, across = (bx - ax) / length, (by - ay) / length
-            letter = max(1.0, math.hypot(dx - ax, dy - ay), 0.4 * length / max(1, len(before.text)))
-            gap = (x - bx) * along + (y - by) * across
-            off = abs(-(x - bx) * across + (y - by) * along)
-            if -letter < gap < LINE_GAP * letter and off < 0.8 * letter:
-                parts[-1].append(word)
-                continue
-        parts.append([word])
-    return parts
-
-
-def _scanned(page: Any) -> bool:
-    import pypdfium2
-    import pypdfium2.raw as pdfium
-
-    for piece in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3):
-        with contextlib.suppress(pypdfium2.PdfiumError):
-            bounds = piece.get_bounds() if hasattr(piece, "get_bounds") else piece.get_pos()
-            x1, y1 = _shown(page, bounds[0], bounds[1])
-            x2, y2 = _shown(page, bounds[2], bounds[3])
-            across, down = (abs(max(0.0, min(1.0, b)) - max(0.0, min(1.0, a))) for a, b in ((x1, x2), (y1, y2)))
-            if across * down >= COVERING:
-                return True
-    return False
-
-
-def _count(name: str) -> int:
-    import pypdfium2
-
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        with contextlib.closing(pypdfium2.PdfDocument(name)) as document:
-            return max(1, len(document))
-    except (pypdfium2.PdfiumError, OSError):
-        return 1
-
-
-def main(words: Sequence[str]) -> None:
-    """Be the reading process."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MB * 2**20, MEMORY_MB * 2**20))
-    if words[0] == "--count":
-        answers: Iterator[str] = (str(_count(name)) for name in words[1:])
-    else:
-        answers = _answers(sys.stdin.buffer.read(), int(words[0]), int(words[1]))
-    for answer in answers:
-        sys.stdout.write(answer + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+            with bounded.File(name.read_bytes(), "pdf", limits, Allowance()) as file:
+                opened = file.open()
+        except (OSError, UnavailableError):
+            opened = Refused("other")
+        yield 1 if isinstance(opened, Refused) else opened.pages

@@ -14,6 +14,7 @@ import select
 import signal
 import threading
 import time
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ import numpy as np
 from ocr_serving.decoding import pdf, tiff
 from ocr_serving.decoding.images import decoded
 from ocr_serving.decoding.limits import Limits, Undecodable
-from ocr_serving.decoding.messages import Decode, Message, Open, Opened, Pixels, Refused, packed, unpacked
+from ocr_serving.decoding.messages import Decode, Message, Open, Opened, Pixels, Read, Refused, Written, packed, unpacked
 from ocr_serving.errors import TooLargeError
 
 KEPT_BYTES = 256 * 2**20
@@ -103,6 +104,9 @@ class Renderer:
         if isinstance(message, Decode):
             with _cpu_time(message.seconds):
                 return self._page(message.page, begin)
+        if isinstance(message, Read):
+            with _cpu_time(message.seconds):
+                return self._written(message.page, begin)
         self._close()
         return None
 
@@ -137,6 +141,14 @@ class Renderer:
         except Exception:  # noqa: BLE001  as above
             return Refused("damaged", seconds=time.process_time() - begin)
         return Pixels(height, width, smaller, empty, _keeps_too_much(), time.process_time() - begin)
+
+    def _written(self, number: int, begin: float) -> Written | Refused:
+        if not isinstance(self._document, pdf.Document):
+            return Refused("damaged")
+        try:
+            return Written(asdict(self._document.written(number)), time.process_time() - begin)
+        except MemoryError:
+            return Refused("memory", seconds=time.process_time() - begin)
 
     def _close(self) -> None:
         # Not after each page: to give memory back and take it again costs as much as to copy a page.

@@ -13,7 +13,7 @@ from ocr_serving.models.catalogue import (
     model_sets,
 )
 from ocr_serving.models.characters import dictionary, read_dictionary
-from ocr_serving.models.fetch import adopt, pull
+from ocr_serving.models.fetch import adopt, pull, remote_problems
 from ocr_serving.models.progress import Bar, Progress
 from ocr_serving.models.store import LocalModel, entry_of, home, is_present, problems, resolve, store_root, stored_names
 
@@ -39,6 +39,7 @@ __all__ = [
     "problems",
     "pull",
     "read_dictionary",
+    "remote_problems",
     "resolve",
     "store_root",
     "stored_names",

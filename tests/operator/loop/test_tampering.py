@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from kubernetes.aio import client, config
 from helpers.api_client import Api, optional_crds
 from helpers.control_plane import ControlPlane
 from ocr_operator import names
-from ocr_operator.api.spec import Settings, parse
+from ocr_operator.api.spec import OCRService, Settings, parse
 from ocr_operator.desired.render import render
 from ocr_operator.kube import Kube
 from ocr_operator.loop.children import Changes, Children
@@ -83,6 +84,8 @@ WIDE: JSON = {
     "serviceMonitor": {"interval": "15s", "labels": {"release": "prometheus"}},
 }
 PODS_WATCHED = {key: value for key, value in WIDE.items() if key != "serviceMonitor"} | {"podMonitor": WIDE["serviceMonitor"]}
+CACHED: JSON = {"name": "ocr_system", "models": {"cache": {"names": ["PP-OCRv6_tiny"], "size": "1Gi", "reclaim": "Delete"}}}
+OTHERWISE = {"PodMonitor": PODS_WATCHED, "PersistentVolumeClaim": CACHED, "Job": CACHED}
 NAMESPACE = "tampering"
 SERVICE: JSON = {
     "apiVersion": names.API_VERSION,
@@ -90,7 +93,7 @@ SERVICE: JSON = {
     "metadata": {"name": "invoices", "namespace": NAMESPACE},
     "spec": {"modules": [WIDE]},
 }
-KINDS = [kind for _, kind, _ in names.CHILD_KINDS if kind != "Job"]  # which is there in a rollout only
+KINDS = [kind for _, kind, _ in names.CHILD_KINDS]
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +159,16 @@ def make_other(at: Any, key: str | int) -> None:
 
 def where(kind: str) -> str:
     api_version, plural = KIND_PATHS[kind]
-    return f"/{'apis' if '/' in api_version else 'api'}/{api_version}/namespaces/{NAMESPACE}/{plural}/invoices-ocr-system"
+    name = rendered(kind, parse(SERVICE))["metadata"]["name"]
+    return f"/{'apis' if '/' in api_version else 'api'}/{api_version}/namespaces/{NAMESPACE}/{plural}/{name}"
+
+
+def rendered(kind: str, service: OCRService) -> JSON:
+    """What there is of the kind; of some only where others are left out."""
+    if kind in OTHERWISE:
+        spec = {"modules": [OTHERWISE[kind]]}
+        service = replace(parse({**SERVICE, "spec": spec}), uid=service.uid)
+    return next(item for item in render(service, Settings()) if item["kind"] == kind)
 
 
 def state(live: JSON) -> JSON:
@@ -172,10 +184,8 @@ class Looker:
     def __init__(self, plane: ControlPlane, cluster: Api, kind: str) -> None:
         body = cluster.get(f"/apis/{names.API_VERSION}/namespaces/{NAMESPACE}/{names.PLURAL}/invoices")
         self._plane = plane
-        if kind == "PodMonitor":  # which there is in place of a ServiceMonitor alone
-            body["spec"]["modules"] = [PODS_WATCHED]
         self._service = parse(body)
-        self._manifest = next(item for item in render(self._service, Settings()) if item["kind"] == kind)
+        self._manifest = rendered(kind, self._service)
         self.fields = {key: value for key, value in self._manifest.items() if key not in ("apiVersion", "kind")}
 
     def look(self, times: int = 1) -> list[str]:

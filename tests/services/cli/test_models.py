@@ -51,6 +51,28 @@ def test_verify(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "font_cjk: NotoSansCJKtc-Regular.otf is missing; run `ocr-serving models pull font_cjk`" in out
 
 
+def test_verify_of_a_model_of_ones_own_knows_where_it_came_from(
+    store: Path, site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.answers = [Answer(b"weights"), Answer(b"other weights")]
+    old, new = (f"url={site.url}/{n}.onnx,sha256={sha256(body)},name=mine" for n, body in enumerate((b"weights", b"other weights")))
+    assert ocr_serving("verify", old) == 1
+    assert "mine: not on this machine; pull it again from where it came" in capsys.readouterr().out
+    assert ocr_serving("pull", old) == ocr_serving("verify", old) == 0
+    assert ocr_serving("verify", new) == 1
+    assert "mine: comes from elsewhere" in capsys.readouterr().out
+    assert ocr_serving("pull", new) == ocr_serving("verify", new) == 0
+    (store / "mine/inference.onnx").write_bytes(b"rotten weight")
+    assert ocr_serving("verify", new) == 1
+    with pytest.raises(ModelError, match="give name too"):
+        ocr_serving("verify", "url=x,sha256=y")
+
+
+def test_a_language_stands_for_its_recogniser(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ocr_serving("verify", "latin") == 1
+    assert "latin_PP-OCRv5_mobile_rec: not on this machine; run `ocr-serving models pull latin_PP" in capsys.readouterr().out
+
+
 def test_verify_of_what_is_not_there(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ocr_serving("verify") == 0
     assert "no model in" in capsys.readouterr().out

@@ -11,11 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
 import pytest
 
+from helpers.pictures import written
 from helpers.services import needs_bfloat16, needs_vnni
 from ocr_serving import models
 from ocr_serving.errors import ConfigError, InputError, ModelError
@@ -244,6 +242,27 @@ def test_pages_that_are_read_say_nothing_of_languages(system: OCRSystem, page: s
     assert system.warnings == []
 
 
+def test_a_page_on_which_nothing_is_read_is_said(system: OCRSystem) -> None:
+    blank = np.full((400, 300, 3), (90, 180, 250), np.uint8)
+    picture = blank.copy()
+    picture[200:] = 30
+    detection = load_module("ocr_det", params=TINY)
+    for module in (system, detection):
+        module.begin_request()
+        assert module.predict([blank, written("Total amount due"), picture])[::2] == [[], []]
+        assert module.warnings == ["results[0]: it is blank, all of one colour", "results[2]: no text was found on it"]
+    for silent in ({"rec_width": "legacy"}, {"say_unread": False}):
+        params = system.params.model_copy(update=silent)
+        system.begin_request()
+        system.page(blank, params)
+        assert system.warnings == []
+    system.begin_request()
+    system.predict([written("Total amount due")], drop_score=1.0)
+    assert system.warnings == [
+        "results[0]: 1 line was found on it, but none was read with a confidence of 1 or more: send it larger or sharper"
+    ]
+
+
 def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> None:
     page = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
     system.begin_request()
@@ -257,12 +276,3 @@ def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> N
     system.begin_request()
     system.predict([written("Invoice number 1247 of 17 March", "Total amount due 12,450.00 EUR", "Managing director Johnson")])
     assert system.warnings == []
-
-
-def written(*lines: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """A page of printed lines."""
-    (path,) = models.resolve(models.DEFAULT_FONT).path.glob("*.otf")
-    page = PIL.Image.new("RGB", (900, 70 * len(lines) + 60), "white")
-    for at, text in enumerate(lines):
-        PIL.ImageDraw.Draw(page).text((40, 40 + 70 * at), text, fill="black", font=PIL.ImageFont.truetype(str(path), 34))
-    return np.asarray(page, np.uint8)[:, :, ::-1].copy()

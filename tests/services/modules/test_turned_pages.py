@@ -113,6 +113,17 @@ def test_a_turned_page_is_read_as_the_upright_one(system: OCRSystem, path: Path,
         assert line["text_region"][0] == there
 
 
+def test_a_page_on_its_head_is_seen_by_its_lines_where_the_classifier_sees_none(system: OCRSystem) -> None:
+    page = opened(next(path for path in PAGES if path.stem == "table_crop"))
+    height, width = page.shape[:2]
+    # The classifier looks at the middle of a page alone.
+    page = np.concatenate([page[: height // 2], np.full((width, width, 3), 255, np.uint8), page[height // 2 :]])
+    (upright,), (found,) = system.predict([page]), system.predict([turned(page, 180)])
+    assert {line.get("page_angle") for line in upright} == {None}
+    assert {line.get("page_angle") for line in found} == {180}
+    assert [line["text"] for line in found] == [line["text"] for line in upright]
+
+
 @pytest.mark.parametrize(
     ("path", "degrees"), [(PAGES[0], -15), (PAGES[3], 7)], ids=lambda value: str(getattr(value, "stem", value))
 )

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import requests
 
+from helpers.pictures import written
 from helpers.services import GOLDEN, Service, b64, serve, strip, wait_until
 from ocr_serving.modules.loader import load_module
 
@@ -75,6 +77,21 @@ def test_pages_are_read_as_without_it(service: Service) -> None:
         (there,) = response.json()["results"]
         assert len(here) == len(there) > 0
         assert same(here, there)
+
+
+def test_what_is_said_of_pages_is_said_as_without_it(service: Service) -> None:
+    alone = load_module("ocr_system", params=MODELS)
+    foreign = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
+    for picture, sentence in (
+        (np.rot90(np.asarray(cv2.imread(str(PAGES[3])), np.uint8), 2), "results[0]: it lies turned by 180 degrees clockwise"),
+        (foreign, "results[0]: it reads badly, as if its script were one that this network does not know"),
+    ):
+        page = np.ascontiguousarray(picture)
+        alone.begin_request()
+        alone.predict([page])
+        msg = ask(service, b64(cv2.imencode(".png", page)[1].tobytes())).json()["msg"]
+        assert msg == "; ".join(alone.warnings)
+        assert msg.startswith(sentence)
 
 
 def test_answers_are_not_mixed_up_between_callers(service: Service) -> None:

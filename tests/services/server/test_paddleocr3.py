@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import pdfs
 from helpers.services import GOLDEN
@@ -181,6 +183,27 @@ def test_pages_with_a_table_are_the_recorded_ones(structure: Any, name: str, rou
         assert set(one["markdown"]) == set(other["markdown"])
         assert set(one["markdown"].get("images", ())) <= set(other["markdown"].get("images", ()))
         assert "<td>26,440</td>" in one["markdown"]["text"]
+
+
+def test_pages_of_a_pdf_are_told_as_recorded(structure: Module) -> None:
+    theirs = json.loads((RECORDED / "structurev3_pdf_2_pages.json").read_text(encoding="utf-8"))
+    picture = Image.open(GOLDEN / "pages" / "table_page.jpg").convert("RGB")
+    file = io.BytesIO()
+    # At 144 dots an inch it has the 620 x 450 points a page of the recorded file.
+    picture.save(file, "PDF", save_all=True, append_images=[picture], resolution=144)
+    body = theirs["request"]["body"] | {"file": base64.b64encode(file.getvalue()).decode()}
+    ours, were = (said["result"] for said in (asked(structure, "layout-parsing", body), theirs["response"]))
+    assert ours["dataInfo"] == were["dataInfo"]
+    assert len(ours["layoutParsingResults"]) == len(were["layoutParsingResults"]) == 2
+    for one, other in zip(ours["layoutParsingResults"], were["layoutParsingResults"], strict=True):
+        assert set(one) == set(other)
+        assert list(one["prunedResult"]) == list(other["prunedResult"])
+        for key in ("page_count", "width", "height"):
+            assert one["prunedResult"][key] == other["prunedResult"][key]
+        # It told of the second page's title that it starts no paragraph, but of the page before that it ends one: joined, both
+        # say the same.
+        assert one["markdown"]["isStart"] is True
+        assert one["markdown"]["isEnd"] is other["markdown"]["isEnd"] is True
 
 
 def test_pictures_of_the_steps_before_reading_have_the_recorded_size(ocr: Module) -> None:

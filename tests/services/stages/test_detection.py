@@ -13,12 +13,14 @@ from helpers import networks
 from ocr_serving.config.params import DetectionParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import ModelError
+from ocr_serving.stages import detection
 from ocr_serving.stages.detection import (
     MAX_SIDE,
     NORMALISED,
     TextDetector,
     at_least,
     input_size,
+    is_skewed,
     mean_inside,
     network_input,
     quads_from_map,
@@ -197,6 +199,47 @@ def test_lines_that_melt_into_one_where_they_slope_are_found_along_them(tmp_path
     assert len(level) == len(sloping) == 12
     for line, was in zip(sloping, level, strict=True):
         assert line == pytest.approx(cv2.transform(was[None], turn)[0], abs=3)
+
+
+def test_small_type_of_a_page_askew_is_found_as_that_of_the_level_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = TextDetector(params(), networks.dark_pixels(tmp_path / "inference.onnx"), engine_options())
+    sizes: list[tuple[int, int]] = []
+    run = detector.network.run
+
+    def seen(pixels: Any) -> Any:
+        looked = list(pixels)
+        sizes.extend((look.height, look.width) for look in looked)
+        return run(looked)
+
+    monkeypatch.setattr(detector.network, "run", seen)
+    words = [(left, top, left + 120, top + 16) for top in range(60, 1860, 60) for left in range(60, 1200, 160)]
+    page = page_with(*words, height=1920, width=1280)
+    degrees, side = 12, 2308
+    turn = cv2.getRotationMatrix2D((640, 960), -degrees, 1.0) + np.array([[0, 0, (side - 1280) / 2], [0, 0, (side - 1920) / 2]])
+    askew = np.asarray(cv2.warpAffine(page, turn, (side, side), borderValue=(255, 255, 255)), np.uint8)
+    assert len(detector(askew)) == len(detector(page)) == len(words)
+    at_first, again, level = sizes
+    assert at_first[0] < again[0] == pytest.approx(level[0], abs=64)
+    # Who sets the scale by the shorter side gets it.
+    sizes.clear()
+    detector(askew, params(det_limit_type="min"))
+    assert sizes == [(2304, 2304)]
+
+
+@pytest.mark.parametrize(("degrees", "skewed"), [(0, False), (2, False), (5, True), (-15, True), (40, False)])
+def test_which_slopes_are_skew(degrees: float, skewed: bool) -> None:
+    turn = cv2.getRotationMatrix2D((400, 400), -degrees, 1.0)
+    lines = [np.array([[60, y], [460, y], [460, y + 20], [60, y + 20]], np.float32) for y in range(100, 700, 60)]
+    assert is_skewed([np.asarray(cv2.transform(line[None], turn)[0], np.float32) for line in lines]) == skewed
+
+
+def test_a_cut_of_a_page_askew_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "MANY_CANDIDATES", 10)
+    detector = TextDetector(params(), networks.dark_pixels(tmp_path / "inference.onnx"), engine_options())
+    turn = cv2.getRotationMatrix2D((400, 400), -8, 1.0)
+    page = page_with(*[(160, top, 640, top + 20) for top in range(160, 660, 40)], height=800, width=800)
+    askew = np.asarray(cv2.warpAffine(page, turn, (800, 800), borderValue=(255, 255, 255)), np.uint8)
+    assert detector.find(askew).remark == "it has 13 spots that may be text, of which 10 were looked at"
 
 
 def test_a_level_page_is_looked_at_once(detector: TextDetector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions
 from ocr_serving.errors import ModelError
 from ocr_serving.stages.geometry import Quad
-from ocr_serving.stages.page import ReadPage
+from ocr_serving.stages.page import ReadPage, nothing_found, unread
 from ocr_serving.stages.page_orientation import (
     TURNS,
     PageClassifier,
@@ -86,6 +88,7 @@ def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn,
         (ACROSS[:1], BAD, Text("No", 0.97), False),
         (DOWN, BAD, GOOD, False),
         (ACROSS, Text("DnauindD", 0.5), Text("CI4α UC CUCItU ICaXG 4GCL", 0.8), False),
+        ([*DOWN, ACROSS[0]], BAD, GOOD, False),
     ],
 )
 def test_a_page_on_its_head_reads_well_the_other_way(quads: list[Quad], as_it_is: Text, over: Text, found: bool) -> None:
@@ -130,10 +133,40 @@ def test_a_box_keeps_its_pixels(turn: Turn) -> None:
 
 def test_a_page_that_reads_badly_says_so() -> None:
     page = ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[Text("?#", 0.4)] * len(ACROSS))
-    (remark,) = page.remarks
+    remark = unread(page, 0.5)
     assert remark.startswith("it reads badly whichever way it lies (the mean confidence of its 13 lines is 0.40)")
-    assert ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[GOOD] * len(ACROSS)).remarks == []
-    assert ReadPage(PAGE, 0, (600, 400)).remarks == []
+    assert unread(ReadPage(PAGE, 0, (600, 400), ACROSS, texts=[GOOD] * len(ACROSS)), 0.5) == ""
+    assert unread(ReadPage(PAGE, 0, (600, 400), ACROSS[:4], texts=[Text("?#", 0.4)] * 4), 0.3) == "", "few lines may be anything"
+
+
+def test_a_page_of_which_no_line_is_told_says_so() -> None:
+    few = ReadPage(PAGE, 0, (600, 400), ACROSS[:2], texts=[Text("?#", 0.4), Text("", 0.9)])
+    assert unread(few, 0.5) == (
+        "2 lines were found on it, but none was read with a confidence of 0.5 or more: send it larger or sharper"
+    )
+    assert unread(few, 0.4) == ""
+    assert unread(replace(few, reading_remark="reads badly, as if …"), 0.5) == ""
+    assert unread(ReadPage(PAGE, 0, (600, 400)), 0.5) == "it is blank, all of one colour"
+
+
+@pytest.mark.parametrize(
+    ("colours", "said"),
+    [
+        ([(255, 0, 0)], "it is blank, all of one colour"),
+        ([(255, 0, 0), (254, 2, 0)], "it is blank, all of one colour"),
+        ([(255, 0, 0), (0, 0, 255)], "no text was found on it"),
+    ],
+)
+def test_a_page_without_lines_is_blank_or_not(colours: list[tuple[int, int, int]], said: str) -> None:
+    page = np.resize(np.array(colours, np.uint8), (40, 41, 3))
+    assert nothing_found(page) == said
+
+
+def test_all_that_is_to_be_said_of_a_page_is_said() -> None:
+    page = ReadPage(PAGE, 180, (600, 400), remark="it is cut", texts=[GOOD], reading_remark="was read with lang korean")
+    turned, *others = page.remarks
+    assert turned.startswith("it lies turned by 180 degrees clockwise")
+    assert others == ["it is cut", "it was read with lang korean"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 200), (1, 5000), (5000, 1), (224, 224), (6400, 1080)])

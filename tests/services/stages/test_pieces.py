@@ -90,10 +90,20 @@ def test_an_ordinary_page_is_read_as_it_ever_was(detector: TextDetector) -> None
 
 
 @pytest.mark.models
-def test_type_too_small_for_a_huge_page_is_said(detector: TextDetector, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "MOST_PIXELS", 1_000_000)
+@pytest.mark.parametrize("most", [700_000, 1_000_000], ids=["once", "closer"])
+def test_type_too_small_for_a_huge_page_is_said(detector: TextDetector, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(pieces, "MOST_PIXELS", most)
     page, _ = written(2900, 2000, 0.5, 34)
     assert detector.find(page).remark == detection.TOO_SMALL
+
+
+@pytest.mark.models
+def test_a_cut_at_a_closer_look_is_said(detector: TextDetector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "MANY_CANDIDATES", 8)
+    page, lines = written(2900, 2000, 0.6, 120)
+    remark = detector.find(page).remark
+    assert remark.startswith("it has ")
+    assert remark.endswith(" spots that may be text, of which 8 were looked at"), lines
 
 
 @pytest.mark.models

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import logging
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,8 @@ from ocr_serving.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-EDITS = 1
-"""To be counted up with every change of what the edits make of a model."""
-
 FOLDER = ".prepared"
-"""Where prepared models lie in the first store, by the hash of what they were made from."""
+"""Where prepared models lie in the first store, by the hash of what they were made from, and by what code."""
 
 MOST_BYTES = 256 * 2**20
 """Larger files are language models, in which there is nothing to fold and which would be in memory several times over."""
@@ -108,10 +106,19 @@ def _kept(model: bytes, greedy_ctc: Ctc | bool, ranges: Ranges | None) -> Path |
         return None
     digest = hashlib.sha256(model)
     plain = greedy_ctc is True or greedy_ctc == Ctc()
-    digest.update(f"{EDITS} {True if plain else greedy_ctc}".encode())
+    digest.update(_code() + f" {True if plain else greedy_ctc}".encode())
     if ranges is not None:
         digest.update(ranges.digest.encode())
     return root / FOLDER / f"{digest.hexdigest()}.onnx"
+
+
+@cache
+def _code() -> bytes:
+    """A hash of the code of this room: what another version made of a model is not what this one would make of it."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()
 
 
 def _read(file: Path) -> bytes | None:

@@ -10,7 +10,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.detection import TextDetector
-from ocr_serving.stages.page import UprightPage
+from ocr_serving.stages.page import UprightPage, nothing_found
 from ocr_serving.stages.page_orientation import Turn, check_loaded, page_classifier, turn_by_boxes, turned_upright
 from ocr_serving.stages.reading_order import reading_order
 
@@ -93,7 +93,8 @@ class OCRDet(Module):
                 turn = turn_by_boxes(page.quads, self.orienter(image))
             if turn:
                 page = self._page(image, turn, params)
-        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        missing = nothing_found(image) if params.says_unread and not page.quads else ""
+        self.warnings += [f"{where}: {remark}" for remark in (*page.remarks, missing) if remark]
         boxes: list[TextBox] = [{"text_region": page.as_sent(quad).astype(int).tolist()} for quad in page.quads]
         for box in boxes if page.turn else ():
             box["page_angle"] = page.turn

@@ -22,6 +22,7 @@ def read_params() -> Config:
 
     # Beyond PaddleOCR; None: on
     cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.say_unread = None  # msg says which pages are blank, or without text
     cfg.reading_order = None  # "columns": along the page's slope; "legacy": as PaddleOCR sorts; None: "columns"
     cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are set upright; None: on
     cfg.doc_orientation_classify_model_dir = "text_image_orientation"

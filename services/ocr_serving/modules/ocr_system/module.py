@@ -19,7 +19,7 @@ from ocr_serving.stages.geometry import Quad, crop, sharp_crop
 from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
-from ocr_serving.stages.page import ReadPage, UprightPage
+from ocr_serving.stages.page import ReadPage, UprightPage, unread
 from ocr_serving.stages.page_orientation import (
     DOUBTFUL,
     PageClassifier,
@@ -236,7 +236,8 @@ class OCRSystem(Module):
                 on_its_head = is_on_its_head(image, page.quads, self.recognizer)
             if on_its_head:
                 page = self._read(self._looked_at(image, 180, params), params, cut)
-        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        missing = unread(page, params.drop_score) if params.says_unread else ""
+        self.warnings += [f"{where}: {remark}" for remark in (*page.remarks, missing) if remark]
         return page
 
     def upright(self, image: Image, where: str = "the page", params: OCRParams | None = None) -> UprightPage:

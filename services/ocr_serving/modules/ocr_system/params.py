@@ -48,6 +48,7 @@ def read_params() -> Config:
     cfg.drop_score = None  # lines the recogniser is less sure of are left out: 0.5, with PP-OCRv6 0.7
     # Beyond PaddleOCR; None: as PaddleOCR where rec_width is "legacy", else on, and "columns"
     cfg.det_pieces = None  # long and dense pages are looked at in pieces, at the scale their text needs
+    cfg.say_unread = None  # msg says which pages are blank, or not read
     cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are read upright
     cfg.doc_orientation_classify_model_dir = "text_image_orientation"
     cfg.reading_order = None  # "columns": along columns and the page's slope; "legacy": as PaddleOCR sorts

@@ -148,7 +148,8 @@ class Asked:
 
     def page(self, ocr: OCRSystem, image: Image, where: str) -> ReadPage:
         """The lines of a page, cut as there where the service is set to answer as PaddleOCR does."""
-        return ocr.page(image, self.params, where, self._cut) if self.params.legacy else ocr.page(image, self.params, where)
+        params = self.params.model_copy(update={"drop_score": self.least})
+        return ocr.page(image, params, where, self._cut) if params.legacy else ocr.page(image, params, where)
 
     def _cut(self, page: Image, quad: Quad) -> Image:
         """A line as PaddleX cuts it: one that is wider than the least input is scaled to whole pixels rounded down, not up."""

@@ -25,6 +25,7 @@ from ocr_serving.engines.batching.messages import EngineSettings
 from ocr_serving.errors import LateError, LostError, ModelError, ServingError
 from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.stages.detection import TextDetector
+from ocr_serving.stages.languages import Recognizers
 from ocr_serving.stages.orientation import LINE_STEPS, TextClassifier
 from ocr_serving.stages.recognition import TextRecognizer
 
@@ -114,6 +115,21 @@ def test_what_is_told_of_a_line_comes_through(
         assert one.told.shape == (len(one.characters), len(recogniser.told))
         assert one.characters == other.characters
         assert all(np.array_equal(a, b) for a, b in zip(one[2:], other[2:], strict=True))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("characters", "said"), [("a\nb\n", ""), (".\n*\n", "reads badly")])
+def test_what_is_said_of_a_page_is_said_there_too(
+    client: remote.Client, tmp_path: Path, name: str, characters: str, said: str
+) -> None:
+    file = networks.dark_and_bright_columns(tmp_path / "rec.onnx", characters)
+    answers = []
+    for there in (client, None):
+        with opening_with(remote.opener(there) if there else None):
+            params = RecognitionParams(rec_model_dir=str(file))
+            answers.append(Recognizers(params, engine_options(engine=name), Path).read(lines(12)))
+    assert answers[0] == answers[1]
+    assert answers[0].remark[:11] == said
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+import ocr_serving
 from helpers import networks
 from ocr_serving import models
 from ocr_serving.engines import engine_options, open_engine
@@ -260,6 +265,19 @@ def test_other_weights_under_the_same_name_are_prepared_anew(store: Path, tmp_pa
     first = prepared.prepared(file)
     foldable(file)
     assert prepared.prepared(file) != first
+
+
+def test_what_other_code_made_of_a_model_is_not_used(store: Path, tmp_path: Path) -> None:
+    file = foldable(tmp_path / "det.onnx")
+    prepared.prepared(file)
+    other = tmp_path / "other"
+    shutil.copytree(Path(ocr_serving.__file__).parent, other / "ocr_serving", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "ocr_serving" / "engines" / "graphs" / "edits.py").open("a") as code:
+        code.write("PIXELS_OPSET = 12\n")
+    again = "import sys, pathlib; from ocr_serving.engines.graphs import prepared; prepared.prepared(pathlib.Path(sys.argv[1]))"
+    for package, entries in ((Path(ocr_serving.__file__).parents[1], 1), (other, 2)):
+        subprocess.run([sys.executable, "-P", "-c", again, file], check=True, env=os.environ | {"PYTHONPATH": str(package)})
+        assert len(kept(store)) == entries
 
 
 def test_a_recogniser_is_kept_with_its_decoding_and_without(store: Path, tmp_path: Path) -> None:
