@@ -35,10 +35,13 @@ PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 def check(endpoint: str | None) -> None:
     """Raises ConfigError where traces are asked for and cannot be made."""
-    if endpoint is not None and not all(_is_installed(name) for name in PACKAGES):
+    if endpoint is None:
+        return
+    if not all(_is_installed(name) for name in PACKAGES):
         raise ConfigError(
             "otlp_endpoint is set but OpenTelemetry is not installed: run `pip install 'ocr-serving[otel]'`, or leave it out."
         )
+    Tracing(endpoint, tells=False).close()
 
 
 def _is_installed(name: str) -> bool:
@@ -51,25 +54,31 @@ def _is_installed(name: str) -> bool:
 class Tracing:
     """Makes traces and sends them. Of the process that it was made in."""
 
-    def __init__(self, endpoint: str) -> None:
-        """`endpoint` is the collector's URL, or "env" for what the standard variables say. Raises ConfigError as `check` does."""
-        check(endpoint)
+    def __init__(self, endpoint: str, *, tells: bool = True) -> None:
+        """`endpoint` is the collector's URL, or "env" for what the standard variables say.
+
+        What the SDK finds wrong with those and makes good is logged, if it `tells`. Raises ConfigError for what it cannot.
+        """
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # The SDK tells of each batch that it cannot send.
-        said = _Said()
+        # It would tell of each batch that it cannot send.
+        said = _Said(tells=tells)
         sdk = logging.getLogger("opentelemetry")
         sdk.handlers[:], sdk.propagate = [said], False
         url = None if endpoint == FROM_ENVIRONMENT else endpoint.rstrip("/").removesuffix(PATH) + PATH
-        self._exporter = OTLPSpanExporter(url)
-        self._provider = TracerProvider(
-            resource=Resource.create({} if _is_named() else {"service.name": "ocr-serving"}), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(BatchSpanProcessor(_quiet(self._exporter, said, _shown(self._exporter))))
+        name = {} if _is_named() else {"service.name": "ocr-serving"}
+        try:
+            self._exporter = OTLPSpanExporter(url)
+            self._provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
+            self._provider.add_span_processor(BatchSpanProcessor(_quiet(self._exporter, said, _shown(self._exporter))))
+        except (ValueError, TypeError, RuntimeError, OSError) as exc:
+            reason = " ".join(str(exc).split()).rstrip(".")
+            raise ConfigError(f"Traces cannot be sent as the OTEL_ variables say ({reason}): correct or unset them.") from None
+        said.tells = False
         self.tracer: Any = self._provider.get_tracer("ocr_serving")
         self._propagator = TraceContextTextMapPropagator()
 
@@ -152,12 +161,17 @@ class RequestTrace:
 
 
 class _Said(logging.Handler):
-    """Remembers what the SDK said last."""
+    """Remembers what the SDK said last, and logs it while it `tells`."""
 
-    text = ""
+    def __init__(self, *, tells: bool) -> None:
+        super().__init__()
+        self.text = ""
+        self.tells = tells
 
     def emit(self, record: logging.LogRecord) -> None:
         self.text = record.getMessage()
+        if self.tells:
+            log.warning("traces: %s", self.text)
 
 
 def _quiet(exporter: SpanExporter, said: _Said, where: str) -> SpanExporter:

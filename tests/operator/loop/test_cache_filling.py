@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from helpers.lab import Lab
-from ocr_operator.observed.cache import Owner, Ref
+from ocr_operator.api.spec import Settings
+from ocr_operator.loop.reconcile import Reconciler
+from ocr_operator.observed.cache import Cache, Owner, Ref
 
 JSON = dict[str, Any]
 OWNER = Owner("ns", "a")
@@ -178,3 +180,25 @@ def test_a_canary_waits_for_weights_that_are_kept_beside_those_that_serve() -> N
     lab.turn()
     assert Ref("Deployment", "ns", "a-ocr-system-canary") in lab.children
     assert "PP-OCRv6_tiny" in model(lab)
+
+
+def test_a_new_version_of_the_operator_fills_the_cache_of_a_few_services_at_a_time(lab: Lab) -> None:
+    def follow(*before: Owner) -> None:
+        lab.cache = Cache()
+        lab.reconciler = Reconciler(lab.kube, lab.cache, Settings(tag="2"), lab.clock, at_a_time=1, allowed=lab.allowed)
+        assert all(lab.reconciler._upgrades.may_begin(other) for other in before)
+        lab.settle()
+
+    def image() -> str:
+        return str(lab.spec(DEPLOYMENT)["template"]["spec"]["containers"][0]["image"])
+
+    first = image()
+    follow(Owner("ns", "other"))
+    assert lab.condition("Progressing")["reason"] == "UpgradeWaits"
+    assert (image(), [ref for ref in lab.children if ref.kind == "Job"]) == (first, [])
+    follow()
+    assert lab.condition("Progressing")["reason"] == "FillingCache"
+    assert image() == first
+    complete(lab)
+    lab.settle()
+    assert image() != first

@@ -187,6 +187,27 @@ def test_a_collector_that_is_not_there_keeps_no_service_from_ending(tmp_path: Pa
     assert service.process.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "no", "Requested component 'no' not found"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1", "max_export_batch_size must be less"),
+    ],
+)
+def test_a_variable_that_cannot_be_kept_to_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"Traces cannot be sent as the OTEL_ variables say \\({words}.*: correct or unset them"):
+        tracing.check("env")
+
+
+def test_a_variable_that_is_not_kept_to_is_told_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")
+    tracing.Tracing("http://127.0.0.1:9").close()
+    assert [record.message for record in caplog.records] == ["traces: Invalid timeout value 'soon', using default of 10 seconds"]
+
+
 def test_without_the_package_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     tracing.check("http://collector:4318")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
