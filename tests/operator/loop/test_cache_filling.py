@@ -40,10 +40,13 @@ def pod(lab: Lab, name: str, labels: JSON, key: str, container: str, state: JSON
     lab.kube.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": told})
 
 
+SAID = "ocr-serving: 1 of 2 models are not whole: PP-OCRv6_tiny_det: inference.onnx has the wrong SHA-256."
+
+
 def damaged(lab: Lab, at: str) -> None:
     """A pod of the module finds the weights damaged and waits to look again."""
     labels = lab.kube.objects[DEPLOYMENT]["spec"]["template"]["metadata"]["labels"]
-    ended = {"terminated": {"exitCode": 1, "finishedAt": at, "message": "PP-OCRv6_tiny_det: inference.onnx has the wrong SHA-256"}}
+    ended = {"terminated": {"exitCode": 1, "finishedAt": at, "message": f"{SAID}\nb: whole\n"}}
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     pod(lab, "p", labels, "initContainerStatuses", "models", waiting, lastState=ended)
 
@@ -109,7 +112,7 @@ def test_a_damaged_cache_is_filled_anew_once(lab: Lab) -> None:
     again = lab.kube.objects[job(lab)]
     assert again["metadata"]["uid"] != uid
     assert lab.condition("Progressing")["reason"] == "FillingCache"
-    assert "wrong SHA-256" in lab.condition("Degraded")["message"]
+    assert "1 of 2 models are not whole: PP-OCRv6_tiny_det" in lab.condition("Degraded")["message"]
     complete(lab, "2026-01-01T00:03:00Z")
     lab.settle()
     assert lab.kube.objects[job(lab)]["metadata"]["uid"] == again["metadata"]["uid"]
