@@ -90,6 +90,10 @@ class Tracing:
         carrier = {key: value for key in ("traceparent", "tracestate") if (value := headers.get(key.title()))}
         return RequestTrace(self, name, self._propagator.extract(carrier), attributes)
 
+    def work(self, name: str, attributes: Mapping[str, Any]) -> RequestTrace:
+        """The trace of work that begins now, for which no caller waits."""
+        return RequestTrace(self, name, None, attributes, is_request=False)
+
     def traceparent(self, context: Any) -> str:
         """The header that names the span of `context`."""
         carrier: dict[str, str] = {}
@@ -106,14 +110,15 @@ class Tracing:
 
 
 class RequestTrace:
-    """The span of one request, and those below it."""
+    """The span of one request, or of other work, and those below it."""
 
-    def __init__(self, tracing: Tracing, name: str, parent: Any, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, tracing: Tracing, name: str, parent: Any, attributes: Mapping[str, Any], *, is_request: bool = True) -> None:
         """Begin it."""
         from opentelemetry import trace
 
         self._tracing = tracing
-        self._span = tracing.tracer.start_span(name, parent, kind=trace.SpanKind.SERVER, attributes=attributes)
+        kind = trace.SpanKind.SERVER if is_request else trace.SpanKind.INTERNAL
+        self._span = tracing.tracer.start_span(name, parent, kind=kind, attributes=attributes)
         self._context = trace.set_span_in_context(self._span, parent)
 
     @property
@@ -142,6 +147,16 @@ class RequestTrace:
         for span in done.spans:
             above = made[span.parent + 1]
             made.append(self._note(span.name, span.begin_ns, span.end_ns, above, span.attributes))
+
+    def result(self, job: Job) -> Done:
+        """Wait for `job`, and end with it. Raises what it raises."""
+        done = None
+        try:
+            done = job.future.result()
+            return done
+        finally:
+            self.worked_on(job, done)
+            self.end(500 if done is None else done.reply.code, {})
 
     def end(self, code: int, attributes: Mapping[str, Any]) -> None:
         """It was answered with `code`."""

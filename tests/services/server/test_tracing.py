@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from helpers.jobs import JobService
 from helpers.services import ECHO, Service, b64, serve, strip, wait_until
 from ocr_serving import data
 from ocr_serving.errors import ConfigError
@@ -153,6 +154,21 @@ def test_a_refusal_is_a_trace_too(traced: Service, collector: Collector) -> None
     (line,) = (line for line in traced.lines("refused") if "code" in line)
     request = next(span for span in collector.trace(line["trace_id"], "POST /predict/<name>") if span.name.startswith("POST"))
     assert attributes(request)["http.response.status_code"] == answer.status_code
+
+
+@pytest.mark.models
+def test_each_page_of_a_job_is_a_trace(traced: Service, collector: Collector) -> None:
+    jobs = JobService(traced)
+    job = jobs.submit(data.WARMUP.read_bytes(), name="a.png")
+    assert jobs.ended(job)["state"] == "done"
+
+    def page() -> Any:
+        return next((span for span in list(collector.spans) if span.name == "read page"), None)
+
+    wait_until(page, "the trace of the page")
+    assert attributes(page()) == {"ocr.job": job, "ocr.page": 1, "http.response.status_code": 200}
+    names = {span.name for span in collector.trace(page().trace_id.hex(), "read page")}
+    assert {"queue", "worker", "detect", "recognize", "run"} <= names
 
 
 def test_a_collector_that_refuses_is_told_of_once_and_costs_no_answer(collector: Collector, tmp_path: Path) -> None:
