@@ -165,6 +165,22 @@ def test_pictures_in_a_pdf_with_text_are_read(structure: Service) -> None:
     assert found.count("Typed") == 1
 
 
+def test_little_that_was_filled_into_a_form_is_read(structure: Service) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        page = made.pages[0]
+        fonts = page.obj["/Resources"]
+        look = made.make_stream(b"BT /F1 14 Tf 2 5 Td (42) Tj ET", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+        look["/BBox"], look["/Resources"] = pikepdf.Array([0, 0, 120, 20]), fonts
+        field = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Widget, FT=pikepdf.Name.Tx, T="sum", V="42", F=4)
+        field["/Rect"], field["/AP"] = pikepdf.Array([60, 600, 180, 620]), pikepdf.Dictionary(N=look)
+        page.obj["/Annots"] = pikepdf.Array([made.make_indirect(field)])
+        made.Root["/AcroForm"] = pikepdf.Dictionary(Fields=page.obj["/Annots"])
+        data = pdfs.saved(made)
+    tree = convert(structure, "json", data).json()
+    assert sources(tree) == {"pdf", "ocr"}
+    assert convert(structure, "txt", data).text.split() == [*" ".join(OWN).split(), "42"]
+
+
 def test_images_are_the_pages_of_one_document_and_what_is_not_read_is_said(structure: Service) -> None:
     blank = io.BytesIO()
     PIL.Image.fromarray(np.full((200, 300, 3), 255, np.uint8)).save(blank, "PNG")

@@ -29,6 +29,9 @@ INK_LEFT = 0.02
 """Share of a page's pixels that are ink beside its own text, from which on that is read too: a picture, a filled form, outlines."""
 
 
+SIGN_SIDES, SIGN_FILLED = (0.35, 2.0), 0.7
+"""Heights of a line that a sign is high at least and at most, and the share of its box that its ink fills; a bullet fills more."""
+
 LEAST_CONTRAST = 10
 """Of 255: text that stands out less from what is around it is not seen."""
 
@@ -115,9 +118,21 @@ class Reader:
             rest[y1:y2, x1:x2] = 255
         grey = cv2.cvtColor(rest, cv2.COLOR_BGR2GRAY)
         ink = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 12)
-        if _without_rules(ink).sum() < INK_LEFT * 0.01 * ink.size:
+        left = _without_rules(ink)
+        if left.sum() < INK_LEFT * 0.01 * ink.size and not _has_signs(left, own):
             return []
         return self._lines(rest, **({"return_words": True} if self.words else {}))
+
+
+def _has_signs(ink: np.ndarray[Any, Any], own: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether anything looks like a letter or a figure as high as those of the page: what was filled into a form may be a "7"."""
+    sides = [np.ptp(np.array(line["text_region"], np.float64), axis=0).min() for line in own]
+    high = float(np.median(sides)) if sides else 0.0
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    _, _, widths, heights, areas = stats[1:].T
+    low, most = (share * high for share in SIGN_SIDES)
+    fits = (heights >= low) & (heights <= most) & (widths <= most)
+    return bool((fits & (areas < SIGN_FILLED * widths * heights)).any())
 
 
 def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
