@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -215,6 +216,8 @@ def _unturned(rows: list[list[PdfWord]]) -> list[list[PdfWord]]:
 
 def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:
     """Words of a row apart where there is a wide gap, or where the text is turned or jumps to another row."""
+    if _runs_left(words):
+        return _parted_at_gaps(words, width, height)
     parts: list[list[PdfWord]] = []
     for word in words:
         if parts:
@@ -231,6 +234,31 @@ def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfW
                 continue
         parts.append([word])
     return parts
+
+
+def _runs_left(words: list[PdfWord]) -> bool:
+    """Whether a row that is not turned has words of a script that is written to the left."""
+    turned = any(word.corners[1] != word.corners[3] for word in words)
+    return not turned and any(unicodedata.bidirectional(letter) in ("R", "AL") for word in words for letter in word.text)
+
+
+def _parted_at_gaps(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:
+    """Words of a row that runs to the left apart where there is a wide gap, from the right; each part in the order it is read."""
+    parts: list[list[int]] = []
+    for index in sorted(range(len(words)), key=lambda n: -words[n].corners[2]):
+        word = words[index].corners
+        near = False
+        if parts:
+            left = min(words[n].corners[0] for n in parts[-1])
+            last = words[parts[-1][-1]].corners
+            letter = max(1.0, (last[7] - last[1]) * height)
+            middles = [(corners[1] + corners[7]) / 2 * height for corners in (word, last)]
+            near = (left - word[2]) * width < LINE_GAP * letter and abs(middles[0] - middles[1]) < 0.8 * letter
+        if near:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return [[words[n] for n in sorted(part)] for part in parts]
 
 
 def _scanned(page: Any) -> bool:

@@ -174,10 +174,12 @@ def _line(said: Sequence[PdfWord], image: Image) -> dict[str, Any]:
     first, last = words[0]["text_region"], words[-1]["text_region"]
     quad = [first[0], last[1], last[2], first[3]]
     if first[0][1] == first[1][1]:
-        # Letters without ascenders are lower than the line.
-        top = min(point[1] for word in words for point in word["text_region"])
-        bottom = max(point[1] for word in words for point in word["text_region"])
-        quad = [[first[0][0], top], [last[1][0], top], [last[2][0], bottom], [first[3][0], bottom]]
+        # Letters without ascenders are lower than the line, and what is read first may stand last.
+        across, down = zip(*(point for word in words for point in word["text_region"]), strict=True)
+        left, right, top, bottom = min(across), max(across), min(down), max(down)
+        if first[0][0] > first[1][0]:
+            left, right, top, bottom = right, left, bottom, top
+        quad = [[left, top], [right, top], [right, bottom], [left, bottom]]
     text = str(words[0]["text"])
     for word in words[1:]:
         text += ("" if without_spaces(text[-1:]) and without_spaces(word["text"][:1]) else " ") + word["text"]
