@@ -158,6 +158,16 @@ def test_numbered_headings_have_the_levels_of_their_numbers() -> None:
     assert [getattr(block, "level", None) for block in found.blocks][:4] == [1, 2, 3, 1]
 
 
+def test_what_is_read_from_the_right_is_set_from_there() -> None:
+    whole = document(page(loose=[line("שלום עולם 123", 600, 100), line("Hello שלום", 100, 400)]))
+    shown = text_of(whole, "html")
+    assert '<p dir="rtl">שלום עולם 123</p>' in shown
+    assert "<p>Hello שלום</p>" in shown
+    found = docx.Document(io.BytesIO(files(whole, Original(), ["docx"], "a")["a.docx"]))
+    sides = {one.text: (bool(one._p.xpath("./w:pPr/w:bidi")), one.runs[0].font.rtl) for one in found.paragraphs}
+    assert sides == {"שלום עולם 123": (True, True), "Hello שלום": (False, None)}
+
+
 def reports(*footers: str, first: bool = True) -> Document:
     """A page for each footer, with the same header on all, or on all but the first."""
     pages = []
