@@ -123,6 +123,20 @@ def test_text_that_is_not_what_the_page_shows_is_not_taken(structure: Service) -
     assert "scanned" in convert(structure, "txt", data).text
 
 
+def test_one_font_that_does_not_say_what_it_shows_is_found(structure: Service) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        page = made.pages[0]
+        fonts = page.obj["/Resources"]["/Font"]
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <20> <7d> <0021> endbfrange"
+        lying = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Courier)
+        lying["/ToUnicode"] = made.make_stream(cmap)
+        fonts["/F2"] = made.make_indirect(lying)
+        page.contents_add(b"BT /F1 14 Tf 60 600 Td (Sum) Tj /F2 14 Tf 40 0 Td (1250.00) Tj ET")
+        data = pdfs.saved(made)
+    assert sources(convert(structure, "json", data).json()) == {"ocr"}
+    assert "1250.00" in convert(structure, "txt", data).text
+
+
 def test_text_that_nobody_sees_is_not_taken(structure: Service) -> None:
     hidden = {
         "white": "1 1 1 rg BT /F1 14 Tf 60 700 Td (paper) Tj ET 0 g",
