@@ -104,6 +104,12 @@ def test_a_paragraph_goes_on_on_the_next_page_past_headers_and_footers() -> None
     assert '"national tapes' in text_of(whole, "json")
 
 
+def test_a_paragraph_goes_on_past_footnotes() -> None:
+    note = region("text", (100, 1200, 480, 1230), line("1 As told in the appendix", 100, 1205, height=15))
+    whole = document(page(column(LEVELS, LEFT, 900), note), page(column(REST, LEFT), number=2))
+    assert "of international tapes, which were lowered by hand.\n\n1 As told" in text_of(whole)
+
+
 @pytest.mark.parametrize(
     ("first", "then"),
     [
