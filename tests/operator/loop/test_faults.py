@@ -162,7 +162,7 @@ def test_an_image_that_another_one_sets_again_and_again_is_contended(
     assert "image-patcher" in degraded["message"]
     for _ in range(20):
         is_contended()
-    # Three rounds at once, and further ones minutes apart, or once the other one was silent for half a minute, as on a machine that stalls.
+    # Three rounds at once, further ones minutes apart; three once more where the other one is silent for half a minute.
     here = [event["objectRef"] for event in api_server.writes()[before:] if event["objectRef"].get("namespace") == namespace]
     assert 3 <= [item["resource"] for item in here].count("deployments") <= edits // 2
 
