@@ -16,7 +16,7 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: setup run test lint format docs pictures chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together int8-ranges train-kie clean help
+.PHONY: setup run test lint format docs pictures chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together bench-tracing int8-ranges train-kie clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -99,6 +99,9 @@ int8-ranges: $(RUN_STAMP)  ## measure the ranges that precision int8 needs: make
 
 bench-together: $(RUN_STAMP)  ## all modules in one service: seconds to ready, CPU seconds, memory, beside each alone: make bench-together [ARGS=--alone]
 	@$(BIN)/python -m benchmarks.together $(ARGS)
+
+bench-tracing: $(DEV_STAMP)  ## CPU time of a request that is traced beside one that is not: make bench-tracing [ARGS="--requests 5"]
+	@$(BIN)/python -m benchmarks.tracing $(ARGS)
 
 bench-attack: $(DEV_STAMP)  ## probes and a paying client while thousands of connections are only held: make bench-attack [ARGS="--seconds 60"]
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.attack $(ARGS)

@@ -93,6 +93,8 @@ def test_a_file_as_the_body_several_formats_and_the_other_ways_to_ask(structure:
     assert accepted.headers["Content-Type"] == kind
     plain = structure.post("structure_system", {"images": [b64(PAGE)]}, headers={"Accept": "text/html, */*"})
     assert plain.json()["status"] == "000"
+    heavier = {"Accept": f"text/html, application/json;q=0.2, {kind};q=0.9, text/vnd.hocr+html;q=0"}
+    assert structure.post("structure_system", {"images": [b64(PAGE)]}, headers=heavier).headers["Content-Type"] == kind
 
 
 def sources(tree: Any) -> set[str]:
@@ -119,6 +121,30 @@ def test_text_that_is_not_what_the_page_shows_is_not_taken(structure: Service) -
     tree = convert(structure, "json", data).json()
     assert sources(tree) == {"ocr"}
     assert "scanned" in convert(structure, "txt", data).text
+
+
+def test_text_that_nobody_sees_is_not_taken(structure: Service) -> None:
+    hidden = {
+        "white": "1 1 1 rg BT /F1 14 Tf 60 700 Td (paper) Tj ET 0 g",
+        "covered": "BT /F1 14 Tf 60 670 Td (censored) Tj ET 50 664 120 20 re f",
+        "clear": "q /G gs BT /F1 14 Tf 60 640 Td (ghostly) Tj ET Q",
+        "off": "/OC /P BDC BT /F1 14 Tf 60 610 Td (layered) Tj ET EMC",
+    }
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        layer = made.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.OCG, Name="off"))
+        made.Root["/OCProperties"] = pikepdf.Dictionary(
+            OCGs=pikepdf.Array([layer]), D=pikepdf.Dictionary(OFF=pikepdf.Array([layer]))
+        )
+        resources = made.pages[0].obj["/Resources"]
+        resources["/ExtGState"] = pikepdf.Dictionary(G=pikepdf.Dictionary(ca=0))
+        resources["/Properties"] = pikepdf.Dictionary(P=layer)
+        made.pages[0].contents_add("\n".join(hidden.values()).encode())
+        data = pdfs.saved(made)
+    tree = convert(structure, "json", data).json()
+    assert sources(tree) == {"pdf"}
+    assert convert(structure, "txt", data).text.split() == " ".join(OWN).split()
+    only = convert(structure, "txt", data, pdf_text="only").text.split()
+    assert {"paper", "censored", "ghostly"} <= set(only)
 
 
 def test_a_module_that_tells_no_lines_reads_a_pdf_that_has_text_of_its_own(structure: Service) -> None:

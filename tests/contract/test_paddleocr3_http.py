@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 from urllib.parse import urljoin
 
+import pikepdf
 import pytest
 import requests
 
 from helpers import pdfs
+from helpers.jobs import JobService
 from helpers.services import GOLDEN, Service, b64, strip
 from helpers.site import Answer, Site
 from ocr_serving import data
@@ -51,6 +54,27 @@ def test_health(structure: Service) -> None:
 def test_other_bodies_than_json_are_refused_as_there(structure: Service, kind: str) -> None:
     refused = post(structure, "ocr", {"file": strip()}, **{"Content-Type": kind})
     is_refusal(refused, 422, "Input should be a valid dictionary or object to extract fields from")
+
+
+@pytest.mark.models
+def test_a_job_tells_of_a_document_what_layout_parsing_tells_of_it(structure: Service) -> None:
+    made = pikepdf.new()
+    for number, body in enumerate(("Pumps move water from wells.", "Valves close when it rains."), 1):
+        with pikepdf.open(io.BytesIO(pdfs.of_text(["Annual report of the water works"], size=11))) as page:
+            page.pages[0].contents_add(
+                f"BT /F1 12 Tf 60 500 Td ({body}) Tj ET BT /F1 11 Tf 280 40 Td (Page {number}) Tj ET".encode()
+            )
+            made.pages.extend(page.pages)
+    jobs, file = JobService(structure), pdfs.saved(made)
+    lines = jobs.lines(jobs.submit(file, name="a.pdf", model="PP-StructureV3"))
+    told = [line["result"]["layoutParsingResults"][0] for line in lines]
+    asked = post(structure, "layout-parsing", {"file": b64(file), "fileType": 0, "visualize": False}).json()
+    for one, other in zip(told, asked["result"]["layoutParsingResults"], strict=True):
+        labels = [block["block_label"] for block in one["prunedResult"]["parsing_res_list"]]
+        assert labels == ["header", "text", "footer"]
+        assert one["prunedResult"]["parsing_res_list"] == other["prunedResult"]["parsing_res_list"]
+        assert {**one["markdown"], "images": {}} == {**other["markdown"], "images": {}}
+        assert "Annual" not in one["markdown"]["text"]
 
 
 @pytest.mark.models

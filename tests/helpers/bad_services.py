@@ -138,6 +138,16 @@ BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "give exactly one of image, pvc, download and cache",
         None,
     ),
+    "a collector of no URL": (
+        one(tracing={"endpoint": "collector:4318"}),
+        "endpoint",
+        None,
+    ),
+    "two collectors": (
+        one(tracing={"endpoint": "http://a:4318"}, config={"otlp_endpoint": "http://b:4318"}),
+        "tracing and config.otlp_endpoint exclude each other",
+        None,
+    ),
     "a cache in two places": (
         one(models={"cache": {"claimName": "c", "nodePath": "/m"}}, params={"model_set": "s"}),
         "a cache lies in one place",

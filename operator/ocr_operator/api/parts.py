@@ -44,6 +44,7 @@ Config = Annotated[
                 "modules_info": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "description": _OURS},
                 "port": {"x-kubernetes-int-or-string": True, "description": _OURS},
                 "host": {"type": "string", "description": _OURS},
+                "otlp_endpoint": {"type": "string", "description": "A collector of traces; see tracing."},
                 "api_keys_file": {"type": "string", "description": "A file of keys in the container; see apiKeys."},
             },
             "x-kubernetes-validations": [_CONFIG_RULE.validation],
@@ -312,6 +313,19 @@ class NetworkPolicy(Block):
         min_length=1,
         max_length=32,
         description="Peers, as in a NetworkPolicy (remember Prometheus); the pods of the same namespace by default.",
+    )
+
+
+class Tracing(Block):
+    """Traces of the module's requests, sent to a collector."""
+
+    endpoint: str = Field(
+        max_length=2048,
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="The collector, which takes OTLP over HTTP: http://collector.monitoring:4318. Pods may connect to its port.",
+    )
+    sample_ratio: float | None = Field(
+        None, ge=0, le=1, description="Share of the requests without a trace of their caller's that are traced; 1 by default."
     )
 
 

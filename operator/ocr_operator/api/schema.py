@@ -74,6 +74,11 @@ class ModuleFields(Block):
             "apiKeys and config.api_keys_file exclude each other: keep one of them",
             lambda block: block.api_keys is not None and "api_keys_file" in (block.config or {}),
         ),
+        Rule(
+            "!(has(self.tracing) && has(self.config) && has(self.config.otlp_endpoint))",
+            "tracing and config.otlp_endpoint exclude each other: keep one of them",
+            lambda block: block.tracing is not None and "otlp_endpoint" in (block.config or {}),
+        ),
         ONE_POD,
         Rule(
             "!(has(self.serviceMonitor) && has(self.podMonitor))",
@@ -174,6 +179,7 @@ class ModuleFields(Block):
     ingress: outside.Ingress | None = Field(None, description="Reach the module from outside, through an Ingress.")
     http_route: outside.HTTPRoute | None = Field(None, description="The same, through a Gateway of the Gateway API.")
     service_monitor: parts.Monitor | None = Field(None, description="Let Prometheus scrape the module, by its Service.")
+    tracing: parts.Tracing | None = Field(None, description="Have requests traced by OpenTelemetry.")
     pod_monitor: parts.Monitor | None = Field(None, description="The same, by its pods: a PodMonitor in place of a ServiceMonitor.")
 
 

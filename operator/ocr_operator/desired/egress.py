@@ -61,6 +61,8 @@ def _targets(module: ModuleSpec) -> Iterator[Target]:
         yield _target(item.url)
     if module.fields.jobs is not None and module.fields.jobs.secret_name is not None and module.canary != "apart":
         yield "", module.fields.jobs.port or DATABASE_PORT
+    if module.fields.tracing is not None:
+        yield _target(module.fields.tracing.endpoint)
     yield from _proxies(module)
     if _may_pull(module):
         yield "", PACKAGE_INDEX

@@ -166,7 +166,7 @@ def claim_name(module: ModuleSpec) -> str:
 def _env(module: ModuleSpec, stores: str, *, ours_counts: bool = False) -> list[dict[str, Any]]:
     own = {"OCR_SERVING_MODELS": {"name": "OCR_SERVING_MODELS", "value": stores}} if _has_store(module) else {}
     if not ours_counts:
-        own |= {item["name"]: item for item in _jobs_env(module)}
+        own |= {item["name"]: item for item in (*_jobs_env(module), *_tracing_env(module))}
     theirs = {item.name: _as_written(item) for item in module.fields.env or ()}
     return list((own | theirs | (own if ours_counts else {})).values())
 
@@ -179,6 +179,22 @@ def _jobs_env(module: ModuleSpec) -> list[dict[str, Any]]:
     if jobs.secret_name is None:
         return [{"name": "OCR_SERVING_STATE_DIR", "value": JOBS_FOLDER}]
     return [{"name": JOBS_URL, "valueFrom": {"secretKeyRef": {"name": jobs.secret_name, "key": jobs.key or URL_KEY}}}]
+
+
+def _tracing_env(module: ModuleSpec) -> list[dict[str, Any]]:
+    """What traces say of whom they are of, in the names of OpenTelemetry's conventions; and how many there are."""
+    asked = module.fields.tracing
+    if asked is None:
+        return []
+    about = {
+        "service.namespace": module.namespace,
+        "k8s.namespace.name": module.namespace,
+        "k8s.deployment.name": module.child_name,
+    }
+    told = {"OTEL_SERVICE_NAME": module.child_name, "OTEL_RESOURCE_ATTRIBUTES": ",".join(f"{key}={about[key]}" for key in about)}
+    if asked.sample_ratio is not None:
+        told |= {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": f"{asked.sample_ratio:g}"}
+    return [{"name": name, "value": value} for name, value in told.items()]
 
 
 def _volumes(module: ModuleSpec) -> list[dict[str, Any]]:

@@ -69,6 +69,8 @@ def config_text(module: ModuleSpec) -> str:
     values: dict[str, Any] = dict(fields.config or {})
     if fields.api_keys is not None:
         values["api_keys_file"] = pod.keys_file(module)
+    if fields.tracing is not None:
+        values["otlp_endpoint"] = fields.tracing.endpoint
     if module.on_gpu:
         # The container sees the devices it was given, and them alone, so they are counted from 0.
         values.setdefault("gpu", ",".join(str(n) for n in range(max(1, pod.gpu_count(module)))))

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -55,6 +55,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--pdf_text", choices=PDF_TEXT, default="auto", help="a PDF's own text: where it is sound, never, only (%(default)s)")
     option("--pdf_dpi", type=files.dpi, default=images.Limits().pdf_dpi, metavar="N", help="render PDFs at this (%(default)s)")
     option("--no_join_tables", dest="join_tables", action="store_false", help="leave tables that go on on the next page in parts")
+    option(
+        "--no_join_paragraphs",
+        dest="join_paragraphs",
+        action="store_false",
+        help="leave paragraphs over columns and pages in parts",
+    )
     option("--fields", action="store_true", help="look for questions and answers too (kie_ser_re), for json and xlsx")
     option("--force", action="store_true", help="convert what is done already too")
     option("--params", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="override params.py, as in drop_score=0.3")
@@ -70,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 where a document could not be read, 130 where it was interrupted. Raises ServingError."""
     forms = formats.named(args.to)
     wanted = _wanted(args, forms)
+    if any(path.is_dir() and path.resolve() == args.output.resolve() for path in args.paths):
+        # Results would be taken for documents the next time, or be written over some.
+        other = args.output / "converted"
+        raise InputError(f"--output {args.output} is a folder that is read: name another, which may be in it, such as {other}.")
     seen = folder.found(args.paths, args.output)
     if not seen.sources:
         kinds = ", ".join(suffix[1:] for suffix in folder.SUFFIXES)
@@ -80,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     todo = _todo(seen.sources, journal, tally, force=args.force)
     try:
         with _interruptible():
-            _convert(todo, journal, tally, wanted, forms, args)
+            _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources})
     except KeyboardInterrupt:
         summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
         return 130
@@ -103,8 +113,11 @@ def _wanted(args: argparse.Namespace, forms: Sequence[str]) -> readers.Wanted:
 
 def _fingerprint(wanted: readers.Wanted, forms: Sequence[str], args: argparse.Namespace) -> str:
     """What decides how a document is written, in short."""
-    about = [__version__, sorted(forms), wanted.module, wanted.pdf_text, wanted.fields, args.pdf_dpi, sorted(wanted.params.items())]
-    return hashlib.sha256(json.dumps([*about, args.server, args.join_tables], default=str).encode()).hexdigest()[:16]
+    about = [__version__, sorted(forms), wanted.module, wanted.pdf_text, wanted.fields, args.pdf_dpi]
+    settings = [sorted(wanted.params.items()), sorted(wanted.init_args.items())]
+    return hashlib.sha256(
+        json.dumps([*about, *settings, args.server, args.join_tables, args.join_paragraphs], default=str).encode()
+    ).hexdigest()[:16]
 
 
 @contextlib.contextmanager
@@ -163,7 +176,9 @@ def _convert(
     wanted: readers.Wanted,
     forms: Sequence[str],
     args: argparse.Namespace,
+    read: Collection[Path],
 ) -> None:
+    """Convert documents, over none of those that are `read`."""
     if not todo:
         return
     limits = Limits(max_pdf_pages=files.MOST_PAGES, pdf_dpi=args.pdf_dpi)
@@ -178,7 +193,7 @@ def _convert(
             _settle(document, sheet, future)
             bar.update()
             bar.set_postfix_str(f"{tally.read} read, {len(tally.failed)} failed")
-            _close(document, args.output, journal, tally)
+            _close(document, args.output, journal, tally, read)
 
         for source, state in todo:
             document = _opened(source, state, forms, limits, args, tally)
@@ -204,7 +219,7 @@ def _convert(
                     bar.update()
                     continue
             document.complete = True
-            _close(document, args.output, journal, tally)
+            _close(document, args.output, journal, tally, read)
         while waiting:
             settle()
 
@@ -247,7 +262,8 @@ def _opened(
     except OSError as exc:
         tally.failed.append((source.file, f"cannot be read: {exc.strerror}."))
         return None
-    job = Job(source.target.name, data, forms, limits, args.pdf_text, args.join_tables, where=str(source.file))
+    joins = formats.Joins(args.join_tables, args.join_paragraphs)
+    job = Job(source.target.name, data, forms, limits, args.pdf_text, joins, where=str(source.file))
     return _Open(source, state, job)
 
 
@@ -265,16 +281,19 @@ def _settle(document: _Open, sheet: Sheet, future: Future[Any]) -> None:
         document.job.miss(sheet, str(exc))
 
 
-def _close(document: _Open, out: Path, journal: Journal, tally: Tally) -> None:
-    """Write a document of which all pages are there."""
+def _close(document: _Open, out: Path, journal: Journal, tally: Tally, read: Collection[Path]) -> None:
+    """Write a document of which all pages are there, over none of those that are `read`."""
     if document.left or not document.complete:
         return
     document.complete = False
     job, source = document.job, document.source
     try:
-        names = folder.write(out, source.target, job.files())
+        names = folder.write(out, source.target, job.files(), read)
     except ServingError as exc:
         tally.failed.append((source.file, str(exc)))
+        return
+    except Exception as exc:  # noqa: BLE001  what nobody foresaw in one document is no reason to leave out all others
+        tally.failed.append((source.file, f"cannot be written as {', '.join(job.forms)}: {type(exc).__name__}: {exc}"))
         return
     tally.pages += job.page_count - job.faults
     tally.remarks += [(source.file, remark) for remark in job.remarks]

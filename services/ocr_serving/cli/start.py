@@ -13,7 +13,7 @@ from ocr_serving.cli.words import say, warn
 from ocr_serving.config import ServiceConfig
 from ocr_serving.errors import ConfigError
 from ocr_serving.modules import loader
-from ocr_serving.server import demo, logs, plan
+from ocr_serving.server import demo, logs, plan, tracing
 from ocr_serving.server.front import Front
 from ocr_serving.server.gunicorn import Service
 from ocr_serving.server.jobs import routes as jobs
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     variables = plan.environments(settings, os.environ, cores=cores, memory=machine.memory_bytes())
     engines = plan.engine_environments(settings, os.environ, cores=cores)
     jobs.check(settings)
+    tracing.check(settings.otlp_endpoint)
     for spec in settings.modules_info:
         loader.find(spec)
     _check_port(settings)

@@ -39,11 +39,11 @@ def tell(tally: Tally, left_alone: Mapping[str, int], *, to_go: int | None = Non
     faults = {path for path, _ in tally.failed}
     for path, remark in tally.remarks:
         if path not in faults:
-            print(f"{path}: {remark}", file=sys.stderr)
+            print(f"{_plain(path)}: {remark}", file=sys.stderr)
     if tally.failed:
         rows = tally.failed[:SHOWN]
-        width = min(WIDEST, max(len(str(path)) for path, _ in rows))
-        print("\n".join(f"  {path!s:<{width}}  {_short(why, path)}" for path, why in rows), file=sys.stderr)
+        width = min(WIDEST, max(len(_plain(path)) for path, _ in rows))
+        print("\n".join(f"  {_plain(path):<{width}}  {_short(why, path)}" for path, why in rows), file=sys.stderr)
         if len(tally.failed) > SHOWN:
             print(f"  … and {len(tally.failed) - SHOWN} more", file=sys.stderr)
     parts = [f"{tally.read} read", f"{len(tally.failed)} failed", f"{tally.pages} pages"]
@@ -52,6 +52,11 @@ def tell(tally: Tally, left_alone: Mapping[str, int], *, to_go: int | None = Non
     if to_go is not None:
         parts.append(f"interrupted with {max(0, to_go)} to go: give the command again to go on")
     print(", ".join(parts) + others(left_alone) + ".", file=file)
+
+
+def _plain(path: Path) -> str:
+    """A name without what a terminal would do, such as change its colours."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(path))
 
 
 def _short(why: str, path: Path) -> str:

@@ -13,6 +13,8 @@ VARIABLES: Mapping[str, str] = {
     "XDG_STATE_HOME": "Where jobs are kept, in ocr-serving/PORT, unless state_dir or jobs_store is set; unset, ~/.local/state.",
     "XDG_CACHE_HOME": "The user's cache folder; unset, ~/.cache.",
     "XDG_RUNTIME_DIR": "Where a running service leaves ocr-serving/PORT.pid for `ocr-serving stop`; unset, below /tmp.",
+    "OTEL_SERVICE_NAME": "Whom traces are of; unset, ocr-serving. Others of OpenTelemetry count too, where otlp_endpoint is set.",
+    "OTEL_RESOURCE_ATTRIBUTES": "What else traces say of it, such as deployment.environment.name=test.",
     "ORT_DISABLE_TELEMETRY": "Set to 1 unless it is set, so that onnxruntime reports nothing to its maker.",
 }
 """The key is the variable. The proxies and the package index that pulls go through are those of pip's own settings."""

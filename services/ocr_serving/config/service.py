@@ -125,6 +125,14 @@ class ServiceConfig(Frozen):
         description="With engine_process, milliseconds a row waits at most for others while the device is busy.",
     )
 
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^(env|https?://\S+)$",
+        description=(
+            "URL of a collector that takes traces by OTLP over HTTP, such as http://collector:4318; env takes what"
+            " OTEL_EXPORTER_OTLP_ENDPOINT and its like say; unset, nothing is traced. Needs ocr-serving[otel]."
+        ),
+    )
     jobs: bool = Field(True, description="Whether jobs are taken at /api/v2/ocr/jobs.")
     state_dir: Path | None = Field(
         None,

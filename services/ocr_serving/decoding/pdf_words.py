@@ -21,6 +21,16 @@ COVERING = 0.7
 MOST_LETTERS = 100_000
 """On a page; one with more is no page of text."""
 
+HYPHENS = (2, 0xFFFE)
+"""What PDFium tells in place of a hyphen at the end of a line."""
+
+BULLETS = {0xF0B7: 0x2022, 0xF0A7: 0x25AA, 0xF0A8: 0x25A1, 0xF06F: 0x25A1, 0xF0D8: 0x2023, 0xF076: 0x25C6, 0xF0FC: 0x2713}
+"""Signs of lists in Symbol and Wingdings, as office programs write them, and what they show."""
+
+SOFT_HYPHEN = "\u00ad"
+"""Shows where a word may be parted; where it is, there is a hyphen."""
+
+
 Corners = tuple[float, float, float, float, float, float, float, float]
 """x, y of four corners, clockwise from the top left of the text as it is read, as shares of the page as it is shown."""
 
@@ -74,7 +84,8 @@ def written(page: Any) -> PdfPage:
         if text.count_chars() > MOST_LETTERS:
             return PdfPage(width, height, doubt=f"it has over {MOST_LETTERS} letters")
         found = _letters(page, text)
-    lines = tuple(PdfLine(tuple(part)) for words in found.words for part in _parted(words, width, height) if part)
+    shown = [[word for word in words if _is_on_page(word)] for words in _unturned(found.words)]
+    lines = tuple(PdfLine(tuple(part)) for words in shown for part in _parted(words, width, height) if part)
     return PdfPage(width, height, lines, _doubt(found, page))
 
 
@@ -117,7 +128,11 @@ def _letters(page: Any, text: Any) -> _Read:
             low = pdfium.FPDFText_GetUnicode(text.raw, at)
             if 0xDC00 <= low < 0xE000:
                 code, at = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), at + 1
-        letter = "-" if code in (2, 0xFFFE) else chr(code) if code < 0x110000 else "\ufffd"
+        code = BULLETS.get(code, code)
+        hyphen = code in HYPHENS
+        letter = "-" if hyphen else chr(code) if code < 0x110000 else "\ufffd"
+        if letter == SOFT_HYPHEN:
+            continue
         if letter in "\r\n":
             end_word()
             if found.words[-1]:
@@ -131,15 +146,19 @@ def _letters(page: Any, text: Any) -> _Read:
             continue
         found.letters += 1
         found.unseen += _mode(text, index, modes) == 3
-        strange = letter == "\ufffd" or 0xE000 <= code <= 0xF8FF or code >= 0xF0000 or code < 32
-        found.unknown += bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
+        strange = letter == "\ufffd" or 0xD800 <= code <= 0xF8FF or code >= 0xF0000 or (code < 32 and not hyphen)
+        found.unknown += not hyphen and bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
         here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
         if not box:
-            turn = (round(-pdfium.FPDFText_GetCharAngle(text.raw, index) / (math.pi / 2)) + rotation // 90) % 4
+            turn = (round(pdfium.FPDFText_GetCharAngle(text.raw, index) / (math.pi / 2)) + rotation // 90) % 4
             box = here
         else:
             box = [min(box[0], here[0]), min(box[1], here[1]), max(box[2], here[2]), max(box[3], here[3])]
-        word += letter
+        word += "\ufffd" if 0xD800 <= code < 0xE000 or (code < 32 and not hyphen) else letter
+        if hyphen:
+            # PDFium goes on with the rest of the word, which stands in the next line.
+            end_word()
+            found.words.append([])
     end_word()
     return found
 
@@ -175,6 +194,23 @@ def _shown(page: Any, x: float, y: float) -> tuple[float, float]:
     across, down = ctypes.c_int(), ctypes.c_int()
     pdfium.FPDF_PageToDevice(page.raw, 0, 0, FINE, FINE, 0, x, y, across, down)
     return across.value / FINE, down.value / FINE
+
+
+def _is_on_page(word: PdfWord) -> bool:
+    """Whether the middle of a word is on the page as it is shown, cropped."""
+    x, y = sum(word.corners[::2]) / 4, sum(word.corners[1::2]) / 4
+    return 0 <= x <= 1 and 0 <= y <= 1
+
+
+def _unturned(rows: list[list[PdfWord]]) -> list[list[PdfWord]]:
+    """Rows, those of text that runs up or down one list: PDFium sees a row in each of its words."""
+    found: list[list[PdfWord]] = []
+    for row in rows:
+        if found and found[-1] and row and all(abs(word.corners[3] - word.corners[1]) > 0 for word in (found[-1][-1], row[0])):
+            found[-1] = found[-1] + row
+        else:
+            found.append(row)
+    return found
 
 
 def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:

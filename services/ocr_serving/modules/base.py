@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
-from ocr_serving import engines, models
+from ocr_serving import engines, models, spans
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import ConfigError, InputError, LateError, ModelError, TooLargeError
@@ -117,11 +117,12 @@ class Module:
         than the limits allow, and UnavailableError where memory is short.
         """
         allowance = images.Allowance(self.limits.seconds_together)
-        return self._collect(
-            page
-            for n, text in enumerate(encoded)
-            for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits, allowance=allowance)
-        )
+        with spans.span("decode"):
+            return self._collect(
+                page
+                for n, text in enumerate(encoded)
+                for page in pages.from_base64(text, where=f"images[{n}]", limits=self.limits, allowance=allowance)
+            )
 
     def read(self, images: Sequence[Image | None], paths: Sequence[str]) -> list[Image | None]:
         """The images of a `predict` call: `images` if given, else the files `paths`, decoded as `decode` does.
@@ -179,10 +180,11 @@ class Module:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the seconds spent inside to `stage_seconds[name]`, which the server exports as metrics."""
+        """Add the seconds spent inside to `stage_seconds[name]`, which the server exports as metrics; a span of the trace, too."""
         start = time.perf_counter()
         try:
-            yield
+            with spans.span(name):
+                yield
         finally:
             self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.perf_counter() - start
 

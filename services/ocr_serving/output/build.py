@@ -23,6 +23,7 @@ from ocr_serving.output.lines import (
     unique,
     vocabulary,
 )
+from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Box, Document, Figure, FormField, Line, Page, Pair, Source, Table, Text
 
 TEXT_ROWS = 0.45
@@ -51,7 +52,8 @@ PICTURES = ("figure", "equation")
 
 def document(title: str, pages: Iterable[Page]) -> Document:
     """The document that `pages` are, in their order: words parted at line ends joined, running headers told, headings by level."""
-    return joined(Document(title=title, pages=tuple(pages)))
+    # The name of a file may be any bytes; no format holds all of them.
+    return joined(Document(title=CONTROL.sub("\ufffd", title), pages=tuple(pages)))
 
 
 def joined(tree: Document) -> Document:
@@ -137,8 +139,7 @@ def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int
         found += _text(kind, own, box, words, usual)
     for group in _neighbours(loose):
         found += paragraphs.blocks(group, words, usual)
-    order = _order(_with_a_body(found), size)
-    return [block.model_copy(update={"order": place}) for place, block in enumerate(order)]
+    return furniture.in_place(_order(_with_a_body(found), size))
 
 
 def _with_a_body(blocks: Sequence[Block]) -> list[Block]:
@@ -269,6 +270,10 @@ def _text(kind: Kind, lines: Sequence[Line], box: Box, words: Vocabulary, usual:
     if kind == "paragraph" or (kind == "heading" and not is_heading):
         return paragraphs.blocks(lines, words, around=box)
     text = running(found, box, words)
+    # The title of a first page stands where others have a header, in larger letters.
+    high = float(np.median([height(line) for line in lines]))
+    if kind == "header" and len(found) == 1 and usual > 0 and high >= paragraphs.HEADING_SIZE * usual:
+        kind = "heading"
     if kind == "heading":
         text = " ".join(text.split("\n"))
     return [paragraphs.text_block(kind, text, [line for row in found for line in row])]

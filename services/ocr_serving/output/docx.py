@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from ocr_serving.output import continued, values
+from ocr_serving.output import continued, furniture, values
+from ocr_serving.output.furniture import Running
 from ocr_serving.output.lines import height
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Document, Figure, FormField, Line, List, Page, Table, Text
@@ -14,6 +15,8 @@ from ocr_serving.output.tree import Block, Document, Figure, FormField, Line, Li
 MARGIN_INCHES = 0.9
 SMALLEST_INCHES, LARGEST_INCHES = 4.0, 22.0
 """Sides of paper that Word has; other pages go on A4."""
+
+KINDS: tuple[Literal["header", "footer"], ...] = ("header", "footer")
 
 A4_INCHES = 8.27, 11.69
 LETTERS_TO_INCH = 12.0
@@ -24,6 +27,7 @@ def document(whole: Document) -> bytes:
     """The bytes of the file. Each page begins on a new one, on paper of its first page's size."""
     import docx
     from docx.shared import Inches, Pt
+    from docx.text.paragraph import Paragraph
 
     file: Any = docx.Document()
     section = file.sections[0]
@@ -38,18 +42,50 @@ def document(whole: Document) -> bytes:
     file.core_properties.comments = ""
     room = width - 2 * MARGIN_INCHES
     gone = continued.emptied(whole)
+    kept_apart = {kind for kind in KINDS if _add_running(section, furniture.running(whole.pages, kind), kind)}
     for number, page in enumerate(whole.pages):
         if page.number in gone:
             continue
-        if number:
-            file.add_page_break()
+        shown = [block for block in page.blocks if block.kind not in kept_apart]
+        begun = len(file.element.body)
+        if number and (not shown or isinstance(shown[0], Table)):
+            file.add_paragraph().paragraph_format.space_after = Pt(0)
         # The widest stretch of text on the page fills the line.
         scale = room / max([1.0, *(block.box[2] - block.box[0] for block in page.blocks)])
-        for block in page.blocks:
+        for block in shown:
             _add(file, block, page, room, scale)
+        if number:
+            # A break of its own would stand on a page of its own where the text before it fills one. The section is last.
+            Paragraph(file.element.body[begun - 1], file).paragraph_format.page_break_before = True
     out = io.BytesIO()
     file.save(out)
     return out.getvalue()
+
+
+def _add_running(section: Any, told: Running | None, kind: str) -> bool:
+    """Give all pages the headers or footers that they have in common, with their numbers; whether there are any."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    if told is None:
+        return False
+    part = getattr(section, kind)
+    part.is_linked_to_previous = False
+    for n, text in enumerate(told.texts):
+        paragraph = part.paragraphs[0] if n == 0 else part.add_paragraph(style=kind.title())
+        for m, piece in enumerate(text.split(furniture.NUMBER)):
+            if m:
+                field = OxmlElement("w:fldSimple")
+                field.set(qn("w:instr"), "PAGE")
+                paragraph._p.append(field)
+            paragraph.add_run(_clean(piece))
+    if not told.first:
+        section.different_first_page_header_footer = True
+    if told.offset:
+        numbering = OxmlElement("w:pgNumType")
+        numbering.set(qn("w:start"), str(max(0, told.offset + 1)))
+        section._sectPr.find(qn("w:cols")).addprevious(numbering)
+    return True
 
 
 def _paper(page: Page) -> tuple[float, float]:

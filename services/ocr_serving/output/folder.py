@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -38,14 +38,15 @@ class FoundFiles:
 def found(paths: Sequence[Path], out: Path | None = None) -> FoundFiles:
     """The documents in `paths`, files or folders, with all their folders inside; `out` and what is in it is none of them.
 
-    A file that is named is a document, whatever its suffix. Raises InputError where a path is not there.
+    A file that is named is a document, whatever its suffix. Links to folders are not followed, but counted. Raises InputError where
+    a path is not there.
     """
     files: list[tuple[Path, PurePath]] = []
     others: Counter[str] = Counter()
     unreadable: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_dir():
-            for file in _walk(path, out.resolve() if out else None, unreadable):
+            for file in _walk(path, out.resolve() if out else None, unreadable, others):
                 if file.suffix.lower() in SUFFIXES:
                     files.append((file, PurePath(file.relative_to(path))))
                 else:
@@ -54,10 +55,10 @@ def found(paths: Sequence[Path], out: Path | None = None) -> FoundFiles:
             files.append((path, PurePath(path.name)))
         else:
             raise InputError(f"{path} does not exist: name a document or a folder of them.")
-    return FoundFiles(tuple(_named(files)), dict(others), tuple(unreadable))
+    return FoundFiles(tuple(_named(files)), dict(+others), tuple(unreadable))
 
 
-def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]]) -> Iterator[Path]:
+def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]], others: Counter[str]) -> Iterator[Path]:
     def note(exc: OSError) -> None:
         unreadable.append((Path(exc.filename), f"cannot be read: {exc.strerror}"))
 
@@ -65,12 +66,15 @@ def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]]) ->
         place = Path(here)
         # In place, so that os.walk goes there in order, and not where results are written.
         folders[:] = sorted(name for name in folders if (place / name).resolve() != out)
+        others["link to a folder"] += sum((place / name).is_symlink() for name in folders)
         for name in sorted(names):
             file = place / name
             if file.is_file() and file.name != JOURNAL:
                 yield file
             elif not file.exists():
                 unreadable.append((file, "is a link to nothing"))
+            elif file.name != JOURNAL:
+                others["no plain file"] += 1
 
 
 def _named(files: Sequence[tuple[Path, PurePath]]) -> Iterator[Source]:
@@ -140,17 +144,24 @@ class Journal:
         }
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        except (OSError, UnicodeError) as exc:
-            raise InputError(f"{self._path} cannot be written: {exc}.") from None
+                # Names that are no text are escaped.
+                file.write(json.dumps(entry) + "\n")
+        except OSError as exc:
+            raise InputError(f"{self._path} cannot be written: {exc.strerror}.") from None
 
 
-def write(out: Path, target: PurePath, made: Mapping[str, bytes]) -> list[str]:
-    """Write the files of a document beside each other, none of them half; their names in `out`. Raises InputError."""
+def write(out: Path, target: PurePath, made: Mapping[str, bytes], read: Collection[Path] = ()) -> list[str]:
+    """Write the files of a document beside each other, none of them half; their names in `out`.
+
+    None is written over one of the documents that are `read`, resolved paths. Raises InputError.
+    """
     folder = out / target.parent
     names = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in made:
+            if (folder / name).resolve() in read:
+                raise InputError(f"{folder / name} is a document that is read, and would be written over: name another --output.")
         for name, content in made.items():
             atomic.write(folder / name, content)
             names.append((target.parent / name).as_posix())

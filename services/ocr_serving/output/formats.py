@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import alto, continued, csv, docx, hocr, html, json, markdown, pdf, text, xlsx
+from ocr_serving.output import alto, continued, csv, docx, flow, hocr, html, json, markdown, pdf, text, xlsx
 from ocr_serving.output.tree import Document, Figure
 from ocr_serving.validation import did_you_mean
 
@@ -33,7 +33,8 @@ Render = Callable[[Document, Original, str], Files]
 class Format:
     """`needs_structure`: headings and tables show in it, so that the networks for them are asked.
 
-    `by_page`: all it says has its place on a page, so that tables over several pages stay in parts.
+    `by_page`: all it says has its place on a page, so that tables over several pages stay in parts. `flows`: it is read from top
+    to end, so that a paragraph over columns or pages is one.
     """
 
     suffix: str
@@ -41,6 +42,7 @@ class Format:
     render: Render = field(repr=False)
     needs_structure: bool = True
     by_page: bool = False
+    flows: bool = False
 
 
 def _single(write: Callable[[Document], bytes], suffix: str) -> Render:
@@ -72,10 +74,10 @@ def _pdf(document: Document, original: Original, name: str) -> Files:
 OFFICE = "application/vnd.openxmlformats-officedocument."
 
 FORMATS: Mapping[str, Format] = {
-    "txt": Format(".txt", "text/plain; charset=utf-8", _single(text.plain_text, ".txt")),
-    "markdown": Format(".md", "text/markdown; charset=utf-8", _markdown),
-    "html": Format(".html", "text/html; charset=utf-8", _single(html.page, ".html")),
-    "docx": Format(".docx", f"{OFFICE}wordprocessingml.document", _single(docx.document, ".docx")),
+    "txt": Format(".txt", "text/plain; charset=utf-8", _single(text.plain_text, ".txt"), flows=True),
+    "markdown": Format(".md", "text/markdown; charset=utf-8", _markdown, flows=True),
+    "html": Format(".html", "text/html; charset=utf-8", _single(html.page, ".html"), flows=True),
+    "docx": Format(".docx", f"{OFFICE}wordprocessingml.document", _single(docx.document, ".docx"), flows=True),
     "xlsx": Format(".xlsx", f"{OFFICE}spreadsheetml.sheet", _single(xlsx.workbook, ".xlsx")),
     "csv": Format(".csv", "text/csv; charset=utf-8", _csv),
     "json": Format(".json", "application/json", _single(json.tree, ".json")),
@@ -100,12 +102,25 @@ def named(names: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def files(document: Document, original: Original, forms: Sequence[str], name: str, *, join_tables: bool = True) -> Files:
-    """All files of a document in `forms`, by name; with `join_tables` tables over several pages are one. Raises InputError."""
+@dataclass(frozen=True)
+class Joins:
+    """What is told as one: tables that go on on the next page, paragraphs that go on in the next column or on the next page."""
+
+    tables: bool = True
+    paragraphs: bool = True
+
+
+ALL_JOINS = Joins()
+
+
+def files(document: Document, original: Original, forms: Sequence[str], name: str, joins: Joins = ALL_JOINS) -> Files:
+    """All files of a document in `forms`, by name. Raises InputError."""
     made: Files = {}
-    whole = continued.joined(document) if join_tables else document
+    whole = continued.joined(document) if joins.tables else document
+    running = flow.joined(whole) if joins.paragraphs else whole
     for form in forms:
-        made |= FORMATS[form].render(document if FORMATS[form].by_page else whole, original, name)
+        about = FORMATS[form]
+        made |= about.render(document if about.by_page else running if about.flows else whole, original, name)
     return made
 
 

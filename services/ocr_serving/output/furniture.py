@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +20,12 @@ SHIFT = 0.02
 """Share of a page's height by which a header may stand higher or lower on the next page."""
 
 MOST_LETTERS = 200
+
+LEAST_PAGES = 2
+"""That headers and footers are the same on, to be those of the document."""
+
+NUMBER = "\x00"
+"""Stands for a page's number."""
 
 
 def told_apart(pages: Sequence[Page]) -> list[Page]:
@@ -57,14 +65,79 @@ def _marked(page: Page, repeated: set[int], edges: dict[int, tuple[str, str, flo
             blocks.append(block.model_copy(update={"kind": edge[0], "level": None}))
         else:
             blocks.append(block)
-    return page.model_copy(update={"blocks": tuple(blocks)})
+    return page.model_copy(update={"blocks": tuple(in_place(blocks))})
+
+
+def in_place(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks of a page in reading order, its headers first and its footers last: columns are read past them."""
+    places = {"header": 0, "footer": 2}
+    return [
+        block.model_copy(update={"order": order})
+        for order, block in enumerate(sorted(blocks, key=lambda block: places.get(block.kind, 1)))
+    ]
+
+
+@dataclass(frozen=True)
+class Running:
+    """Headers or footers that are the same on all pages: texts, in which `NUMBER` stands for the page's number.
+
+    `offset` is what that number is more than the page's place in the document; `first` is whether the first page has them too.
+    """
+
+    texts: tuple[str, ...]
+    offset: int = 0
+    first: bool = True
+
+
+def running(pages: Sequence[Page], kind: Literal["header", "footer"]) -> Running | None:
+    """The headers or footers of a document, if all its pages have the same, but for their number, or all but the first."""
+    shown = [[block.text for block in page.blocks if isinstance(block, Text) and block.kind == kind] for page in pages]
+    first = bool(shown and shown[0])
+    told = shown if first else shown[1:]
+    if len(told) < LEAST_PAGES or not all(told) or len(set(map(len, told))) > 1:
+        return None
+    numbers = [page.number for page in pages][-len(told) :]
+    offsets: set[int] = set()
+    texts = [_template(same, numbers, offsets) for same in zip(*told, strict=True)]
+    if None in texts or len(offsets) > 1:
+        return None
+    return Running(tuple(text for text in texts if text is not None), next(iter(offsets), 0), first)
+
+
+def _template(texts: Sequence[str], numbers: Sequence[int], offsets: set[int]) -> str | None:
+    """What stands on all pages, with `NUMBER` for what counts as the pages do; None where they differ otherwise."""
+    parts = [re.split(r"([0-9]{1,6})", text) for text in texts]
+    if len(set(map(len, parts))) > 1:
+        return None
+    found = ""
+    for values in zip(*parts, strict=True):
+        if len(set(values)) == 1:
+            found += values[0]
+        elif all(value.isdecimal() for value in values):
+            away = {int(value) - number for value, number in zip(values, numbers, strict=True)}
+            if len(away) > 1:
+                return None
+            offsets |= away
+            found += NUMBER
+        else:
+            return None
+    return found
 
 
 def levelled(pages: Sequence[Page]) -> list[Page]:
-    """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller."""
-    sizes = [_size(block) for page in pages for block in page.blocks if isinstance(block, Text) and block.kind == "heading"]
+    """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller.
+
+    Where headings are numbered, "1.2" is one below "1".
+    """
+    headings = [block for page in pages for block in page.blocks if isinstance(block, Text) and block.kind == "heading"]
+    sizes, depths = [_size(block) for block in headings], [_depth(block.text) for block in headings]
     others = max(sizes[1:], default=0.0)
-    levels = iter([1, *(2 if size >= 0.8 * others else 3 for size in sizes[1:])])
+    found = [1, *(2 if size >= 0.8 * others else 3 for size in sizes[1:])][: len(headings)]
+    if 1 in depths and any(depth > 1 for depth in depths):
+        # A numbered first heading is the first chapter's, and no title.
+        top = 1 if depths[0] else 2
+        found = [min(6, top + depth - 1) if depth else level for level, depth in zip(found, depths, strict=True)]
+    levels = iter(found)
     return [
         page.model_copy(
             update={
@@ -78,6 +151,12 @@ def levelled(pages: Sequence[Page]) -> list[Page]:
         )
         for page in pages
     ]
+
+
+def _depth(text: str) -> int:
+    """How many numbers a heading has before it, "2.1 Methods" two; 0 where it has none."""
+    match = re.match(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]", text)
+    return match[1].count(".") + 1 if match else 0
 
 
 def _size(block: Text) -> float:

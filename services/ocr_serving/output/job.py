@@ -44,8 +44,8 @@ class Job:
     forms: Sequence[str]
     limits: Limits
     pdf_text: PdfText = "auto"
-    join_tables: bool = True
-    """Whether tables that go on on the next page are one."""
+    joins: formats.Joins = formats.ALL_JOINS
+    """What over several columns and pages is told as one."""
     where: str = ""
     allowance: Allowance | None = None
     """CPU seconds that decoding may take, of several jobs together; None is no bound but that of each page."""
@@ -142,7 +142,7 @@ class Job:
             original = formats.Original(pdf=self.data)
         else:
             original = formats.Original(files=self._files, images=[self._images.get(number) for number in numbers])
-        return formats.files(self.document(), original, self.forms, self.title, join_tables=self.join_tables)
+        return formats.files(self.document(), original, self.forms, self.title, self.joins)
 
 
 def _dpi(data: bytes) -> float | None:

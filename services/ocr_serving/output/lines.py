@@ -24,6 +24,12 @@ PROSE_LETTERS, PROSE_ROWS = 40, 0.6
 LONGEST_GAP = 0.3
 """Share of a paragraph's width that may stay free at the end of a full line."""
 
+JUSTIFIED_ROWS, JUSTIFIED_WORDS, JUSTIFIED_SHARE = 3, 4, 0.6
+"""Rows and words, of the middle row, of prose that is set to both sides, and the share of its rows that reach both."""
+
+EVEN = 1.7
+"""The widest room between words of a row that is set to both sides, as a multiple of the narrowest."""
+
 HYPHENS = "-\u2010\u00ad"
 
 NARROW_LETTERS = frozenset("iIljtfr.,:;!'|()[]`\"")
@@ -183,6 +189,8 @@ def running(found: Sequence[Sequence[Line]], box: Box, words: Vocabulary = ()) -
     """
     if not found:
         return ""
+    if is_justified(found, box):
+        found = [[as_one(row)] for row in found]
     single = [row[0] for row in found if len(row) == 1]
     full = [len(row) == len(after) == 1 and _is_full(row[0], after[0], box) for row, after in pairwise(found)]
     letters = float(np.median([_letters(line.text) for line in single])) if single else 0.0
@@ -198,6 +206,42 @@ def running(found: Sequence[Sequence[Line]], box: Box, words: Vocabulary = ()) -
         else:
             text += "\n" + following
     return text
+
+
+def is_justified(found: Sequence[Sequence[Line]], box: Box) -> bool:
+    """Whether rows are prose set to both sides of `box`, some of them so wide that their words were taken for several things.
+
+    Such rows have many words, with the same room between all of them, which a label and its sum at the other side do not have.
+    """
+    apart = [row for row in found if len(row) > 1]
+    if not apart or len(found) < JUSTIFIED_ROWS:
+        return False
+    high = float(np.median([height(line) for row in found for line in row]))
+    body = found[:-1]
+    to_both = sum(row[0].box[0] - box[0] < 2 * high and box[2] - row[-1].box[2] < high for row in body)
+    counts = [sum(len(line.words) for line in row) for row in body]
+    if to_both < JUSTIFIED_SHARE * len(body) or float(np.median(counts)) < JUSTIFIED_WORDS:
+        return False
+    return all(_has_even_gaps(row, high) for row in apart)
+
+
+def _has_even_gaps(row: Sequence[Line], high: float) -> bool:
+    """Whether the words of a row are as far from each other, but for what their places are unsure by."""
+    words = [word for line in row for word in line.words]
+    gaps = [after.box[0] - word.box[2] for word, after in pairwise(words)]
+    return bool(gaps) and max(gaps) <= EVEN * min(gaps) + 0.5 * high
+
+
+def as_one(row: Sequence[Line]) -> Line:
+    """The parts of a row as one line, without tabs."""
+    if len(row) == 1:
+        return row[0]
+    text = row[0].text
+    for line, after in pairwise(row):
+        text += joint(line.text, after.text) + after.text
+    words = tuple(word for line in row for word in line.words)
+    box = enclosing([line.box for line in row])
+    return Line(text=text, quad=corners(box), confidence=mean_confidence(row), source=source_of(row), words=words)
 
 
 def _is_full(line: Line, after: Line, box: Box) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from ocr_serving.output import continued
 from ocr_serving.output.tables import CONTROL
@@ -94,5 +95,5 @@ def _escaped(text: str) -> str:
 
 
 def _target(name: str) -> str:
-    """A file name inside the < > of a link."""
-    return re.sub(r"([\\<>])", r"\\\1", name)
+    """A file name inside the < > of a link; what may not stand there, and what is no text, as its bytes in per cent."""
+    return re.sub(r"[\x00-\x1f\x7f<>\\%\ud800-\udfff]", lambda found: quote(found[0], errors="surrogateescape"), name)

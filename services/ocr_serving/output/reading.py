@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.decoding.pdf_words import PdfLine, PdfPage
+from ocr_serving.decoding.pdf_words import PdfPage, PdfWord
 from ocr_serving.output.lines import plain, without_spaces
 
 PdfText = Literal["auto", "never", "only"]
@@ -27,6 +27,13 @@ AGREED = 0.7
 
 INK_LEFT = 0.02
 """Share of a page's pixels that are ink beside its own text, from which on that is read too: a picture, a filled form, outlines."""
+
+
+LEAST_CONTRAST = 10
+"""Of 255: text that stands out less from what is around it is not seen."""
+
+INSET = 0.15
+"""Share of a word's height that is left out at its edges where it is looked for."""
 
 
 class Ask(Protocol):
@@ -52,9 +59,10 @@ class Reader:
         """
         if text is None or self.pdf_text == "never":
             return self._read(image), []
-        own: list[Mapping[str, Any]] = [_line(line, image) for line in text.lines]
         if self.pdf_text == "only":
-            return self._structured(image, own), [] if own else ["it has no text of its own (pdf_text is only)"]
+            said = [_line(line.words, image) for line in text.lines]
+            return self._structured(image, said), [] if said else ["it has no text of its own (pdf_text is only)"]
+        own = _seen(text, image)
         if text.doubt or not self._shows(image, own):
             return self._read(image), []
         return self._structured(image, [*own, *self._beside(image, own)]), []
@@ -62,8 +70,8 @@ class Reader:
     def _read(self, image: Image) -> Any:
         return self.ask(image, **self._told)
 
-    def _structured(self, image: Image, lines: list[Mapping[str, Any]]) -> Any:
-        return self.ask(image, lines=[lines], return_lines=True) if self.structure else lines
+    def _structured(self, image: Image, lines: Sequence[Mapping[str, Any]]) -> Any:
+        return self.ask(image, lines=[list(lines)], return_lines=True) if self.structure else list(lines)
 
     @property
     def _told(self) -> dict[str, bool]:
@@ -122,16 +130,32 @@ def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return left
 
 
-def _line(line: PdfLine, image: Image) -> dict[str, Any]:
+def _seen(text: PdfPage, image: Image) -> list[Mapping[str, Any]]:
+    """The lines of a PDF's page without the words that nobody sees: white on white, below a bar, on a layer that is off."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    shown = [[word for word in line.words if _is_seen(word, grey)] for line in text.lines]
+    return [_line(words, image) for words in shown if words]
+
+
+def _is_seen(word: PdfWord, grey: np.ndarray[Any, Any]) -> bool:
+    """Whether anything stands out where a word is said to be."""
+    height, width = grey.shape
+    x1, x2 = (side * width for side in (min(word.corners[::2]), max(word.corners[::2])))
+    y1, y2 = (side * height for side in (min(word.corners[1::2]), max(word.corners[1::2])))
+    # Letters are not seen by a rule or a letter of the next line; signs may stand at the edge themselves.
+    inset = INSET * min(x2 - x1, y2 - y1) if any(letter.isalnum() for letter in word.text) else 0.0
+    part = grey[max(0, int(y1 + inset)) : max(0, int(y2 - inset) + 1), max(0, int(x1 + inset)) : max(0, int(x2 - inset) + 1)]
+    return part.size > 0 and int(part.max()) - int(part.min()) >= LEAST_CONTRAST
+
+
+def _line(said: Sequence[PdfWord], image: Image) -> dict[str, Any]:
     """A line of a PDF as a module answers lines, with its words."""
     height, width = image.shape[:2]
 
     def corners(values: Sequence[float]) -> list[list[float]]:
         return [[x * width, y * height] for x, y in zip(values[::2], values[1::2], strict=True)]
 
-    words: list[dict[str, Any]] = [
-        {"text": word.text, "confidence": 1.0, "text_region": corners(word.corners)} for word in line.words
-    ]
+    words: list[dict[str, Any]] = [{"text": word.text, "confidence": 1.0, "text_region": corners(word.corners)} for word in said]
     first, last = words[0]["text_region"], words[-1]["text_region"]
     quad = [first[0], last[1], last[2], first[3]]
     if first[0][1] == first[1][1]:

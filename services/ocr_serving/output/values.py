@@ -17,16 +17,28 @@ Mark = Literal[".", ","]
 LONGEST = 15
 """Digits that a spreadsheet keeps; a longer number is a name, of an account or an article."""
 
+MOST_COUNTED = 11
+"""Digits of a whole number that is written without groups and counts something; longer ones are names: bar codes, accounts."""
+
+MOST_AFTER_PLUS = 7
+"""Digits without groups after a plus; more are a telephone number."""
+
 SPACES = "\u00a0\u202f\u2009 "
 
-SIGNS = "€$£¥￥₹元"
-CODES = "EUR|USD|GBP|CHF|CNY|RMB|JPY|INR|SEK|NOK|DKK|PLN|CZK|MYR|RM|AUD|CAD|SGD|HKD|kr|zł|Kč|Fr"
-_MONEY = rf"(?:[{SIGNS}]|\b(?:{CODES})\b\.?)"
+SIGNS = "(?:US|A|C|S|NZ|HK|NT|R)?\\$|[€£¥￥₹₩฿₺₽₪₫₱元]"
+CODES = "EUR|USD|GBP|CHF|CNY|RMB|JPY|INR|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|ZAR|MYR|RM|IDR|Rp|THB|AUD|CAD|NZD|SGD|HKD|kr|zł|Kč|Ft|Fr"
+_MONEY = rf"(?:{SIGNS}|(?<![^\W\d_])(?:{CODES})(?![^\W\d_])\.?)"
 _NUMBER = re.compile(
-    rf"^(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_MONEY})?\s*(?P<minus2>[-−–])?(?P<digits>\d[\d.,'’{SPACES}]*\d|\d|[.,]\d+)"
-    rf"\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
-    re.ASCII,
+    rf"^(?P<out>{_MONEY}(?=\s*\())?\s*(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_MONEY})?\s*(?P<minus2>[-−–])?"
+    rf"(?P<digits>[0-9][0-9.,'’{SPACES}]*[0-9]|[0-9]|[.,][0-9]+)"
+    rf"(?:[.,][-–—]{{1,2}}(?=$|[\s)]))?\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
 )
+_NAMES = re.compile(
+    r"\b(phone|telephone|tel|mobile|fax|telefon|téléphone|iban|account|acct|konto\w*|zip|post ?code|postal code|plz|ean|upc|gtin"
+    r"|isbn|bar ?code|sku|serial|passport|tax id|vat (?:no|id|reg\w*))\b",
+    re.I,
+)
+"""Heads of columns whose figures are names, not amounts."""
 
 MONTHS = {
     name: number
@@ -64,13 +76,26 @@ class Typed:
     form: str = ""
 
 
-def typed(columns: Sequence[Sequence[str]]) -> list[list[Typed]]:
+def typed(columns: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[list[Typed]]:
     """Each column's texts as values. What a column leaves open, its decimal mark, the table's other columns decide.
 
-    A column of which one number begins with a needless 0 holds names. A date whose day and month cannot be told apart stays text.
+    A column of which one number begins with a needless 0 holds names, and so does one whose head, of `heads` where they are known,
+    says so: telephone numbers, accounts, post codes. A date whose day and month cannot be told apart stays text.
     """
     of_table = _mark([text for column in columns for text in column])
-    return [_column(column, of_table) for column in columns]
+    named = [n < len(heads) and _NAMES.search(heads[n]) is not None for n in range(len(columns))]
+    return [
+        [Typed(text) for text in column] if names and not _has_money(column) else _column(column, of_table)
+        for column, names in zip(columns, named, strict=True)
+    ]
+
+
+def _has_money(texts: Sequence[str]) -> bool:
+    """Whether any text has a decimal mark, money or per cent: "Account" may head what is on one."""
+    matches = [match for text in texts if (match := _NUMBER.match(text.strip()))]
+    return any(
+        match["out"] or match["before"] or match["after"] or re.search(r"[.,][0-9]{2}$", match["digits"]) for match in matches
+    )
 
 
 def _column(texts: Sequence[str], of_table: Mark | None) -> list[Typed]:
@@ -119,11 +144,17 @@ def number(text: str, mark: Mark | None = None) -> Typed | None:
     if len(minuses) + (match["open"] is not None) > 1:
         return None
     parts = _parts(match["digits"], mark)
-    # A plus before groups apart by spaces is a telephone number.
-    if parts is None or (match["minus"] == "+" and " " in match["digits"]):
+    if parts is None or (match["out"] and match["before"]):
         return None
     whole, decimals, grouped = parts
+    money = match["out"] or match["before"]
+    is_bare = not (money or match["after"] or decimals)
+    # A plus before groups apart by spaces, or before many digits, is a telephone number.
+    if match["minus"] == "+" and (" " in match["digits"] or (is_bare and not grouped and len(whole) > MOST_AFTER_PLUS)):
+        return None
     if len(whole) + len(decimals) > LONGEST or (len(whole) > 1 and whole.startswith("0")):
+        return None
+    if is_bare and not grouped and len(whole) > MOST_COUNTED:
         return None
     value: int | float = float(f"{whole or '0'}.{decimals}") if decimals else int(whole)
     if minuses or match["open"]:
@@ -131,8 +162,8 @@ def number(text: str, mark: Mark | None = None) -> Typed | None:
     form = ("#,##0" if grouped else "0") + ("." + "0" * len(decimals) if decimals else "")
     if match["after"] == "%":
         return Typed(round(value / 100, len(decimals) + 2), form + "%")
-    if match["before"]:
-        form = f'"{match["before"]}" {form}'
+    if money:
+        form = f'"{money}" {form}'
     elif match["after"]:
         form = f'{form} "{match["after"]}"'
     return Typed(value, form)
@@ -147,7 +178,9 @@ def _parts(digits: str, mark: Mark | None) -> tuple[str, str, bool] | None:
         mark = "." if point > comma else ","
     elif mark is None and max(point, comma) >= 0:
         sign = digits[max(point, comma)]
-        is_group = re.fullmatch(rf"[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+", digits) is not None
+        between = re.escape(sign)
+        groups = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+|[1-9]\d?(?:{between}\d{{2}})+{between}\d{{3}}"
+        is_group = re.fullmatch(groups, digits) is not None
         mark = ("," if sign == "." else ".") if is_group else sign  # type: ignore[assignment]
     whole, _, decimals = digits.partition(mark) if mark else (digits, "", "")
     if not decimals.isdecimal() and decimals:

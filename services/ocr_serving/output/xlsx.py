@@ -64,7 +64,8 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
     has_head = has_head and len(rows) > 1
     columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(width)]
     # A head is no value of its column, and says nothing of how numbers are written.
-    bodies = values.typed([column[has_head:] for column in columns])
+    heads = [column[0] for column in columns] if has_head else []
+    bodies = values.typed([column[has_head:] for column in columns], heads)
     for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
         cells = [Typed(column[0]), *body] if has_head else list(body)
         for m, value in enumerate(cells, 1):

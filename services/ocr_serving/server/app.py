@@ -18,6 +18,7 @@ from ocr_serving.server.jobs import routes as jobs
 from ocr_serving.server.paddleocr3 import routes as paddleocr3
 from ocr_serving.server.reference import routes as reference
 from ocr_serving.server.routes import Routes, is_under
+from ocr_serving.server.tracing import RequestTrace
 
 log = logging.getLogger("ocr_serving.request")
 
@@ -42,6 +43,7 @@ def create_app(service: Front) -> flask.Flask:
         flask.g.request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         flask.g.log = {}
         path = flask.request.path
+        flask.g.trace = _trace(service) if service.tracing is not None and is_under(path, logged) else None
         flask.g.refusal = next((routes.refusal for routes in ROUTES if is_under(path, routes.prefixes)), lambda reply: reply)
         refused = front.misdirected(service.config, probed=is_under(path, probed))
         if refused is None and not is_under(path, public):
@@ -54,6 +56,9 @@ def create_app(service: Front) -> flask.Flask:
         if is_under(flask.request.path, logged):
             seconds = time.monotonic() - flask.g.start
             about = {"request_id": flask.g.request_id, "code": response.status_code, "seconds": round(seconds, 4)} | flask.g.log
+            if flask.g.trace is not None:
+                about["trace_id"] = flask.g.trace.trace_id
+                flask.g.trace.end(response.status_code, {"ocr.request_id": flask.g.request_id})
             log.info("%s %s", flask.request.method, flask.request.path, extra=about)
         return response
 
@@ -90,6 +95,14 @@ def create_app(service: Front) -> flask.Flask:
     for routes in ROUTES:
         routes.add(app, service)
     return app
+
+
+def _trace(service: Front) -> RequestTrace:
+    assert service.tracing is not None
+    request = flask.request
+    rule = request.url_rule.rule if request.url_rule is not None else ""
+    attributes = {"http.request.method": request.method, "url.path": request.path} | ({"http.route": rule} if rule else {})
+    return service.tracing.request(f"{request.method} {rule}".strip(), dict(request.headers), attributes)
 
 
 def start(service: Front) -> list[Callable[[], None]]:

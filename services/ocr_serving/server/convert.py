@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from werkzeug import http
+from werkzeug.datastructures import MIMEAccept
+
 from ocr_serving.decoding import images, pages
 from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
@@ -18,7 +21,7 @@ from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, LateError, ServingError
 from ocr_serving.modules.base import Module
 from ocr_serving.output import build, formats, given, json
-from ocr_serving.output.formats import FORMATS
+from ocr_serving.output.formats import ALL_JOINS, FORMATS, Joins
 from ocr_serving.output.job import Job, Sheet
 from ocr_serving.output.reading import PDF_TEXT, PdfText, Reader
 from ocr_serving.output.tree import Document
@@ -29,6 +32,9 @@ REMARKS = "X-OCR-Remarks"
 """Header of what `msg` says elsewhere, percent-encoded UTF-8."""
 
 STRUCTURE, LINES = "structure_system", "ocr_system"
+ANSWERS = ("application/json", "application/*", "*/*")
+"""Media types that an answer in JSON has."""
+
 MOST_REMARKS = 2000
 TITLE = "document"
 
@@ -46,25 +52,31 @@ def target(path: str, served: Collection[str]) -> tuple[str, str]:
 def wanted(output: str, accept: str) -> str:
     """The formats that a call of `/predict/<module>` asks for, by `?output=` or its Accept header; "" for the answer in JSON.
 
-    Raises InputError.
+    Of the media types that are known here the one with the highest weight (RFC 9110, 12.5.1), the first of several; plain text and
+    HTML, which programs and browsers name without meaning it, are asked for by `output` alone. Raises InputError.
     """
     if output:
         return ",".join(formats.named(output))
-    first = accept.partition(",")[0].partition(";")[0].strip().lower()
     kinds = {about.media_type.partition(";")[0]: form for form, about in FORMATS.items() if form not in ("json", "txt", "html")}
-    return kinds.get(first, "")
+    kinds |= dict.fromkeys(ANSWERS, "")
+    weights = [
+        (kinds[name], weight)
+        for kind, weight in http.parse_accept_header(accept, MIMEAccept)
+        if weight > 0 and (name := kind.partition(";")[0].strip().lower()) in kinds
+    ]
+    return max(weights, key=lambda found: found[1], default=("", 0))[0]
 
 
 @dataclass(frozen=True)
 class Options:
     """What a request for a document says beside the arguments of the module.
 
-    Whose text of a PDF is taken, whether tables that go on on the next page are one, which pages are read; `document` is a tree
-    that was read before: nothing is read again, and the files are made of it. `join_pages`: its pages were read one by one.
+    Whose text of a PDF is taken, what over several pages is told as one, which pages are read; `document` is a tree that was read
+    before: nothing is read again, and the files are made of it. `join_pages`: its pages were read one by one.
     """
 
     pdf_text: PdfText = "auto"
-    join_tables: bool = True
+    joins: Joins = ALL_JOINS
     chosen: Chosen | None = None
     document: Document | None = None
     join_pages: bool = False
@@ -72,20 +84,24 @@ class Options:
 
 def options(payload: dict[str, Any]) -> Options:
     """Take the options out of a request. Raises InputError."""
-    pdf_text, joins = payload.pop("pdf_text", "auto"), payload.pop("join_tables", True)
+    pdf_text = payload.pop("pdf_text", "auto")
     if pdf_text not in PDF_TEXT:
         raise InputError(f"pdf_text: takes one of {', '.join(PDF_TEXT)}.")
-    if not isinstance(joins, bool):
-        raise InputError("join_tables: takes true or false.")
+    joins = Joins(_flag(payload, "join_tables", default=True), _flag(payload, "join_paragraphs", default=True))
     numbers, tree = payload.pop("pages", None), payload.pop("document", None)
     chosen = None if numbers is None else _chosen(numbers)
     if tree is None:
         return Options(pdf_text, joins, chosen)
-    one_by_one = payload.pop("join_pages", False)
-    if not isinstance(one_by_one, bool):
-        raise InputError("join_pages: takes true or false.")
+    one_by_one = _flag(payload, "join_pages", default=False)
     payload.setdefault("images", [])
     return Options(pdf_text, joins, chosen, given.document(tree), one_by_one)
+
+
+def _flag(payload: dict[str, Any], name: str, *, default: bool) -> bool:
+    value = payload.pop(name, default)
+    if not isinstance(value, bool):
+        raise InputError(f"{name}: takes true or false.")
+    return value
 
 
 def _chosen(numbers: Any) -> Chosen:
@@ -105,7 +121,7 @@ def rewritten(tree: Document, payload: Mapping[str, Any], forms: Sequence[str], 
         raise InputError(f"'{unknown[0]}' does not go with document, from which nothing is read again: leave it out.")
     if options.join_pages:
         tree = build.joined(tree)
-    return _answer(rewrite.files(tree, encoded, forms, limits, join_tables=options.join_tables), forms, [])
+    return _answer(rewrite.files(tree, encoded, forms, limits, options.joins), forms, [])
 
 
 @dataclass(frozen=True)
@@ -148,7 +164,7 @@ class _Whole:
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         self._files = data
         chosen = request.options.chosen
-        about = request.options.pdf_text, request.options.join_tables
+        about = request.options.pdf_text, request.options.joins
         if chosen is not None and len(data) > 1:
             raise InputError("pages: chooses among the pages of one file: send one.")
         self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
@@ -223,6 +239,11 @@ def paths(failures: Mapping[str, Any], bodies: Mapping[str, Any], schemas: dict[
                 "type": "boolean",
                 "default": True,
                 "description": "Tell a table that goes on on the next page as one; not in formats whose pages are the original's.",
+            },
+            "join_paragraphs": {
+                "type": "boolean",
+                "default": True,
+                "description": "Tell a paragraph that goes on in the next column or page as one, in formats of running text.",
             },
             "pages": {
                 "type": "string",

@@ -28,6 +28,7 @@ from ocr_serving.server.keys import ApiKeys
 from ocr_serving.server.messages import Done, Reply, Task
 from ocr_serving.server.metrics import Metrics
 from ocr_serving.server.pool import Pool
+from ocr_serving.server.tracing import RequestTrace, Tracing
 
 CHUNK = 1 << 18
 NEEDS_KEY = "An API key is needed: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'."
@@ -59,6 +60,7 @@ class Front:
         self.keys = ApiKeys(config.api_keys_file) if config.api_keys_file else None
         self.pool: Pool | None = None
         self.engines: EnginePool | None = None
+        self.tracing: Tracing | None = None
         self.modules: Mapping[str, Mapping[str, Any]] = {}
         self.wait: Callable[[Future[Any]], object] = lambda future: concurrent.futures.wait([future])
         """How a request waits for its answer; the HTTP server has others go on meanwhile."""
@@ -113,10 +115,14 @@ def ask(
         pool.admit(caller)
         query = request.query_string.decode("latin-1")
         body = completed(read_body(front))
-        task = Task(name, body, flask.g.request_id, output=output, kind=kind, query=query, api=api, page=page)
+        trace: RequestTrace | None = flask.g.trace
+        named = trace.traceparent if trace is not None else ""
+        task = Task(name, body, flask.g.request_id, output=output, kind=kind, query=query, api=api, page=page, traceparent=named)
         job = pool.submit(task, caller=caller, wanted=receiver.is_open)
         del task, body
         front.wait(job.future)
+        if trace is not None:
+            trace.worked_on(job, None if job.future.exception() else job.future.result())
         done = job.future.result()
     finally:
         front.budget.release(receiver)

@@ -24,6 +24,7 @@ from ocr_serving.server.engine_pool import EnginePool
 from ocr_serving.server.front import Front
 from ocr_serving.server.messages import WorkerSpec
 from ocr_serving.server.pool import Pool
+from ocr_serving.server.tracing import Tracing
 
 
 class QuietLogger(Logger):  # type: ignore[misc]
@@ -116,6 +117,8 @@ class Service(BaseApplication):  # type: ignore[misc]
 
     def _start(self, _worker: Any) -> None:
         logs.configure(self.config.log_format)
+        if self.config.otlp_endpoint is not None:
+            self.front.tracing = Tracing(self.config.otlp_endpoint)
         if self.engines:
             config = self.config
             batching = EngineSettings(max_batch=config.max_batch, max_delay=config.max_delay_ms / 1000, threads=machine.cpu_count())
@@ -159,3 +162,5 @@ class Service(BaseApplication):  # type: ignore[misc]
             self.front.pool.close()
         if self.front.engines is not None:
             self.front.engines.close()
+        if self.front.tracing is not None:
+            self.front.tracing.close()

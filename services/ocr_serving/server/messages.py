@@ -6,13 +6,14 @@ The front sends one `WorkerSpec`; the worker answers `Ready` or `Failed`; from t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_serving.config import ServiceConfig
 from ocr_serving.engines.batching.remote import EngineAddress
 from ocr_serving.engines.idle.ledger import LedgerAddress
+from ocr_serving.spans import Span
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Task:
 
     `kind` is its Content-Type and `query` what stands behind the `?`, percent-encoded. `output` names the formats of the document
     that is wanted, "docx,pdf"; "" is the answer itself. `api` names another contract than the module's own to answer by.
-    With a `page` the body is a file, of which that page, from 1, is wanted as a picture.
+    With a `page` the body is a file, of which that page, from 1, is wanted as a picture. `traceparent` (W3C Trace Context) names
+    the span that it is a part of, and has spans noted; "" has none.
     """
 
     module: str
@@ -61,6 +63,7 @@ class Task:
     query: str = ""
     api: str = ""
     page: int = 0
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Reply:
 class Done:
     """The reply to a Task, and what to count: images, seconds in each stage and in all, and the resident memory in bytes.
 
-    `lent_seconds` is how long other workers' cores were at work on it, together.
+    `lent_seconds` is how long other workers' cores were at work on it, together. `spans` are what was noted of it, the worker's own
+    span left out, and `spans_left_out` how many more there were.
     """
 
     reply: Reply
@@ -91,3 +95,5 @@ class Done:
     seconds: float = 0.0
     resident: int = 0
     lent_seconds: float = 0.0
+    spans: Sequence[Span] = ()
+    spans_left_out: int = 0

@@ -18,6 +18,7 @@ from ocr_serving.server.routes import Modules, Routes
 OPTIONS = {
     "pdf_text": {"type": "string", "enum": list(reading.PDF_TEXT), "default": "auto"},
     "join_tables": {"type": "boolean", "default": True},
+    "join_paragraphs": {"type": "boolean", "default": True},
     "pages": {"type": "string", "pattern": r"^[1-9]\d*(-[1-9]\d*)?$"},
     "document": {"type": "string", "format": "binary", "description": "A tree that was read before, as a file of JSON."},
     "join_pages": {"type": "boolean", "default": False},

@@ -13,7 +13,7 @@ from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, TooLargeError
 from ocr_serving.output import formats, given
-from ocr_serving.output.formats import Original
+from ocr_serving.output.formats import Joins, Original
 from ocr_serving.output.tree import Document
 from ocr_serving.server.messages import Reply
 
@@ -48,7 +48,7 @@ def picture(body: bytes, number: int, limits: Limits) -> Reply:
     return Reply(200, "000", encoded, headers=about)
 
 
-def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: Limits, *, join_tables: bool) -> formats.Files:
+def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: Limits, joins: Joins) -> formats.Files:
     """`tree` in `forms`; `encoded` are the files it was read from, as base64, which only some formats need. Raises InputError."""
     data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(encoded)]
     if "pdf" in forms and not data:
@@ -57,7 +57,7 @@ def files(tree: Document, encoded: Sequence[str], forms: Sequence[str], limits: 
     if data and given.has_figures(tree) and any(form in SHOWN_FORMS for form in forms):
         tree = given.with_pictures(tree, originals.page)
     original = originals.of(tree) if "pdf" in forms else Original()
-    return formats.files(tree, original, forms, tree.title or "document", join_tables=join_tables)
+    return formats.files(tree, original, forms, tree.title or "document", joins)
 
 
 class _Originals:

@@ -12,7 +12,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from ocr_serving import data, machine
+from ocr_serving import data, machine, spans
 from ocr_serving.decoding.images import Image, Limits, Undecodable, from_bytes
 from ocr_serving.engines import opening_with, shared
 from ocr_serving.engines.batching import remote
@@ -75,6 +75,13 @@ class Worker:
 
     def answer(self, task: Task) -> Done:
         """Answer one request; never raises."""
+        if not task.traceparent:
+            return self._answer_at_work(task)
+        with spans.recording(task.traceparent) as recorder:
+            done = self._answer_at_work(task)
+        return replace(done, spans=recorder.spans, spans_left_out=recorder.left_out)
+
+    def _answer_at_work(self, task: Task) -> Done:
         if self.ledger is None:
             return self._answer(task)
         before = self.ledger.lent_seconds

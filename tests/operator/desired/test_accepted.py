@@ -92,6 +92,7 @@ spec:
     httpRoute: {parentRefs: [{name: public, namespace: gateways, sectionName: web}, {name: private}], hostnames: [a.example.org],
       path: /a, tls: {sectionName: https}, allowFromNamespaces: [gateways]}
     podMonitor: {interval: 15s, labels: {release: prometheus}}
+    tracing: {endpoint: "https://collector.example.org:4318/otlp", sampleRatio: 0.5}
   - name: own_module
     device: cpu
     image: {reference: "example.org/own:1", pullSecrets: [b]}

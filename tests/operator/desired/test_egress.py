@@ -44,6 +44,7 @@ def test_by_default_pods_reach_nothing_and_anybody_reaches_them() -> None:
             download("http://10.1.2.3:9000/m.tar"),
             [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}], "ports": [{"port": 9000, "protocol": "TCP"}]}],
         ),
+        ({"tracing": {"endpoint": "http://collector.monitoring:4318"}}, ports(4318)),
         ({"params": {"model_set": "PP-OCRv6_tiny"}}, ports(443)),
         ({"params": {"det_model_dir": "PP-OCRv6_tiny_det"}}, ports(443)),
         ({"params": {"det_model_dir": "./mine"}}, []),

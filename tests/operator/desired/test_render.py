@@ -444,3 +444,20 @@ def test_an_autoscaler_of_ones_own_is_left_the_replicas_and_gets_no_second_one()
     manifests = {item["kind"]: item for item in render(parse(body), Settings())}
     assert "HorizontalPodAutoscaler" not in manifests
     assert "replicas" not in manifests["Deployment"]["spec"]
+
+
+def test_traces_tell_whose_they_are_and_where_they_go() -> None:
+    asked = {"tracing": {"endpoint": "http://collector:4318", "sampleRatio": 0.25}}
+    assert config(asked)["otlp_endpoint"] == "http://collector:4318"
+    assert "otlp_endpoint" not in config()
+    variables = {item["name"]: item["value"] for item in server(asked)["env"]}
+    assert variables == {
+        "OTEL_SERVICE_NAME": "invoices-ocr-system",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.namespace=docs,k8s.namespace.name=docs,k8s.deployment.name=invoices-ocr-system",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.25",
+    }
+    own = [{"name": "OTEL_SERVICE_NAME", "value": "mine"}]
+    variables = {item["name"]: item["value"] for item in server({"tracing": {"endpoint": "http://c:4318"}, "env": own})["env"]}
+    assert variables["OTEL_SERVICE_NAME"] == "mine"
+    assert "OTEL_TRACES_SAMPLER" not in variables

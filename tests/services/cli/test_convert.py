@@ -81,6 +81,36 @@ def test_a_folder_with_folders(archive: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.startswith("1 read, 2 failed, 1 pages, 2 done before;"), "what is gone is made again"
 
 
+def test_odd_names_and_links(elsewhere: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Path("in/further").mkdir(parents=True)
+    stems = [os.fsdecode(b"\xff\xfe"), "new\nline", "=cmd", "\x1b[31mred"]
+    for stem in stems:
+        shutil.copy(data.WARMUP, Path("in", f"{stem}.png"))
+    Path("in/further/back").symlink_to("..")
+    Path("in/\x1b[0m gone.png").symlink_to("nowhere")
+    command = ["convert", "in", "-o", "in/out", *TINY, "-j", "1", "--to", "json,docx,xlsx,pdf,markdown,html,hocr,alto"]
+    assert cli.main(command) == 1
+    out, err = capfd.readouterr()
+    assert out == "4 read, 1 failed, 4 pages; 1 other files left alone (1 link to a folder).\n"
+    assert "  in/\\x1b[0m gone.png" in err
+    assert {f"{stem}.pdf" for stem in stems} <= written(Path("in/out"))
+    assert json.loads(Path("in/out", f"{stems[0]}.json").read_bytes())["title"] == "\ufffd\ufffd"
+    assert cli.main(command) == 1
+    assert capfd.readouterr().out.startswith("0 read, 1 failed, 0 pages, 4 done before;")
+
+
+def test_no_document_is_written_over(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in").mkdir()
+    sent = pdfs.of_text(["Kept as it was sent"])
+    Path("in/a.pdf").write_bytes(sent)
+    assert cli.main(["convert", "in", "-o", "in", "--to", "pdf"]) == 1
+    assert "--output in is a folder that is read: name another" in capsys.readouterr().err
+    assert cli.main(["convert", "in/a.pdf", "-o", "in", "--to", "txt,pdf", *TINY]) == 1
+    assert "in/a.pdf is a document that is read, and would be written over" in capsys.readouterr().err.replace("  ", " ")
+    assert Path("in/a.pdf").read_bytes() == sent
+    assert not Path("in/a.txt").exists()
+
+
 def test_by_a_service(structure: Service, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(PAGES / "table_crop.jpg", archive / "a.jpg")
     shutil.rmtree(archive / "2026")

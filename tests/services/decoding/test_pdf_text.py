@@ -49,6 +49,37 @@ def test_a_wide_gap_parts_a_row() -> None:
     assert [[word.text for word in line.words] for line in page.lines] == [["Total"], ["42.00"]]
 
 
+def drawn(content: str) -> list[list[str]]:
+    """The lines that are read of a page that `content` draws."""
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        made.pages[0].obj["/Contents"] = made.make_stream(content.encode())
+        (page,) = pdf_text.read(pdfs.saved(made), 1)
+    assert page.doubt == ""
+    return [[word.text for word in line.words] for line in page.lines]
+
+
+def test_a_word_that_is_parted_at_the_end_of_a_line_keeps_its_parts_in_their_lines() -> None:
+    narrow = "BT /F1 14 Tf 60 760 Td (This is an exam-) Tj 0 -18 Td (ple of what is part-) Tj 0 -18 Td (ed there) Tj ET"
+    assert drawn(narrow) == [["This", "is", "an", "exam-"], ["ple", "of", "what", "is", "part-"], ["ed", "there"]]
+
+
+@pytest.mark.parametrize(("matrix", "corner"), [("0 1 -1 0 300 400", (1, 1)), ("0 -1 1 0 300 400", (0, 0))])
+def test_text_that_runs_up_or_down_is_one_line_from_its_first_letter_on(matrix: str, corner: tuple[int, int]) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        made.pages[0].obj["/Contents"] = made.make_stream(f"BT /F1 14 Tf {matrix} Tm (a text that is turned) Tj ET".encode())
+        ((line,),) = (page.lines for page in pdf_text.read(pdfs.saved(made), 1))
+    assert [word.text for word in line.words] == ["a", "text", "that", "is", "turned"]
+    up = corner == (1, 1)
+    starts = [word.corners[1] for word in line.words]
+    assert starts == sorted(starts, reverse=up)
+    first = line.words[0].corners
+    assert (first[1] > first[3], first[0] < first[6]) == (up, up), "its top left is where its first letter is"
+
+
+def test_text_outside_of_the_page_is_not_on_it() -> None:
+    assert drawn("BT /F1 14 Tf 60 760 Td (shown) Tj 700 0 Td (beside) Tj ET BT /F1 14 Tf 60 -40 Td (below) Tj ET") == [["shown"]]
+
+
 def test_an_invisible_layer_a_scan_and_a_page_without_text_are_doubted() -> None:
     assert pdf_text.read(pdfs.of_text(LINES, mode=3), 1)[0].doubt == "its text is an invisible layer"
     scan = pdfs.with_picture(pdfs.of_text(LINES), PIL.Image.new("RGB", (300, 400), "white"), (0, 0, 595, 842))

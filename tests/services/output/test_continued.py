@@ -16,7 +16,7 @@ import pytest
 
 from helpers.answers import HEIGHT, WIDTH, document, line, region, table
 from ocr_serving.output import build, continued, turning
-from ocr_serving.output.formats import Original, files
+from ocr_serving.output.formats import Joins, Original, files
 from ocr_serving.output.json import schema
 from ocr_serving.output.tree import Document, Page, Table
 
@@ -186,10 +186,10 @@ def test_each_format_has_one_table_or_its_parts(form: str) -> None:
     original = Original(files=[b"", b""], images=[None, None])
     (one,) = files(whole, original, [form], "list").values()
     assert told(form, one) == [FIRST + SECOND]
-    apart = files(whole, original, [form], "list", join_tables=False)
+    apart = files(whole, original, [form], "list", Joins(tables=False))
     assert [grid for content in apart.values() for grid in told(form, content)] == [FIRST, [HEAD, *SECOND]]
     if form == "docx":
-        assert len(docx.Document(io.BytesIO(one)).element.xpath("//w:br[@w:type='page']")) == 0, "no empty page at the end"
+        assert len(docx.Document(io.BytesIO(one)).element.xpath("//w:pageBreakBefore")) == 0, "no empty page at the end"
 
 
 @pytest.mark.parametrize("form", ["hocr", "alto"])

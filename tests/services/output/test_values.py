@@ -25,6 +25,11 @@ from ocr_serving.output.values import number, typed
         (["€ 1.234,50", "12,00 €", "EUR 5"], [1234.5, 12, 5]),
         (["$1,234.50", "¥100", "RM 5.00"], [1234.5, 100, 5]),
         (["2026", "1,000"], [2026, 1000]),
+        (["RM12.50", "USD1,234.00", "US$ 5.00", "$(5.00)", "($ 2.00)"], [12.5, 1234, 5, -5, -2]),
+        (["zł 5,00", "R$ 12,00", "3,50 Kč"], [5, 12, 3.5]),
+        (["€ 1.234,-", "12,-", "3,50"], [1234, 12, 3.5]),
+        (["₹1,23,456"], [123456]),
+        (["12345678901", "+5"], [12345678901, 5]),
     ],
 )
 def test_numbers_by_the_way_a_column_writes_them(column: list[str], values: list[float]) -> None:
@@ -38,6 +43,7 @@ def test_numbers_by_the_way_a_column_writes_them(column: list[str], values: list
     [
         *("", "-", "n/a", "001", "12 Main St", "1.2.3", "1,2,3", "+49 711 123 456", "4711 0815 1234 5678 90", "12:30"),
         *("INV-2026-00417", "=1+1", "1e5", "٣٤", "²", "1/2", "127.0.0.1", "12,5,00"),
+        *("4006381333931", "123456789012", "+4930123456", "DE89 3704 0044 0532 0130 00", "$ ($5.00)", "RMX5", "５"),
     ],
 )
 def test_what_is_no_number_stays_text(text: str) -> None:
@@ -54,6 +60,15 @@ def test_the_table_decides_what_a_column_leaves_open() -> None:
 def test_a_column_of_article_numbers_stays_text() -> None:
     (found,) = typed([["001", "002", "100"]])
     assert [item.value for item in found] == ["001", "002", "100"]
+
+
+@pytest.mark.parametrize("head", ["Phone", "Tel. no.", "IBAN / Konto", "ZIP", "Bar code"])
+def test_figures_below_a_head_that_says_they_are_names_stay_text(head: str) -> None:
+    assert [item.value for item in typed([["5551234567", "555 123 456"]], [head])[0]] == ["5551234567", "555 123 456"]
+
+
+def test_amounts_below_such_a_head_are_amounts() -> None:
+    assert [item.value for item in typed([["1,250.00", "80.00"]], ["Account"])[0]] == [1250, 80]
 
 
 @pytest.mark.parametrize(

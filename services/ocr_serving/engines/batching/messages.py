@@ -8,6 +8,7 @@ from typing import Any
 
 from ocr_serving.engines.base import ModelSpec, Tensor
 from ocr_serving.errors import ConfigError, FullError, LateError, ModelError, ServingError
+from ocr_serving.spans import Span
 
 CARRIED: Mapping[str, type[ServingError]] = {
     error.__name__: error for error in (ConfigError, FullError, LateError, ModelError, ServingError)
@@ -74,18 +75,23 @@ class Opened:
 
 @dataclass(frozen=True)
 class Run:
-    """From a worker: run each of `rows` (Pixels, or a tuple of tensors) by `deadline` on the monotonic clock."""
+    """From a worker: run each of `rows` (Pixels, or a tuple of tensors) by `deadline` on the monotonic clock.
+
+    `traceparent` (W3C Trace Context) names the span that this is a part of; "" where nothing is traced.
+    """
 
     model: ModelSpec
     rows: Sequence[Any]
     deadline: float
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Outputs by position for each row."""
+    """Outputs by position for each row; `spans` where the request is traced."""
 
     rows: Sequence[Sequence[Tensor]]
+    spans: Sequence[Span] = ()
 
 
 @dataclass(frozen=True)

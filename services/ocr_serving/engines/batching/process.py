@@ -14,8 +14,9 @@ import selectors
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -37,6 +38,7 @@ from ocr_serving.engines.batching.messages import (
     Unknown,
 )
 from ocr_serving.errors import ServingError
+from ocr_serving.spans import Span
 
 log = logging.getLogger("ocr_serving.engine")
 
@@ -48,6 +50,21 @@ class _Ready:
     batch: Batch
     network: Network
     arrays: Any
+
+
+@dataclass(eq=False)
+class _Traced:
+    """A request that is traced: since when it waits, and the batches that it was in."""
+
+    traceparent: str
+    since_ns: int
+    runs: list[Span] = field(default_factory=list)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Its wait for the first batch, and each run."""
+        first = min((run.begin_ns for run in self.runs), default=self.since_ns)
+        return (Span("wait", self.since_ns, first), *self.runs)
 
 
 class EngineProcess:
@@ -66,6 +83,8 @@ class EngineProcess:
         self._replies: queue.SimpleQueue[tuple[Channel, Any]] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._broken = False
+        self._traced: dict[Channel, _Traced] = {}
+        """What is noted of the requests at hand that are traced."""
 
     def run(self) -> int:
         """Open what the spec names, say so, serve until the owner hangs up. The exit code of the process."""
@@ -106,6 +125,7 @@ class EngineProcess:
         try:
             message = channel.receive()
         except (EOFError, OSError):
+            self._traced.pop(channel, None)
             with self._changed:
                 self._batcher.cancel(channel)
                 self._note_load()
@@ -122,6 +142,8 @@ class EngineProcess:
             self._replies.put((channel, Unknown()))
             return
         rows = [(row, network.bucket(row)) for row in message.rows]
+        if message.traceparent:
+            self._traced[channel] = _Traced(message.traceparent, time.time_ns())
         try:
             with self._changed:
                 self._batcher.submit(channel, repr(message.model), rows, time.monotonic(), message.deadline)
@@ -136,7 +158,7 @@ class EngineProcess:
             answers = self._batcher.answers()
         for answer in answers:
             assert isinstance(answer.request.requester, Channel)
-            _send(answer.request.requester, _said(answer))
+            _send(answer.request.requester, _said(answer, self._traced.pop(answer.request.requester, None)))
         with contextlib.suppress(queue.Empty):
             while True:
                 _send(*self._replies.get_nowait())
@@ -178,22 +200,38 @@ class EngineProcess:
                 work()
                 continue
             payloads = [row.payload for row in work.batch.rows]
-            started = time.monotonic()
+            started, started_ns = time.monotonic(), time.time_ns()
             outcome: Any
             try:
                 outcome = work.network.run(work.batch.bucket, work.arrays, payloads)
             except Exception as exc:
                 if not isinstance(exc, ServingError):
-                    log.exception("a batch failed")
+                    log.exception("a batch failed", extra={"traces": self._traces(work.batch)} if self._traced else None)
                 outcome = exc
                 self._broken |= is_fatal(exc)
             self._board.add(self._spec.number, "busy_seconds", time.monotonic() - started)
+            if self._traced:
+                self._trace(work.batch, started_ns)
             asked, run = work.network.pixels(work.batch.bucket, work.arrays, payloads)
             self._board.add(self._spec.number, "row_pixels", asked)
             self._board.add(self._spec.number, "batch_pixels", run)
             if not work.network.is_warm(work.batch.bucket):
                 self._board.add(self._spec.number, "unwarmed")
             self._finish(work.batch, outcome)
+
+    def _trace(self, batch: Batch, started_ns: int) -> None:
+        """Note the run of `batch` for those of its requests that are traced."""
+        own = Counter(row.request.requester for row in batch.rows)
+        for channel, count in own.items():
+            traced = self._traced.get(channel) if isinstance(channel, Channel) else None
+            if traced is not None:
+                attributes = {"ocr.rows": count, "ocr.batch_rows": len(batch.rows)}
+                traced.runs.append(Span("run", started_ns, time.time_ns(), attributes=attributes))
+
+    def _traces(self, batch: Batch) -> list[str]:
+        """The traces that a batch is a part of."""
+        found = {self._traced.get(row.request.requester) for row in batch.rows if isinstance(row.request.requester, Channel)}
+        return sorted(traced.traceparent for traced in found if traced is not None)
 
     def _finish(self, batch: Batch, outcome: Any) -> None:
         with self._changed:
@@ -232,8 +270,10 @@ class EngineProcess:
         os.eventfd_write(self._wake, 1)
 
 
-def _said(answer: Outcome) -> Any:
-    return Results(answer.results) if answer.error is None else Fault.of(answer.error)
+def _said(answer: Outcome, traced: _Traced | None) -> Any:
+    if answer.error is not None:
+        return Fault.of(answer.error)
+    return Results(answer.results) if traced is None else Results(answer.results, traced.spans)
 
 
 def _send(channel: Channel, message: Any) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ocr_serving import spans
 from ocr_serving.engines import local
 from ocr_serving.engines.base import Ctc, Engine, EngineOptions, ModelSpec, OpenEngine, PixelInput, Pixels, Tensor
 from ocr_serving.engines.batching.board import Board
@@ -63,12 +64,16 @@ class Client:
 
     def run(self, model: ModelSpec, rows: Sequence[Any]) -> list[list[Tensor]]:
         """Outputs by position for each row. Raises UnavailableError, ModelError."""
-        engine = self._least_loaded()
-        said = self._ask(engine, Run(model, rows, self._deadline))
-        if isinstance(said, Unknown):
-            self._ask(engine, Open(model))
-            said = self._ask(engine, Run(model, rows, self._deadline))
-        assert isinstance(said, Results)
+        engine, recorder = self._least_loaded(), spans.recorder()
+        run = Run(model, rows, self._deadline, "" if recorder is None else recorder.traceparent)
+        with spans.span("engine", {"ocr.engine": engine, "ocr.model": model.path.name, "ocr.rows": len(rows)}):
+            said = self._ask(engine, run)
+            if isinstance(said, Unknown):
+                self._ask(engine, Open(model))
+                said = self._ask(engine, run)
+            assert isinstance(said, Results)
+            if recorder is not None:
+                recorder.add(said.spans)
         # What arrived lies in the engine's memory, which the next answer overwrites.
         return [[np.array(value) for value in row] for row in said.rows]
 

@@ -16,7 +16,7 @@ from ocr_serving.modules.base import Module
 from ocr_serving.server import wire
 from ocr_serving.server.jobs import request
 from ocr_serving.server.messages import Reply, Task
-from ocr_serving.server.paddleocr3 import answer, catalogue, envelope, reading
+from ocr_serving.server.paddleocr3 import answer, catalogue, envelope, layout, reading
 from ocr_serving.server.paddleocr3.reading import Asked
 
 APIS = COUNT, READ = "jobs/count", "jobs/read"
@@ -75,6 +75,9 @@ def _read(module: Module, data: bytes, family: str, number: int, options: str, l
         catalogue.ROUTES[route].results: [entry],
         "dataInfo": {"width": width, "height": height, "type": "image"},
     }
+    if draft is not None and family == request.DOCUMENTS:
+        # What this page alone tells is told anew with all pages of the file.
+        result["tree"] = layout.kept(draft[0], draft[1])
     remarks = [*work.remarks, *(f"{warning}." for warning in dict.fromkeys(module.warnings))]
     if remarks:
         result["warnings"] = remarks

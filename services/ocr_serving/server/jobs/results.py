@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ocr_serving.server.jobs import request
 from ocr_serving.server.jobs.leases import Answer
 from ocr_serving.server.jobs.request import DOCUMENTS, OCR
 from ocr_serving.server.jobs.store import Blob, Job
+from ocr_serving.server.paddleocr3 import layout
+from ocr_serving.server.paddleocr3.options import LayoutRequest
 
 LISTS: Mapping[str, str] = {OCR: "ocrResults", DOCUMENTS: "layoutParsingResults"}
 PICTURES = ("ocrImage", "docPreprocessingImage", "inputImage")
@@ -46,15 +49,17 @@ def kept(result: Mapping[str, Any], family: str, number: int) -> Answer:
         page["markdown"] = markdown
         if docx := (page.get("exports") or {}).get("docx"):
             page["exports"] = {"docx": docx | {"content": aside("page", docx["content"], DOCX)}}
-    about = {"page": page, "dataInfo": result.get("dataInfo")}
+    about = {"page": page, "dataInfo": result.get("dataInfo")} | ({"tree": result["tree"]} if "tree" in result else {})
     return Answer(_text(about), blobs)
 
 
 def lines(job: Job, pages: Sequence[tuple[int, str | None, str | None]], link: str) -> Iterator[bytes]:
     """The JSON lines of a job, one a page; `link` is what stands before the names of blobs.
 
-    Each line tells its own page's size, the last one those of all, as clients let the last one win.
+    Each line tells its own page's size, the last one those of all, as clients let the last one win. Levels of headings, running
+    headers and footers are those that all pages tell.
     """
+    together = _together(job, pages)
     last: Mapping[str, Any] | None = None
     sizes: list[Any] = []
     for number, (page, text, lost) in enumerate(pages, 1):
@@ -62,6 +67,9 @@ def lines(job: Job, pages: Sequence[tuple[int, str | None, str | None]], link: s
         if text is not None:
             found = json.loads(text)
             entry, info = _linked(found["page"], link), found["dataInfo"]
+            if (again := together.get(number)) is not None:
+                entry["prunedResult"]["parsing_res_list"] = again["blocks"]
+                entry["markdown"] |= again["markdown"]
         sizes += _sizes(info) or [{"width": 0, "height": 0}]
         last = info if info is not None and job.kind == "image" else {"numPages": 1, "pages": sizes[-1:], "type": job.kind}
         if number == len(pages) > 1:
@@ -76,6 +84,18 @@ def lines(job: Job, pages: Sequence[tuple[int, str | None, str | None]], link: s
         if job.family == DOCUMENTS:
             whole["result"]["preprocessedImages"] = []  # type: ignore[index]
         yield _escaped(_text(whole)).encode() + b"\n"
+
+
+def _together(job: Job, pages: Sequence[tuple[int, str | None, str | None]]) -> dict[int, dict[str, Any]]:
+    """What the pages of a document say by all of them, by their place among `pages`, from 1."""
+    if job.family != DOCUMENTS or len(pages) < 2:
+        return {}
+    trees = {number: json.loads(text).get("tree") for number, (_, text, _) in enumerate(pages, 1) if text is not None}
+    known = {number: tree for number, tree in trees.items() if tree is not None}
+    asked = request.asked(job.options, job.family)
+    if not known or not isinstance(asked, LayoutRequest):
+        return {}
+    return dict(zip(known, layout.retold(list(known.values()), asked), strict=True))
 
 
 def _linked(page: dict[str, Any], link: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ocr_serving.output import build
 from ocr_serving.output.markdown import html_table
-from ocr_serving.output.tree import Block, Box, Figure, FormField, List, Page, Table, Text, text_of
+from ocr_serving.output.tree import Block, Box, Document, Figure, FormField, List, Page, Table, Text, text_of
 from ocr_serving.server.paddleocr3 import pictures
 from ocr_serving.server.paddleocr3.options import LayoutRequest
 
@@ -107,6 +108,32 @@ def markdown(page: Page, formulas: Sequence[Box], request: LayoutRequest) -> dic
             _key(block, label): _jpeg(block.picture) for block, label in shown if isinstance(block, Figure) and block.picture
         }
     return result
+
+
+def kept(page: Page, formulas: Sequence[Box]) -> dict[str, Any]:
+    """What of a page has to be known for `retold`, as JSON: no words, no pictures, and the lines of headings alone."""
+
+    def short(block: Block) -> Block:
+        if isinstance(block, Text | Figure | FormField):
+            lines = block.lines if isinstance(block, Text) and block.kind == "heading" else ()
+            return block.model_copy(update={"lines": tuple(line.model_copy(update={"words": ()}) for line in lines)})
+        name = "cells" if isinstance(block, Table) else "items"
+        return block.model_copy(update={name: tuple(part.model_copy(update={"lines": ()}) for part in getattr(block, name))})
+
+    told = page.model_copy(update={"blocks": tuple(map(short, page.blocks))})
+    return {"page": told.model_dump(mode="json"), "formulas": [list(box) for box in formulas]}
+
+
+def retold(trees: Sequence[Mapping[str, Any]], request: LayoutRequest) -> list[dict[str, Any]]:
+    """`blocks`, and `markdown` without pictures, of pages that were read one by one, each as `kept` has it, told by all of them."""
+    pages = tuple(Page.model_validate(tree["page"]) for tree in trees)
+    whole = build.joined(Document(title="document", pages=pages))
+    found = []
+    for page, tree in zip(whole.pages, trees, strict=True):
+        formulas: list[Box] = [(x1, y1, x2, y2) for x1, y1, x2, y2 in tree["formulas"]]
+        text = {key: value for key, value in markdown(page, formulas, request).items() if key != "images"}
+        found.append({"blocks": blocks(page, formulas, request), "markdown": text})
+    return found
 
 
 def label_of(block: Block, formulas: Sequence[Box]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ SEEN_WELL = 13
 MOST_SIDE = 2400
 """Longer side, in pixels, of what the detector gets at most; a caller's own `det_limit_side_len` may be larger."""
 
+_ABOUT_A_WORD = re.compile(r"""(?<![^\s(\[])[(\["'“‘]+(?=[^\W\d_])|(?<=[^\W\d_])[.,:;!?)\]"'”’]+(?!\w)""")
+
 Detector = Callable[[Image, DetectionParams], Sequence[Quad]]
 
 
@@ -46,16 +49,22 @@ def surest(again: Lines, before: Lines) -> Lines:
     """Lines of small print as they were read enlarged, `again`, or on the page `before`: of two readings the surer one.
 
     Both on one frame. Lines stand in the same place where the middle of each is in the other's upright box. Two that differ in
-    spaces alone are the same reading, with the spaces of the page: cells hold no other words than the page does.
+    nothing but spaces and the signs about words of letters are the same reading, and the page's is taken: cells hold no other words
+    than the page does, but where these are poorer.
     """
     boxes, others = upright(again.quads), upright(before.quads)
     texts, words = list(again.texts), list(again.words)
     for index, box in enumerate(boxes):
         for other in np.flatnonzero(_has_middle(box[None], others) & _has_middle(others, box[None])):
             known, here = before.texts[other], again.texts[index]
-            if "".join(known.text.split()) == "".join(here.text.split()) or known.confidence > here.confidence:
+            if _bare(known.text) == _bare(here.text) or known.confidence > here.confidence:
                 texts[index], words[index] = known, before.words[other]
     return Lines(again.quads, texts, words)
+
+
+def _bare(text: str) -> str:
+    """`text` without spaces, and without the signs before and after words of letters; those about figures say something."""
+    return "".join(_ABOUT_A_WORD.sub("", text).split())
 
 
 def _has_middle(boxes: Rectangles, others: Rectangles) -> NDArray[np.bool_]:

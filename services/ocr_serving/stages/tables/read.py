@@ -348,16 +348,16 @@ def _looked_into(
 
 
 def _content(members: list[int], boxes: Rectangles, words: Sequence[str], height: float) -> str:
-    """The text of one cell: its lines from top to bottom, joined as they were broken."""
+    """The text of one cell: its lines from top to bottom, a word that was broken in lower case put together again.
+
+    What has a hyphen before a figure or after a capital, as numbers of parts have, is not broken there: it keeps its words.
+    """
     if not members:
         return ""
     lines = [" ".join(filter(None, (words[members[n]].strip() for n in line))) for line in rows_of_text(boxes[members], height)]
     text = ""
     for line in filter(None, lines):
-        broken = len(text) > 1 and text[-1] == "-" and text[-2].isalnum()
-        if broken and line[0].isdigit():
-            text += line
-        elif broken and text[-2].islower() and line[0].islower():
+        if len(text) > 1 and text[-1] == "-" and text[-2].islower() and line[0].islower():
             text = text[:-1] + line
         else:
             text = f"{text} {line}" if text else line

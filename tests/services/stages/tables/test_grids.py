@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.drawn_tables import drawn
 from ocr_serving.output import tables
-from ocr_serving.stages.table import TOKENS, table_input
+from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.table import TOKENS, Structure, table_input
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted, unspanned
 from ocr_serving.stages.tables.grid import Grid, GridCell, Plan, covering, markup, plan, without_empty
 from ocr_serving.stages.tables.picture import prepared, skew
+from ocr_serving.stages.tables.read import Written, read
 from ocr_serving.stages.tables.region import whole
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
@@ -113,6 +116,25 @@ def test_spaces_show_columns_and_rows() -> None:
     found = spaced(texts(grid), NO_RULES, HEIGHT)
     assert found is not None
     assert found.size == (8, 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("USG-99-", "9557368063013", "USG-99- 9557368063013"),
+        ("PVC-", "rohr", "PVC- rohr"),
+        ("deliv-", "eries", "deliveries"),
+        ("before-", "Christmas", "before- Christmas"),
+    ],
+)
+def test_a_cell_keeps_words_that_end_in_a_hyphen_unless_they_are_broken_there(first: str, second: str, said: str) -> None:
+    places: list[tuple[str, tuple[int, int, int, int]]] = []
+    picture = drawn([["Item", "Price"], [f"{first}\n{second}", "4.50"], ["Other", "3.00"]], places=places)
+    quads = np.array([[[x1, y1], [x2, y1], [x2, y2], [x1, y2]] for _, (x1, y1, x2, y2) in places], np.float64)
+    written = Written(quads, [text for text, _ in places], [[] for _ in places])
+    nothing = Structure([], np.zeros((0, 8), np.float32), cut=False)
+    found = read(picture, written, lambda _: nothing, lambda crops: [Text("", 0.0) for _ in crops])
+    assert [cell.text for cell in tables.read(found.html)] == ["Item", "Price", said, "4.50", "Other", "3.00"]
 
 
 def test_skew_is_found_and_taken_back() -> None:

@@ -31,6 +31,12 @@ def test_spaces_are_those_of_the_page_however_sure_the_second_reading_is() -> No
     assert read(again, lines(("JUNE 30", 0.9, quad(2, 1)), ("SEP22", 0.9, quad(-2, 21)))) == ["JUNE 30", "SEP22"]
 
 
+def test_signs_about_words_are_those_of_the_page_and_those_about_figures_of_the_surer_reading() -> None:
+    again = lines(("STRAIN OF MICE:", 0.98, quad(0, 0)), ("(NO. DEAD)", 0.98, quad(0, 20)), ("-1.50", 0.98, quad(0, 40)))
+    before = lines(("STRAIN OF MICE", 0.97, quad(0, 0)), ("NO DEAD)", 0.8, quad(0, 20)), ("150", 0.9, quad(0, 40)))
+    assert read(again, before) == ["STRAIN OF MICE", "NO DEAD)", "-1.50"]
+
+
 def test_of_other_signs_the_surer_ones_are_taken() -> None:
     again = lines(("PRE-SELL.", 0.8, quad(0, 0)), ("vOLUME", 0.9, quad(0, 20)), ("same", 0.7, quad(0, 40)))
     before = lines(("PRE-SELL", 0.9, quad(0, 0)), ("WOLUME", 0.8, quad(0, 20)), ("sane", 0.7, quad(0, 40)))
