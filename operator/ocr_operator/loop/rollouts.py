@@ -80,6 +80,17 @@ def serving(service: OCRService, body: Mapping[str, Any]) -> OCRService:
     return replace(service, modules=tuple(modules))
 
 
+def tried(service: OCRService, body: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Names of the modules of which something else would be tried than what the status of `body` speaks of."""
+    found = []
+    for module in service.modules:
+        rollout, state = module.fields.rollout, _told(body, module.name)
+        gates = rollout is not None and rollout.strategy != "Rolling"
+        if gates and state is not None and canary.key(module, settings) not in (state.accepted, state.candidate):
+            found.append(module.name)
+    return found
+
+
 def with_states(status: Mapping[str, Any], states: Mapping[str, State]) -> JSON:
     """`status` with these states."""
     modules = [
