@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ocr_serving.stages import geometry, regions
 from ocr_serving.stages.geometry import Quad, sorted_boxes
-from ocr_serving.stages.reading_order import lines_in_order, reading_order, regions_in_order, runs_down, slope
+from ocr_serving.stages.reading_order import lines_in_order, reading_order, regions_in_order
+from ocr_serving.stages.text_frame import runs_down, slope
 
 Box = tuple[float, float, float, float]
 
