@@ -139,11 +139,12 @@ def test_three_columns_are_read_from_left_to_right() -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 3, -8])
+@pytest.mark.parametrize("across", [1, 0.55])
 @pytest.mark.parametrize("columns", [2, 5])
-def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: int, degrees: float) -> None:
+def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: int, across: float, degrees: float) -> None:
     ends = [0, 6, 3, 1, 5, 2, 4, 90]  # a paragraph's last line is short
     text = [line(60 + 268 * column, 160 + 25 * row, 260 - ends[row % 8]) for column in range(columns) for row in range(32)]
-    page = [line(60, 60, 268 * columns - 8, 60), *text]
+    page = [line(60, 60, across * 268 * columns - 8, 60), *text]
     assert read(sloped(page, degrees)) == list(range(len(page)))
 
 
