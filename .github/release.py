@@ -117,9 +117,22 @@ def helm() -> str:
 
 
 def chart(out: Path) -> Path:
-    """The chart's archive."""
-    run(helm(), "package", "charts/ocr-serving", "--destination", out)
+    """The chart's archive; beside it its provenance, which `helm verify` takes, where SIGN_KEY names the key to sign with.
+
+    SIGN_KEYRING is the file of `gpg --export-secret-keys` that has it, SIGN_PASSPHRASE_FILE its passphrase. Raises ReleaseError.
+    """
+    signing: list[str | Path] = []
+    if key := os.environ.get("SIGN_KEY"):
+        keyring = os.environ.get("SIGN_KEYRING")
+        if not keyring:
+            raise ReleaseError("SIGN_KEY is set, but not SIGN_KEYRING: name the file of gpg --export-secret-keys that has the key")
+        signing = ["--sign", "--key", key, "--keyring", keyring]
+        if passphrase := os.environ.get("SIGN_PASSPHRASE_FILE"):
+            signing += ["--passphrase-file", passphrase]
+    run(helm(), "package", "charts/ocr-serving", "--destination", out, *signing)
     (archive,) = out.glob("ocr-serving-*.tgz")
+    if not signing:
+        print("the chart is not signed: SIGN_KEY names no key", flush=True)
     with tarfile.open(archive) as packed:
         assert "ocr-serving/Chart.yaml" in packed.getnames()
     return archive
@@ -155,6 +168,7 @@ def push(archive: Path) -> None:
         raise ReleaseError("REGISTRY says where images and chart go: set it, or DRY_RUN=1")
     for flavor in FLAVORS:
         run(ROOT / "images/build.sh", quiet=False, FLAVOR=flavor, PUSH="1")
+    # What is beside the archive, its provenance, goes with it.
     run(helm(), "push", archive, f"oci://{registry}/{os.environ.get('REPOSITORY', 'ocr-serving')}/charts")
 
 

@@ -1,7 +1,7 @@
 """What traces cost: `python -m benchmarks.tracing`.
 
 Two services of one worker read the same page by turns, one that traces each request to a collector on the loopback and one that
-does not: CPU seconds of all processes of each, the collector's left out, and of how many spans it heard.
+does not: CPU seconds of all processes of each, the collector's left out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from benchmarks.library import report, support
 from ocr_serving import data, models
 
 TURNS = 10
+MOST_RATIO = 1.03
+"""CPU time of a traced request, as a multiple of that of one that is not."""
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     ratio = statistics.median(w / o for o, w in zip(seconds["without"], seconds["with"], strict=True))
     rows = [[name, f"{1000 * statistics.median(found):.1f}"] for name, found in seconds.items()]
     print(f"\n{report.markdown_table(['traces', 'CPU ms/request'], rows)}\n\nmedian of {TURNS} paired turns: {ratio:.3f} times")
-    return {"cpu_s": seconds, "ratio": ratio}
+    return {"cpu_s": seconds, "ratio": ratio, "to_reach": MOST_RATIO, "reached": ratio <= MOST_RATIO}
 
 
 @contextlib.contextmanager
@@ -69,7 +71,7 @@ def _collector() -> Iterator[ThreadingHTTPServer]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command."""
+    """The command: 1 where traces cost too much."""
     parser = support.parser("benchmarks.tracing", "CPU seconds of a request that is traced, beside one that is not.")
     parser.add_argument("--requests", type=int, default=5, metavar="N", help="requests of a turn (default %(default)s)")
     parser.add_argument(

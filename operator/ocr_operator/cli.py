@@ -250,13 +250,13 @@ def _diff(args: argparse.Namespace) -> int:
     from ocr_operator.loop.diff import diff
 
     try:
-        lines = diff(namespaces, _images(args), _allowed(args))
+        found = diff(namespaces, _images(args), _allowed(args))
     except ConfigException:
         raise UsageError("no cluster: set KUBECONFIG, or run it in a pod with a service account.") from None
     except (RefusedError, UnreachableError) as exc:
         raise UsageError(f"{exc}.") from None
-    print("\n".join(lines) or "nothing would change")
-    return 3 if lines else 0
+    print("\n".join([*found.lines, found.summary]))
+    return 3 if found.changing else 0
 
 
 def _render(args: argparse.Namespace) -> int:

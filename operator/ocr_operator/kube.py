@@ -13,10 +13,12 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
+from pydantic_core import to_json
 
 from ocr_operator.limits import QPS, Bucket, EventLimit
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import API_VERSION, CHILD_KINDS, FIELD_MANAGER, KIND, PLURAL
+from ocr_operator.text import parsed
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 TIMEOUT_S = 30.0
@@ -261,7 +263,7 @@ class Kube:
         if response.status >= 300:
             message = _message(text) or response.reason or "no reason given"
             raise _refusal(response.status, message, response.headers.get("Retry-After", ""))
-        answer: dict[str, Any] = json.loads(text)
+        answer: dict[str, Any] = parsed(text)
         return answer
 
 
@@ -300,7 +302,10 @@ def as_yaml(body: Any) -> bytes:
     YAML knows no pairs of escapes for one character, so characters go out as they are, but for those that it takes for control
     characters. Half of a pair, which is no character, becomes U+FFFD.
     """
-    text = _HALVES.sub("\ufffd", json.dumps(body, ensure_ascii=False, separators=(",", ":")))
+    try:
+        text = to_json(body).decode()
+    except ValueError:
+        text = _HALVES.sub("\ufffd", json.dumps(body, ensure_ascii=False, separators=(",", ":")))
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 

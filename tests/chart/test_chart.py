@@ -257,11 +257,13 @@ def test_the_adapters_rules_give_pods_what_autoscalers_ask_for(render: Render) -
         assert set(rule["resources"]["overrides"]) == {"namespace", "pod"}
         names.append(rule.get("name", {}).get("as") or rule["seriesQuery"].partition("{")[0])
     assert names == ["ocr_serving_queue_depth", "ocr_serving_busy_share"]
-    body = {"name": "ocr_system", "device": "cpu", "autoscaling": {"maxReplicas": 2, "targetQueueDepth": 1}}
-    (scaler,) = [item for item in manifests(body) if item["kind"] == "HorizontalPodAutoscaler"]
-    asked = [item["pods"]["metric"]["name"] for item in scaler["spec"]["metrics"] if item["type"] == "Pods"]
-    assert set(asked) <= set(names)
-    assert asked
+    both: tuple[dict[str, Any], ...] = ({"name": "ocr_system"}, {"name": "desk", "module": ["ocr_system", "structure_table"]})
+    for module in both:
+        body = {**module, "device": "cpu", "autoscaling": {"maxReplicas": 2, "targetQueueDepth": 1}}
+        (scaler,) = [item for item in manifests(body) if item["kind"] == "HorizontalPodAutoscaler"]
+        assert scaler["spec"]["scaleTargetRef"]["name"] == f"a-{module['name'].replace('_', '-')}"
+        asked = [item["pods"]["metric"]["name"] for item in scaler["spec"]["metrics"] if item["type"] == "Pods"]
+        assert asked == ["ocr_serving_queue_depth"]  # of a pod, whichever of its modules is asked
 
 
 def test_keda_scales_the_deployments_that_the_operator_leaves_to_it(render: Render) -> None:
@@ -269,6 +271,9 @@ def test_keda_scales_the_deployments_that_the_operator_leaves_to_it(render: Rend
         {"name": "ocr_system", "device": "cpu"},
         {"name": "ocr_det", "device": "cpu", "autoscaling": {"maxReplicas": 2}},
         {"name": "letter_head_scan", "device": "cpu", "image": {"reference": "r/i:1"}},
+        {"name": "desk", "module": ["ocr_system", "structure_table"], "device": "cpu"},
+        {"name": "front_desk", "module": ["ocr_det", "ocr_rec"], "device": "cpu"},
+        {"name": "ocr_rec", "device": "cpu", "replicas": 2},  # whose own count is the operator's to keep
     ]
     values = {
         "keda": {"enabled": True, "minReplicas": 2, "maxReplicas": 7, "queueDepth": 0.5, "busyPercent": 75},
@@ -283,7 +288,7 @@ def test_keda_scales_the_deployments_that_the_operator_leaves_to_it(render: Rend
     }
     scaled = of_kind(objects, "ScaledObject")
     assert {item["spec"]["scaleTargetRef"]["name"] for item in scaled} == left - {"mail-ocr-det"}
-    assert len(scaled) == 2
+    assert len(scaled) == 4
     for item in scaled:
         spec = item["spec"]
         assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 7)

@@ -188,6 +188,7 @@ class Lab(Kubectl):
         """Remove all that these tests ever put into the cluster."""
         self.helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--ignore-not-found", "--wait")
         self.kubectl("delete", "namespace", "-l", OURS, "--timeout=180s")
+        self.kubectl("delete", "persistentvolume", "-l", OURS, "--timeout=60s")
         self.kubectl("delete", "crd", CRD, "--ignore-not-found", "--timeout=60s")
         self.kubectl("delete", "crd", "-l", OURS, "--timeout=60s")
 

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from helpers import go_tools
+from ocr_operator.api.crd import crd
+from ocr_operator.api.spec import parse
 from ocr_serving import __version__
 from ocr_serving.modules import loader
 
@@ -68,6 +70,39 @@ def test_a_dry_run_makes_all_that_is_published(tmp_path: Path) -> None:
         ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=out, capture_output=True, text=True, check=True
     )
     assert checked.stdout.count(": OK") == len([path for path in out.rglob("*") if path.is_file()]) - 1
+
+
+@pytest.mark.api_server
+def test_a_signed_chart_is_verified_and_one_that_was_changed_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, ring = tmp_path / "gpg", tmp_path / "keyring"
+    home.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--pinentry-mode", "loopback", "--passphrase", ""]
+    subprocess.run([*gpg, "--quick-generate-key", "release", "rsa2048", "sign"], check=True, capture_output=True)
+    ring.write_bytes(subprocess.run([*gpg, "--export-secret-keys"], check=True, capture_output=True).stdout)
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    monkeypatch.setenv("SIGN_KEY", "release")
+    with pytest.raises(release.ReleaseError, match="SIGN_KEYRING"):
+        release.chart(tmp_path)
+    monkeypatch.setenv("SIGN_KEYRING", str(ring))
+    archive = release.chart(tmp_path)
+
+    def verified() -> subprocess.CompletedProcess[str]:
+        command = [release.helm(), "verify", "--keyring", ring, archive]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert "Signed by: release" in verified().stdout
+    archive.write_bytes(archive.read_bytes() + b"x")
+    assert verified().returncode != 0
+
+
+def test_what_the_chart_says_to_a_catalogue_is_the_definition_and_a_service_that_is_read() -> None:
+    annotations = yaml.safe_load((ROOT / "charts/ocr-serving/Chart.yaml").read_text())["annotations"]
+    (told,) = yaml.safe_load(annotations["artifacthub.io/crds"])
+    spec = crd()["spec"]
+    assert (told["name"], told["kind"]) == (crd()["metadata"]["name"], spec["names"]["kind"])
+    assert told["version"] in [version["name"] for version in spec["versions"]]
+    for example in yaml.safe_load(annotations["artifacthub.io/crdsExamples"]):
+        parse(example)
 
 
 def test_a_tag_of_another_version_is_refused_before_anything_is_made(tmp_path: Path) -> None:

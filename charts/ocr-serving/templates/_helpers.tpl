@@ -122,6 +122,10 @@ priorityClassName: {{ . | quote }}
 {{- end -}}
 {{- if gt $replicas 0 -}}
 {{- $external := dig "external" false (default dict (ternary .autoscaling $defaults.autoscaling (hasKey . "autoscaling"))) -}}
+{{- if hasKey . "replicas" -}}
+{{- /* A module's own count takes the place of autoscaling in defaults. */ -}}
+{{- $external = false -}}
+{{- end -}}
 {{- range $served -}}
 {{- $url := printf "http://%s.%s.svc:%d/predict/%s" $object $namespace $port . -}}
 {{- $modules = append $modules (dict "service" $service "module" . "object" $object "port" $port "url" $url "external" $external) -}}

@@ -230,7 +230,8 @@ class Golden(Block):
         min_length=1,
         max_length=512,
         pattern=r"^[^\s]+$",
-        description="An OCI image whose root is the folder, mounted as a volume of kind image, which Kubernetes 1.35 has.",
+        description="An OCI image whose root is the folder, mounted as a volume of kind image, which takes Kubernetes 1.35 and"
+        " containerd 2.1 or CRI-O 1.31.",
     )
 
 

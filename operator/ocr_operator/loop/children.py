@@ -9,7 +9,7 @@ from typing import Any
 
 from ocr_operator.api.spec import NOT_OURS, OCRService
 from ocr_operator.desired.refusable import can_be_refused
-from ocr_operator.kube import Kube, RefusedError, UnreachableError
+from ocr_operator.kube import ExistsError, Kube, RefusedError, UnreachableError
 from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, INSTANCE_LABEL, KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
 from ocr_operator.observed.contention import GONE, Contention, writer_of
@@ -88,6 +88,10 @@ class Children:
         self._accepted: dict[Ref, tuple[str, dict[str, Any]]] = {}
         self._made: dict[Ref, str] = {}
         self._owners_made_for: set[str] = set()
+        self._met: set[Ref] = set()
+        """What was there when it was to be made anew."""
+        self._refused: set[Ref] = set()
+        """What was refused when it was applied last: it is tried before anything else is written."""
 
     async def stale(self, manifests: Sequence[JSON], service: OCRService, *, is_new: bool) -> list[Stale]:
         """What of one module is to be applied; what is contended is left out while it is to be left alone.
@@ -95,12 +99,13 @@ class Children:
         Raises TakenError and WaitError.
         """
         stale: list[Stale] = []
+        refusable = [ref_of(manifest) for manifest in manifests if can_be_refused(manifest)] if is_new else []
         for manifest in manifests:
             ref = ref_of(manifest)
             if self._cache.agrees(ref, hash_of(manifest)):
                 self._contention.seen_right(ref)
                 continue
-            live = await self._look_for(ref) if is_new else await self.read(ref)
+            live = await (self._look_for(ref, is_first=refusable == [ref]) if is_new else self.read(ref))
             if live is not None:
                 check_is_ours(live, service)
             wanted = wanted_beside(manifest, live, manifests)
@@ -131,7 +136,12 @@ class Children:
             for item in await self._tried(stale):
                 # What was not there a moment ago may be somebody else's now.
                 who = await self._rival(item)
-                applied = await self._applied(item)
+                try:
+                    applied = await self._applied(item)
+                except RefusedError:
+                    self._refused.add(item.ref)
+                    raise
+                self._refused.discard(item.ref)
                 self._remember(item.manifest, applied)
                 if item.was_ours:
                     self._contention.put_back(item.ref, item.paths, who)
@@ -143,7 +153,9 @@ class Children:
                     told.updated.append((item.ref, item.paths[0]))
                 if item.live is None:
                     made.append((item.ref, applied["metadata"]["uid"]))
-        except RefusedError:
+        except RefusedError as error:
+            if isinstance(error, ExistsError):
+                self._met.update(item.ref for item in stale)
             await self._undo(made)
             told.created = []
             raise
@@ -196,10 +208,16 @@ class Children:
         """Nothing that was learnt of the cluster holds any longer."""
         self._accepted.clear()
 
-    async def _look_for(self, ref: Ref) -> Live | None:
-        """As `read`, for what is most likely not there: an old answer that it is not will do, since it is applied as new."""
-        if not self._cache.version(ref) and await self._kube.get(*ref, at_any_age=True) is None:
-            return None
+    async def _look_for(self, ref: Ref, *, is_first: bool) -> Live | None:
+        """As `read`, for what is most likely not there: an old answer that it is not will do, since it is applied as new.
+
+        `is_first`: it is applied before all else (`_tried`), so that itself tells whether it is there.
+        """
+        if not self._cache.version(ref):
+            if is_first and ref not in self._met:
+                return None
+            if await self._kube.get(*ref, at_any_age=True) is None:
+                return None
         return await self.read(ref)
 
     def _open(self, wanted: JSON, live: Live) -> dict[str, Any]:
@@ -242,7 +260,7 @@ class Children:
         Where all is new and one thing only can be refused, that one goes first and needs no dry run. An update must not do
         so: pods made between a new Deployment and its new ConfigMap would run with the old one.
         """
-        refusable = [item for item in stale if can_be_refused(item.manifest)]
+        refusable = [item for item in stale if can_be_refused(item.manifest) or item.ref in self._refused]
         if len(refusable) == 1 and all(item.live is None for item in stale):
             return [*refusable, *(item for item in stale if item is not refusable[0])]
         for item in refusable:
@@ -264,12 +282,17 @@ class Children:
         except RefusedError:
             if item.live is None or not await self._can_reset(item.manifest, item.live):
                 raise
+        if item.live.body.get("immutable"):  # which nothing undoes
+            await self._kube.delete(*item.ref, uid=item.live.body["metadata"]["uid"])
+            return await self._kube.apply(item.manifest, is_new=True)
         await self._kube.reset(item.manifest, item.live.body)
         applied = await self._kube.apply(item.manifest)
         await self._kube.disown(item.manifest)
         return applied
 
     async def _can_reset(self, manifest: JSON, live: Live) -> bool:
+        if live.body.get("immutable"):
+            return True
         try:
             await self._kube.reset(manifest, live.body, dry_run=True)
         except RefusedError:

@@ -15,13 +15,15 @@ from ocr_operator.loop.workqueue import WorkQueue
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import CHILD_KINDS, KIND, MANAGED_BY, MANAGED_BY_LABEL
 from ocr_operator.observed.cache import Cache, Owner, Ref, State, owner_of, ref_of, state_of, version_of
-from ocr_operator.observed.status import Problem
+from ocr_operator.observed.status import Problem, is_observed
 
 log = logging.getLogger(__name__)
 
 SELECTOR = f"{MANAGED_BY_LABEL}={MANAGED_BY}"
 WATCHED_KINDS = (KIND, *(kind for _, kind, _ in CHILD_KINDS), "Pod")
 STATUS_DELAY_S = 0.3
+CONTROLLERS_S = 2.0
+"""For so long after a change the status waits for the cluster's own controller to have seen it: what is before says nothing."""
 SOON_S = 5.0
 """What is to be looked at later than this, such as what is contended, is not counted as waiting."""
 WATCH_PATIENCE_S = 60.0
@@ -60,6 +62,7 @@ class Controller:
         self._are_pods_known = asyncio.Event()
         self._clock = clock
         self.turned_at = clock()
+        self._changed_at: dict[Owner, float] = {}
         health.queue_age = self.queue.oldest_s
         health.progressed_at = lambda: max(self.turned_at, kube.answered_at)
 
@@ -80,7 +83,8 @@ class Controller:
             self.cache.set_told(ref)
             if not is_new:
                 return
-        if state.owner is not None:
+        # What follows from our own changes comes in parts, which one look in a moment sees together.
+        if state.owner is not None and not self.queue.is_ahead(state.owner):
             self.queue.add(state.owner)
 
     def begin_anew(self) -> None:
@@ -109,9 +113,22 @@ class Controller:
         while True:
             owner = await self.queue.get()
             try:
-                await self._turn(owner)
+                if self._is_early(owner):
+                    self.queue.put_off(owner, STATUS_DELAY_S)
+                else:
+                    await self._turn(owner)
             finally:
                 self.queue.done(owner)
+
+    def _is_early(self, owner: Owner) -> bool:
+        """Whether a Deployment that was just written is one that its controller has not seen yet."""
+        since = self._changed_at.get(owner)
+        if since is not None and self._clock() - since < CONTROLLERS_S:
+            written = (self.cache.get(ref) for ref in self.cache.owned(owner) if ref.kind == "Deployment")
+            if not all(body is None or is_observed(body) for body in written):
+                return True
+        self._changed_at.pop(owner, None)
+        return False
 
     async def _turn(self, owner: Owner) -> None:
         began = self._clock()
@@ -150,7 +167,8 @@ class Controller:
         self.queue.forget(owner)
         if turn.result is Result.CHANGED:
             # Before what has not begun: of what is done it is to be known, also where all that waits takes minutes.
-            self.queue.add(owner, STATUS_DELAY_S, is_ahead=True)
+            self._changed_at[owner] = self._clock()
+            self.queue.put_off(owner, STATUS_DELAY_S)
         elif turn.again_s is not None:
             self.queue.add(owner, turn.again_s)
 
@@ -200,7 +218,8 @@ class Controller:
 
     async def _is_alarmed_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._resync_now.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._resync_now.wait()
         except TimeoutError:
             return False
         self._resync_now.clear()

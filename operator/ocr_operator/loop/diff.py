@@ -3,64 +3,126 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.spec import Settings, SpecError, parse
 from ocr_operator.desired.render import render
-from ocr_operator.kube import Kube, connect
-from ocr_operator.loop.children import wanted_beside
-from ocr_operator.loop.rollouts import serving
+from ocr_operator.kube import Kube, RefusedError, connect
+from ocr_operator.loop.children import controller_of, wanted_beside
+from ocr_operator.loop.reconcile import is_paused
+from ocr_operator.loop.rollouts import names_beside, serving, tried
 from ocr_operator.metrics import Metrics
-from ocr_operator.names import HASH_ANNOTATION, KIND
+from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, KIND, MANAGED_BY, MANAGED_BY_LABEL
+from ocr_operator.observed.cache import Ref, ref_of
 from ocr_operator.observed.drift import differences
 from ocr_operator.observed.live import live_of
 
 HASH_PATH = f"metadata.annotations.{HASH_ANNOTATION}"
 
 
-def diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed | None = None) -> list[str]:
-    """A line for each object that would be made or changed; `namespaces` empty means all."""
+@dataclass
+class Found:
+    """What would change: `lines` for people, the OCRServices that were looked at and that would change, whose pods would go."""
+
+    lines: list[str] = field(default_factory=list)
+    seen: int = 0
+    changing: int = 0
+    rolling: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """All of it in one sentence."""
+        if not self.seen:
+            return "there is no OCRService here, so nothing would change: name other namespaces, or take --all-namespaces"
+        if not self.changing:
+            return f"nothing would change of {self.seen} OCRService{'s' if self.seen != 1 else ''}"
+        count = f"{self.changing} of {self.seen} OCRService{'s' if self.seen != 1 else ''} would change"
+        if not self.rolling:
+            return f"{count}; no pod that serves would be replaced"
+        pods = f"the pods of {len(self.rolling)} Deployment{'s' if len(self.rolling) > 1 else ''} would be replaced"
+        return f"{count}; {pods}: {', '.join(self.rolling)}"
+
+
+def diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed | None = None) -> Found:
+    """What would be made, changed and deleted; `namespaces` empty means all."""
     return asyncio.run(_diff(namespaces, settings, allowed or Allowed()))
 
 
-async def _diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed) -> list[str]:
+async def _diff(namespaces: Sequence[str], settings: Settings, allowed: Allowed) -> Found:
+    found = Found()
     async with connect(Metrics()) as kube:
         kube.may_write = lambda: False
-        return [line for namespace in namespaces or (None,) for line in await _of_namespace(kube, namespace, settings, allowed)]
+        for namespace in namespaces or (None,):
+            children = await _children(kube, namespace)
+            async for page in kube.pages(KIND, namespace):
+                for body in page:
+                    await of_service(kube, body, settings, allowed, children, found)
+    return found
 
 
-async def _of_namespace(kube: Kube, namespace: str | None, settings: Settings, allowed: Allowed) -> list[str]:
-    lines: list[str] = []
-    async for page in kube.pages(KIND, namespace):
-        for body in page:
-            lines += await of_service(kube, body, settings, allowed)
-    return lines
+async def _children(kube: Kube, namespace: str | None) -> dict[str, list[Ref]]:
+    """By the uid of the OCRService that controls them."""
+    found: dict[str, list[Ref]] = {}
+    for _, kind, _ in CHILD_KINDS:
+        try:
+            async for page in kube.pages(kind, namespace, f"{MANAGED_BY_LABEL}={MANAGED_BY}"):
+                for body in page:
+                    found.setdefault(controller_of(body).get("uid", ""), []).append(ref_of({"kind": kind, **body}))
+        except RefusedError:
+            continue  # a kind that this cluster does not have
+    return found
 
 
-async def of_service(kube: Kube, body: dict[str, Any], settings: Settings, allowed: Allowed | None = None) -> list[str]:
-    """The lines of one OCRService."""
+async def of_service(
+    kube: Kube,
+    body: dict[str, Any],
+    settings: Settings,
+    allowed: Allowed | None,
+    children: Mapping[str, Sequence[Ref]],
+    found: Found,
+) -> None:
+    """Adds to `found` what would change of one OCRService; `children` has what there is of all, by `_children`."""
+    found.seen += 1
     where = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+    if is_paused(body):
+        found.lines.append(f"{where}: is paused, and left as it is")
+        return
     try:
         service = parse(body)
         (allowed or Allowed()).check(service, settings)
-        manifests = render(serving(service, body), settings)
     except SpecError as error:
-        return [f"{where}: {error}"]
-    lines = []
+        found.changing += 1
+        found.lines.append(f"{where}: would be refused, and go on as it is: {error}")
+        return
+    lines = [
+        f"{where}: {name}: would be tried beside the old pods first, as its rollout says" for name in tried(service, body, settings)
+    ]
+    kept = serving(service, body)
+    manifests = render(kept, settings)
+    wanted = {ref_of(manifest) for manifest in manifests}
     for manifest in manifests:
         metadata = manifest["metadata"]
-        found = await kube.get(manifest["kind"], metadata["namespace"], metadata["name"])
-        live = None if found is None else live_of(found)
+        there = await kube.get(manifest["kind"], metadata["namespace"], metadata["name"])
+        live = None if there is None else live_of(there)
         told = f"{where}: {manifest['kind']} {metadata['name']}"
         if live is None:
             lines.append(f"{told}: would be created")
             continue
-        wanted = wanted_beside(manifest, live, manifests)
-        paths = {path: value for path, value in differences(wanted, live).items() if path != HASH_PATH}
-        lines += [f"{told}: {path}: {_short(value)} would be {_short(_at(wanted, path))}" for path, value in paths.items()]
-    return lines
+        applied = wanted_beside(manifest, live, manifests)
+        paths = {path: value for path, value in differences(applied, live).items() if path != HASH_PATH}
+        lines += [f"{told}: {path}: {_short(value)} would be {_short(_at(applied, path))}" for path, value in paths.items()]
+        if manifest["kind"] == "Deployment" and any(path.startswith("spec.template") for path in paths):
+            found.rolling.append(f"{metadata['namespace']}/{metadata['name']}")
+    beside = names_beside(service.modules)
+    for ref in sorted(children.get(body["metadata"].get("uid", ""), ())):
+        # What stands beside others in a rollout, and its Job, come and go with that.
+        if ref not in wanted and ref.name not in beside and not ref.name.endswith("-golden"):
+            lines.append(f"{where}: {ref.kind} {ref.name}: would be deleted")
+    found.lines += lines
+    found.changing += bool(lines)
 
 
 def _at(manifest: Any, path: str) -> Any:

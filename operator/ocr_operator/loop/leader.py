@@ -62,6 +62,7 @@ async def lead(
         return None
 
     leading: asyncio.Task[None] | None = None
+    is_over = asyncio.Event()
 
     async def started() -> None:
         nonlocal leading
@@ -70,18 +71,21 @@ async def lead(
         try:
             await work()
         finally:
-            election.cancel()
+            is_over.set()
 
     config = Config(lock, LEASE_S, RENEW_S, RETRY_S, onstarted_leading=started, onstopped_leading=nothing)
     election = asyncio.ensure_future(LeaderElection(config).run())
+    over = asyncio.ensure_future(is_over.wait())
     try:
-        await election
-        log.error("lost the lease %s/%s", namespace, name)
-    except asyncio.CancelledError:
-        if leading is None or not leading.done():
-            raise
-        leading.result()
+        # Both are waited for: an election that renews a lease for ever must not keep up one under which nothing works any more.
+        await asyncio.wait({election, over}, return_when=asyncio.FIRST_COMPLETED)
+        if election.done():
+            election.result()
+            log.error("lost the lease %s/%s", namespace, name)
+        elif leading is not None:
+            await leading
     finally:
+        over.cancel()
         election.cancel()
         if leading is not None:
             leading.cancel()
@@ -137,7 +141,8 @@ class _PatientLock(LeaseLock):
 
 async def _bounded(call: Awaitable[Any], otherwise: Callable[[str], Any]) -> Any:
     try:
-        return await asyncio.wait_for(call, REQUEST_S)
+        async with asyncio.timeout(REQUEST_S):  # wait_for of Python 3.11 loses a cancellation that comes together with the answer
+            return await call
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         log.warning("the API server does not answer: %s", error or type(error).__name__)
         return otherwise(str(error) or type(error).__name__)

@@ -234,6 +234,7 @@ class Reconciler:
             replaced = {item["name"]: frozenset(item["by"]) for item in told}
         new = frozenset(ref.name for ref in changes.created if ref.kind == "Deployment")
         replaced = {name: replaced.get(name, frozenset()) | (new if name not in replaced else frozenset()) for name in former}
+        replaced = {name: _heirs(name, replaced) for name in former}
         waiting = {
             name for name in frozenset().union(*replaced.values()) if name in modules and not await self._serves(modules[name])
         }
@@ -325,6 +326,15 @@ class Reconciler:
 def is_paused(body: Mapping[str, Any]) -> bool:
     """Whether nothing is to be changed for now."""
     return str((body["metadata"].get("annotations") or {}).get(PAUSE_ANNOTATION, "")).lower() == "true"
+
+
+def _heirs(name: str, replaced: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """What came in place of `name`; where that is gone too, what came in place of that."""
+    known, heirs = {name}, set(replaced[name])
+    while gone := (heirs & replaced.keys()) - known:
+        known |= gone
+        heirs = heirs.union(*(replaced[other] for other in gone))
+    return frozenset(heirs - known)
 
 
 def _is_of(module: ModuleSpec, labels: Mapping[str, str]) -> bool:

@@ -17,6 +17,7 @@ from ocr_operator.observed.rollout import Phase, Seen, State, next_state, second
 from ocr_operator.observed.status import Problem
 
 JSON = dict[str, Any]
+MOUNTS_IMAGES = "a golden set from an image needs a node that mounts images: containerd 2.1 or CRI-O 1.31"
 
 
 @dataclass
@@ -79,6 +80,17 @@ def serving(service: OCRService, body: Mapping[str, Any]) -> OCRService:
     return replace(service, modules=tuple(modules))
 
 
+def tried(service: OCRService, body: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Names of the modules of which something else would be tried than what the status of `body` speaks of."""
+    found = []
+    for module in service.modules:
+        rollout, state = module.fields.rollout, _told(body, module.name)
+        gates = rollout is not None and rollout.strategy != "Rolling"
+        if gates and state is not None and canary.key(module, settings) not in (state.accepted, state.candidate):
+            found.append(module.name)
+    return found
+
+
 def with_states(status: Mapping[str, Any], states: Mapping[str, State]) -> JSON:
     """`status` with these states."""
     modules = [
@@ -138,6 +150,7 @@ def _seen(
     job = _same(cache, wanted["Job"]) if "Job" in wanted else None
     if job is None:
         return seen
+    golden = module.fields.rollout.golden if module.fields.rollout else None
     readers = [
         item
         for item in pods
@@ -145,6 +158,8 @@ def _seen(
         and any(owner.get("uid") == job["metadata"]["uid"] for owner in item["metadata"].get("ownerReferences", ()))
     ]
     outcome, said = _outcome(job, readers)
+    if outcome == "pending" and said and golden is not None and golden.image is not None:
+        said = f"{said} ({MOUNTS_IMAGES})"
     return replace(seen, job=outcome, job_said=said)
 
 
@@ -185,4 +200,11 @@ def _outcome(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> tuple
         said = sentence_in(max((word for word in words if not word[1]), default=("", False, ""))[2])
         return "failed", said or str((ends.get("Failed") or ends["FailureTarget"]).get("message", ""))
     failure = failure_of(pods, None)
-    return "running", failure.message if failure else ""
+    if any(_has_started(item) for item in pods):
+        return "running", failure.message if failure else ""
+    return "pending", failure.message if failure else ""
+
+
+def _has_started(item: Mapping[str, Any]) -> bool:
+    states = [container.get("state", {}) for container in item.get("status", {}).get("containerStatuses", ())]
+    return any("running" in state or "terminated" in state for state in states)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -23,10 +24,14 @@ from ocr_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+GARBAGE = (10_000, 20, 20)
+"""For gc: hardly anything here refers to itself, and Python's own threshold of 700 costs a tenth of the time."""
+
 
 def run(options: RunOptions) -> int:
     """Runs until SIGTERM or SIGINT; the exit status: 0 when told to stop, 1 when it had to give up, with a sentence on stderr."""
     logs.set_up(options.log_format)
+    gc.set_threshold(*GARBAGE)
     try:
         return uvloop.run(_run(options))
     except ConfigException:

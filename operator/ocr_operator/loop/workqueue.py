@@ -52,6 +52,20 @@ class WorkQueue(Generic[Key]):
         """Has `key` worked on in `after` seconds, or earlier where it is due earlier; then before all that are not ahead."""
         self._add(key, _Place(self._clock() + after, is_ahead))
 
+    def put_off(self, key: Key, after: float) -> None:
+        """Has `key` worked on in `after` seconds before all that are not ahead, and no earlier, whatever it was added for."""
+        place = _Place(self._clock() + after, is_ahead=True)
+        if key in self._running:
+            self._again[key] = place
+            return
+        self._due.pop(key, None)
+        self._add(key, place)
+
+    def is_ahead(self, key: Key) -> bool:
+        """Whether `key` waits before all that are not ahead."""
+        place = self._due.get(key) or self._again.get(key)
+        return place is not None and place.is_ahead
+
     def _add(self, key: Key, place: _Place) -> None:
         if key in self._running:
             self._again[key] = place.merged(self._again.get(key))
@@ -68,7 +82,8 @@ class WorkQueue(Generic[Key]):
         """Has `key` worked on later, each time in a row twice as late, at most a minute, at least `least_s`; the seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        after: float = max(min(FIRST_RETRY_S * 2.0**failures, LAST_RETRY_S), least_s)
+        # More than LAST_RETRY_S by far; no float has room for 2 to the 1024th, which a day of failures comes to.
+        after: float = max(min(FIRST_RETRY_S * 2.0 ** min(failures, 20), LAST_RETRY_S), least_s)
         self.add(key, after)
         return after
 
@@ -91,7 +106,8 @@ class WorkQueue(Generic[Key]):
                 return key
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), None if due is None else due - now)
+                async with asyncio.timeout(None if due is None else due - now):
+                    await self._wake.wait()
             except TimeoutError:
                 pass
 

@@ -5,7 +5,6 @@ the text five times what zlib makes of it.
 What is not in here may still exist, so whoever needs certainty reads it from the API server (`reconcile.py`).
 """
 
-import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ocr_operator.names import INSTANCE_LABEL, KIND
 from ocr_operator.observed.live import Live, as_text, live_of
+from ocr_operator.text import parsed
 
 PACKING = 1
 """zlib's fastest, some 50 µs for an object."""
@@ -188,5 +188,5 @@ def _packed(body: Mapping[str, Any]) -> bytes:
 
 
 def _unpacked(data: bytes) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(zlib.decompress(data))
+    body: dict[str, Any] = parsed(zlib.decompress(data))
     return body

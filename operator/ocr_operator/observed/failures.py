@@ -1,5 +1,6 @@
 """What keeps a module's pods from serving, in one sentence: pure, from the pods and the Deployment as the API server shows them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 SENTENCE_PREFIX = "ocr-serving: "
 LONGEST = 1000
 PULL_REASONS = {"ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
+_CONTAINER = re.compile(r"\b[0-9a-f]{64}\b")
 STARTING_REASONS = {"ContainerCreating", "PodInitializing"}
 
 
@@ -52,7 +54,8 @@ def _container_failure(container: Mapping[str, Any]) -> Failure | None:
         is_current = "running" not in state or not container.get("ready", False)
         return Failure(ended.get("reason") or "Error", _ended(ended), is_current)
     if reason and reason not in STARTING_REASONS | {"CrashLoopBackOff"}:
-        return Failure(reason, _short(waiting.get("message") or reason), True)
+        # The kubelet names a container that it could not make, another one with each attempt.
+        return Failure(reason, _short(_CONTAINER.sub("…", waiting.get("message") or reason)), True)
     return None
 
 

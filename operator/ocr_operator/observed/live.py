@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.names import FIELD_MANAGER
+from ocr_operator.text import compact
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,4 @@ def owned_fields(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def as_text(body: Mapping[str, Any]) -> bytes:
     """`body` as compact JSON."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return compact(body)

@@ -21,6 +21,8 @@ MEASURE_S = 1800
 """The most that replaying the golden set against both may take."""
 CRASHES = 2
 """So many restarts of a container are no accident."""
+NOT_YET = "the golden set is not read yet"
+MEASURING = "the golden set is read by both"
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -127,7 +129,7 @@ class Seen:
 
     `wanted` is what the spec asks for, `order` what the annotation says; `is_available`: the pods beside the old ones answer;
     `trouble` what keeps them from it, `crashes` how often one was started again. `job` is None where there is none, else
-    "running", "done" or "failed", with what it said.
+    "pending" until its container runs, with what keeps it from that, "running", "done" or "failed", with what it said.
     """
 
     wanted: str
@@ -168,7 +170,7 @@ def seconds_left(rollout: Rollout | None, state: State, seen: Seen, now: datetim
     """In how many seconds time alone changes the state; None where it does not."""
     lasts = {
         Phase.STARTING: seen.start_s,
-        Phase.MEASURING: MEASURE_S,
+        Phase.MEASURING: seen.start_s if seen.job == "pending" else MEASURE_S,
         Phase.SHIFTING: (rollout.canary_seconds if rollout else None) or DEFAULT_CANARY_S,
     }.get(state.phase)
     return None if lasts is None else max(lasts - _age(state, now), 0.0) + 1.0
@@ -233,7 +235,7 @@ def _ordered(state: State, seen: Seen, now: datetime) -> State:
 def _from_starting(rollout: Rollout, state: State, seen: Seen, now: datetime) -> State:
     if seen.is_available:
         if rollout.golden is not None:
-            return replace(state, phase=Phase.MEASURING, since=_text(now), message="the golden set is read by both")
+            return replace(state, phase=Phase.MEASURING, since=_text(now), message=MEASURING)
         return _shifting(rollout, state, now)
     if seen.crashes >= CRASHES:
         return _refused(state, f"its pods end again and again: {seen.trouble or 'their log says why'}", now)
@@ -256,11 +258,15 @@ def _from_measuring(rollout: Rollout, state: State, seen: Seen, now: datetime) -
         if found:
             return _refused(state, "; ".join(found), now)
         return _shifting(rollout, state, now) if rollout.strategy == "Canary" else _promoted(state, now)
+    if seen.job == "pending" and _age(state, now) > seen.start_s:
+        return _refused(state, f"the golden set could not be read by both: {seen.job_said or 'its pod did not start'}", now)
     if _age(state, now) > MEASURE_S:
         return _refused(
             state, f"the golden set was not read in {MEASURE_S} s: {seen.job_said or 'the log of the Job says why'}", now
         )
-    return state
+    if seen.job == "pending" and seen.job_said:
+        return replace(state, message=f"{NOT_YET}: {seen.job_said}")
+    return replace(state, message=MEASURING) if seen.job == "running" and state.message.startswith(NOT_YET) else state
 
 
 def _from_shifting(rollout: Rollout, state: State, seen: Seen, now: datetime) -> State:

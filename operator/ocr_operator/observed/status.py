@@ -174,6 +174,12 @@ def is_serving(deployment: Mapping[str, Any]) -> bool:
     return bool(deployment.get("status", {}).get("availableReplicas", 0) >= deployment["spec"].get("replicas", 1))
 
 
+def is_observed(deployment: Mapping[str, Any]) -> bool:
+    """Whether what its status says is of its spec as it is now."""
+    status = deployment.get("status", {})
+    return bool(status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1))
+
+
 def _module_state(module: ModuleSpec, observed: Observed, findings: Findings) -> _ModuleState:
     failure = failure_of(observed.pods, observed.deployment)
     is_refused = module.name in findings.modules
@@ -182,10 +188,9 @@ def _module_state(module: ModuleSpec, observed: Observed, findings: Findings) ->
         return _ModuleState(module.name, desired, 0, False, False, failure, None, is_refused)
     spec, status = observed.deployment["spec"], observed.deployment.get("status", {})
     desired = spec.get("replicas", 1)
-    is_seen = status.get("observedGeneration", 0) >= observed.deployment["metadata"].get("generation", 1)
     serves = is_serving(observed.deployment) and "observedGeneration" in status
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
-    is_settled = is_seen and serves and updated >= desired and total <= max(updated, desired)
+    is_settled = is_observed(observed.deployment) and serves and updated >= desired and total <= max(updated, desired)
     notice = _autoscaler_notice(observed.autoscaler) or _budget_notice(observed.budget) or _route_notice(observed.route)
     return _ModuleState(module.name, desired, status.get("readyReplicas", 0), serves, is_settled, failure, notice, is_refused)
 

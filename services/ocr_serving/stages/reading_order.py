@@ -29,8 +29,9 @@ SAME_ROW = 0.5
 LEADING = 0.3
 """Share of its height by which a line may reach into the next, above and below, and still be another row."""
 
-WIDE = 9.0
-"""A column of running text is at least that many times as wide as its lines are high …"""
+WIDE, WIDE_DOWN = 9.0, 5.0
+"""A column of running text is at least that many times as wide as its lines are high, a tier of upright columns as high as they are
+wide: a character of theirs is two letters …"""
 
 DENSE = 0.33
 """… which stand that close: their heights together are at least this share of the column's …"""
@@ -50,6 +51,9 @@ CUTS = 4
 
 MOST = 0.75
 """Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
+
+HEADING = 1.2
+"""A line that many times as high as most is a heading."""
 
 SLACK = 0.02
 """Share of the page's side by which two regions may overlap and still stand beside or below each other."""
@@ -103,7 +107,8 @@ def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool =
 class _Lines:
     """Lines in the frame of the text: `boxes` around them, `v` of their left and right ends, their heights.
 
-    `cores` are the boxes without what may reach into the row above or below; `gutter` is the least width of one.
+    `cores` are the boxes without what may reach into the row above or below; `gutter` is the least width of one, `wide` that
+    of a column of running text, in heights of its lines.
     """
 
     boxes: Rectangles
@@ -112,6 +117,7 @@ class _Lines:
     right: Numbers
     height: Numbers
     gutter: float
+    wide: float
 
 
 def _laid(quads: Numbers) -> _Lines:
@@ -127,7 +133,7 @@ def _laid(quads: Numbers) -> _Lines:
     middle = ends.mean(axis=1)
     boxes = np.stack([ends[:, 0, U], middle[:, V] - height / 2, ends[:, 1, U], middle[:, V] + height / 2], axis=1)
     cores = boxes + LEADING * height[:, None] * np.array([0, 1, 0, -1])
-    return _Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, float(np.median(height)))
+    return _Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, float(np.median(height)), WIDE_DOWN if down else WIDE)
 
 
 def _prevails_down(quads: Numbers) -> bool:
@@ -204,7 +210,8 @@ def _block_ordered(lines: _Lines, block: list[int]) -> list[int]:
         return _by_rows(lines, block)
     parts = _parted(lines, block)
     columns = _columns(lines, block)
-    if len(columns) > 1 and not any(len(parts) > 1 and _is_apart(lines, part) for part in parts):
+    apart = len(parts) > 1 and (any(_is_apart(lines, part) for part in parts) or _is_section(lines, parts[1], block))
+    if len(columns) > 1 and not apart:
         return [index for column in columns for index in _lines_ordered(lines, column)]
     if len(parts) > 1:
         return [index for part in parts for index in _block_ordered(lines, part)]
@@ -219,6 +226,12 @@ def _is_apart(lines: _Lines, part: list[int]) -> bool:
     if len(sides) == 1 or len(_columns(lines, part)) > 1:
         return False
     return sorted(len(_apart(lines.cores, side, V)) for side in sides)[-2] >= 3
+
+
+def _is_section(lines: _Lines, part: list[int], block: list[int]) -> bool:
+    """Whether `part`, below columns of running text, begins with a heading that stands by itself."""
+    first = _apart(lines.cores, part, V)[0]
+    return len(first) == 1 and bool(lines.height[first[0]] >= HEADING * np.median(lines.height[block]))
 
 
 def _blocks_of_lines(lines: _Lines, indices: list[int]) -> list[list[int]]:
@@ -298,7 +311,7 @@ def _is_running(lines: _Lines, part: list[int], rows: list[list[int]]) -> bool:
         return False
     high = float(np.median(lines.height[part]))
     boxes = lines.boxes[part]
-    if boxes[:, 2].max() - boxes[:, 0].min() < WIDE * high:
+    if boxes[:, 2].max() - boxes[:, 0].min() < lines.wide * high:
         return False
     dense = len(rows) * high >= DENSE * float(np.ptp(boxes[:, [1, 3]]))
     return dense and _filled(lines, part, rows) >= UNALIGNED

@@ -25,8 +25,8 @@ RULE = 0.8
 """A row with more of its width in ink is a rule or a frame, not letters."""
 
 SPACE_EVIDENCE, WIDE_SPACE_EVIDENCE = 0.1, 0.005
-"""Probability of a space, at its surest step between two characters, from which one is put: beside a sign, or between letters that
-are further apart than their neighbours; and between characters so far apart that no letter spacing explains it."""
+"""Probability of a space, at its surest step between two characters, from which one is put: beside a sign, before a capital, or
+between letters that are further apart than their neighbours; and between characters that no letter spacing puts so far apart."""
 
 STRONG_SPACE_EVIDENCE, ALMOST_LOOSE = 0.3, 0.25
 """Where a space is nearly the network's own guess, a gap that is hardly wider than the others is enough."""
@@ -42,6 +42,7 @@ ACROSS, OF_GAP, AROUND = 0.11, 0.18, 0.5
 one of the gap to the next word; above and below by a share of the way to the line's own edge."""
 
 _NARROW, _SLIM, _BROAD = frozenset("iljI.,:;'!|`·"), frozenset('tfr()[]{}1"-/\\*°'), frozenset("mwMW@%&—")
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
 _WITHOUT_SPACES = ("CJK", "HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "THAI", "LAO", "KHMER", "MYANMAR", "BOPOMOFO")
 
 
@@ -159,8 +160,12 @@ def _is_space(left: str, right: str, probability: float, excess: float) -> bool:
         return True
     if excess >= ALMOST_LOOSE and probability >= STRONG_SPACE_EVIDENCE:
         return True
-    loose = excess >= LOOSE or not (left.isalnum() and right.isalnum())
-    return loose and probability >= SPACE_EVIDENCE
+    if excess < LOOSE and (left in _OPENING or right in _CLOSING):
+        # Brackets are narrow, and stand off what they enclose in many typefaces.
+        return False
+    # A capital behind a small letter begins a word wherever the network half thinks so: "ofEmployer" is no name, "McDonald" is.
+    within = left.isalnum() and right.isalnum() and not (left.islower() and right.isupper())
+    return (excess >= LOOSE or not within) and probability >= SPACE_EVIDENCE
 
 
 def _writes_no_spaces(character: str) -> bool:

@@ -106,6 +106,19 @@ def test_what_was_set_to_stop_a_rollout_or_was_taken_out_is_put_back(
     api_server.wait_for(lambda: field() == before, f"{path} to be {before!r}", 5)
 
 
+def test_a_config_that_was_made_immutable_is_made_anew_once_it_has_to_change(
+    api_server: ControlPlane, operator: OperatorProcess, namespace: str
+) -> None:
+    module = {"name": "ocr_system", "device": "cpu", "replicas": 0}
+    api_server.apply(service(namespace, modules=[module]))
+    wait_for_condition(api_server, namespace, "Ready")
+    config = ("configmap", "invoices-ocr-system", "-n", namespace)
+    api_server.kubectl("patch", *config, "-p", json.dumps({"immutable": True}))
+    api_server.apply(service(namespace, modules=[{**module, "params": {"drop_score": 0.75}}]))
+    api_server.wait_for(lambda: "0.75" in (api_server.get(*config) or {"data": {"config.json": ""}})["data"]["config.json"], "it")
+    wait_for_condition(api_server, namespace, "Ready")
+
+
 def test_a_port_that_was_edited_beside_a_foreign_one_is_put_back(
     api_server: ControlPlane, operator: OperatorProcess, namespace: str
 ) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from kubernetes.aio import client
+from kubernetes.aio.leaderelection.electionconfig import Config
 
 from ocr_operator.api.spec import Settings
 from ocr_operator.kube import Kube, NotLeadingError
+from ocr_operator.loop import leader
 from ocr_operator.loop.controller import Controller
 from ocr_operator.loop.health import STUCK_S, Health
 from ocr_operator.loop.leader import LEASE_S, Tenure
@@ -48,6 +51,40 @@ def test_without_the_lease_nothing_is_written_not_even_an_event() -> None:
             ):
                 with pytest.raises(NotLeadingError):
                     await call
+
+    asyncio.run(scenario())
+
+
+class Stubborn:
+    """An election that is won, and renews its lease for ever, whoever cancels it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    async def run(self) -> None:
+        working = asyncio.create_task(self._config.onstarted_leading())
+        while not working.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("fault", [OverflowError("numerical result out of range"), NotLeadingError("the lease may be another's")])
+def test_what_ends_the_work_ends_the_operator_whatever_becomes_of_the_lease(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "LeaderElection", Stubborn)
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        raise fault
+
+    async def scenario() -> None:
+        async with client.ApiClient() as api:
+            leading = leader.lead(api, name="n", namespace="ns", identity="i", tenure=Tenure(), work=work)
+            ended, going_on = await asyncio.wait({asyncio.ensure_future(leading)}, timeout=10)
+            assert not going_on
+            assert ended.pop().exception() is fault
 
     asyncio.run(scenario())
 

@@ -329,6 +329,27 @@ def test_a_module_that_is_refused_keeps_no_other_from_being_made_and_nothing_of_
     assert lab.condition("Ready")["status"] == "True"
 
 
+def test_a_part_that_is_refused_is_tried_before_another_one_is_made_again() -> None:
+    """Else the other one is made and taken away for ever, since what is seen of that calls for the next attempt."""
+    lab = lab_of({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
+
+    def refuse(verb: str, ref: Ref) -> None:
+        if verb in ("apply", "dry-run") and ref == Ref("Service", NS, "invoices-ocr-det"):
+            raise RefusedError("exceeded quota")
+
+    lab.kube.fault = refuse
+    lab.settle()
+    lab.kube.writes.clear()
+    for _ in range(3):
+        assert lab.turn() is Result.REFUSED
+    assert lab.kube.writes == []
+    assert lab.condition("Degraded")["message"] == "ocr_det: exceeded quota"
+    assert not [ref for ref in lab.kube.objects if ref.name == "invoices-ocr-det"]
+    lab.kube.fault = lambda _verb, _ref: None
+    lab.settle()
+    assert lab.condition("Ready")["status"] == "True"
+
+
 def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart() -> None:
     lab = lab_of()
     lab.settle()
@@ -343,6 +364,22 @@ def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart
     lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm-8"))
     lab.turn()
     assert not [ref for ref in lab.kube.objects if ref.name == NAME]
+
+
+def test_a_typo_that_is_mended_by_another_one_takes_away_nothing_that_serves() -> None:
+    lab = lab_of()
+    lab.settle()
+    for name in ("ocr_systm", "ocr_sytem", "ocrsystem"):
+        lab.kube.service(*OWNER, {"modules": [{"name": name, "device": "cpu", "image": {"reference": "i:1"}}]})
+        for _ in range(3):
+            lab.turn()
+        assert DEPLOYMENT in lab.kube.objects
+        lab.restart()
+    lab.turn()
+    assert DEPLOYMENT in lab.kube.objects
+    lab.kube.run(Ref("Deployment", NS, "invoices-ocrsystem"))
+    lab.turn()
+    assert {ref.name for ref in lab.kube.objects if ref.kind == "Deployment"} == {"invoices-ocrsystem"}
 
 
 def test_a_module_renamed_back_leaves_nothing_of_the_typo() -> None:

@@ -182,6 +182,27 @@ def test_a_canary_takes_its_share_beside_all_old_pods() -> None:
     assert beside["selector"]["matchLabels"].items() <= beside["template"]["metadata"]["labels"].items()
 
 
+def test_a_golden_set_from_an_image_that_a_node_cannot_mount_is_told_with_what_it_needs() -> None:
+    lab = Lab(rollout={"strategy": "Gated", "golden": {"image": "example.org/forms:1"}})
+    lab.kube.service(*OWNER, spec("two", lab.rollout))
+    lab.until("Measuring")
+    lab.turn()
+    job = lab.kube.objects[JOB]
+    assert {"name": "ocr-golden-set", "image": {"reference": "example.org/forms:1"}} in job["spec"]["template"]["spec"]["volumes"]
+    owner = {"kind": "Job", "name": JOB.name, "uid": job["metadata"]["uid"], "controller": True}
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    metadata = {"name": POD.name, "namespace": NS, "labels": labels, "ownerReferences": [owner]}
+    waiting = {"reason": "CreateContainerError", "message": 'failed to mkdir ""'}
+    status = {"containerStatuses": [{"state": {"waiting": waiting}}]}
+    lab.kube.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+    lab.turn()
+    assert lab.phase == "Measuring"
+    assert lab.condition("Progressing")["message"] == (
+        'ocr_system: the golden set is not read yet: failed to mkdir "" '
+        "(a golden set from an image needs a node that mounts images: containerd 2.1 or CRI-O 1.31)"
+    )
+
+
 def test_a_version_of_the_operator_that_takes_another_image_is_gated_too() -> None:
     lab = Lab(BAD)
     lab.reconciler = Reconciler(lab.kube, lab.cache, Settings(tag="2"), allowed=Allowed())

@@ -73,6 +73,12 @@ def test_failures_in_a_row_wait_longer_up_to_a_minute_until_one_succeeds() -> No
     asyncio.run(scenario())
 
 
+def test_a_day_of_failures_is_counted_as_a_minute_of_waiting() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    waits = {queue.retry("a") for _ in range(1500)}
+    assert max(waits) == LAST_RETRY_S
+
+
 def test_age_is_that_of_what_is_overdue_or_worked_on_longest() -> None:
     async def scenario() -> None:
         now = [100.0]
@@ -152,5 +158,31 @@ def test_what_is_ahead_comes_before_all_else_once_it_is_due() -> None:
         now[0] = 10.0
         assert await _take(queue) == "later"
         assert len(queue) == 0
+
+    asyncio.run(scenario())
+
+
+def test_one_put_off_comes_no_earlier_whatever_it_is_added_for_and_then_before_others() -> None:
+    async def scenario() -> None:
+        now = [0.0]
+        queue: WorkQueue[str] = WorkQueue(clock=lambda: now[0])
+        queue.add("a")
+        name = await _take(queue)
+        queue.add("a")  # while it is worked on
+        queue.put_off("a", 5)
+        queue.done(name)
+        queue.add("b", 1)
+        assert (queue.is_ahead("a"), queue.is_ahead("b")) == (True, False)
+        now[0] = 4.0
+        assert await _take(queue) == "b"
+        queue.done("b")
+        queue.add("b", 1)
+        now[0] = 6.0
+        assert await _take(queue) == "a"
+        queue.done("a")
+        queue.add("c", 9)
+        queue.put_off("c", 1)
+        now[0] = 7.0
+        assert [await _take(queue), await _take(queue)] == ["c", "b"]
 
     asyncio.run(scenario())

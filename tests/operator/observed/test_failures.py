@@ -45,6 +45,18 @@ UNSCHEDULABLE = {
             'secret "keys" not found',
             True,
         ),
+        (
+            _pod(
+                {
+                    "waiting": {
+                        "reason": "CreateContainerError",
+                        "message": f'failed to generate container "{"0f" * 32}" spec: no /x',
+                    }
+                }
+            ),
+            'failed to generate container "…" spec: no /x',  # another one with each attempt, which would be a write for each
+            True,
+        ),
         (_pod({}, conditions=[UNSCHEDULABLE]), "0/1 nodes: 1 Insufficient nvidia.com/gpu.", True),
     ],
 )

@@ -90,7 +90,9 @@ def test_what_is_worse_is_kept_out_and_it_is_said_why(words: str, why: str) -> N
         (Phase.STARTING, {"crashes": 2, "trouble": "no such weights"}, "its pods end again and again: no such weights"),
         (Phase.STARTING, {"seconds": 601}, "did not become ready in 600 s"),
         (Phase.MEASURING, {"job": "failed", "job_said": "a.png has no a.txt"}, "a.png has no a.txt"),
-        (Phase.MEASURING, {"job": "running", "job_said": "no such ConfigMap", "seconds": 1801}, "no such ConfigMap"),
+        (Phase.MEASURING, {"job": "running", "job_said": "it hangs", "seconds": 1801}, "it hangs"),
+        (Phase.MEASURING, {"job": "pending", "job_said": "no such claim", "seconds": 601}, "no such claim"),
+        (Phase.MEASURING, {"job": "pending", "seconds": 601}, "its pod did not start"),
     ],
 )
 def test_what_does_not_work_is_kept_out(phase: Phase, seen: dict[str, Any], why: str) -> None:
@@ -98,6 +100,19 @@ def test_what_does_not_work_is_kept_out(phase: Phase, seen: dict[str, Any], why:
     assert state is not None
     assert state.phase is Phase.REFUSED
     assert why in state.message
+
+
+def test_what_keeps_the_golden_set_from_being_read_is_told_while_it_does() -> None:
+    state = after(at(Phase.MEASURING), job="pending")
+    assert state is not None
+    kept = after(state, job="pending", job_said="no such claim")
+    assert kept is not None
+    assert (kept.phase, kept.message) == (Phase.MEASURING, "the golden set is not read yet: no such claim")
+    assert after(kept, job="pending", job_said="no such claim") == kept
+    assert seconds_left(GATED, kept, Seen(NEW, job="pending"), NOW) == 601
+    going_on = after(kept, job="running")
+    assert going_on is not None
+    assert (going_on.phase, going_on.message) == (Phase.MEASURING, "the golden set is read by both")
 
 
 def test_what_was_measured_and_is_lost_is_measured_again() -> None:
@@ -158,7 +173,7 @@ SEEN = st.builds(
     order=st.sampled_from(["", "promote", "abort", "retry", "x"]),
     is_available=st.booleans(),
     crashes=st.integers(0, 3),
-    job=st.sampled_from([None, "running", "done", "failed"]),
+    job=st.sampled_from([None, "pending", "running", "done", "failed"]),
     job_said=st.sampled_from(["", said(0.95), said(0.1)]),
 )
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from benchmarks.library import styled_tables, teds
+from benchmarks.tables import skewed
 
 from helpers.drawn_tables import Entry, Style, drawn
+from ocr_serving.decoding.limits import Limits
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
 from ocr_serving.output import tables
+from ocr_serving.server.paddleocr3 import answer as paddleocr3
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.words import Word
@@ -124,7 +130,8 @@ def test_a_hundred_rows_are_read_whole(system: StructureSystem) -> None:
     assert system.warnings == []
 
 
-def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSystem) -> None:
+def report() -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], list[tuple[int, int]]]:
+    """A page of prose and two tables, and y1, y2 of these."""
     page = np.full((1500, 1250, 3), 255, np.uint8)
     prose = "The committee met twice during the year and approved the plan of work."
     for at, text in (
@@ -140,6 +147,11 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     for top, table in ((240, drawn(LIST, "bare")), (840, drawn(STOCK, "ruled"))):
         page[top : top + table.shape[0], 60 : 60 + table.shape[1]] = table
         places.append((top, top + table.shape[0]))
+    return page, places
+
+
+def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSystem) -> None:
+    page, places = report()
     system.begin_request()
     (answer,) = system.tables.predict([page])
     assert isinstance(answer, dict)
@@ -162,6 +174,26 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     assert [region["bbox"] for region in whole["regions"]] == [[0, 0, 1250, 1500]]
 
 
+def test_paddleocr3_is_told_each_table_of_a_page_and_one_where_none_is_to_be_looked_for(system: StructureSystem) -> None:
+    page, places = report()
+    file = base64.b64encode(cv2.imencode(".png", page)[1].tobytes()).decode()
+
+    def told(**options: bool) -> list[dict[str, Any]]:
+        body = json.dumps({"file": file, "visualize": False, **options}).encode()
+        reply, _ = paddleocr3.answer(system.tables, "table-recognition", body, "application/json", Limits())
+        (entry,) = json.loads(reply.body)["result"]["tableRecResults"]
+        return list(entry["prunedResult"]["table_res_list"])
+
+    first, second = told()
+    assert grid(first["pred_html"]) == LIST
+    assert grid(second["pred_html"])[2:] == [list(row) for row in STOCK[2:]]
+    for table, (top, bottom) in zip((first, second), places, strict=True):
+        assert all(top - 20 < y1 < y2 < bottom + 20 for _, y1, _, y2 in table["cell_box_list"])
+        assert table["table_ocr_pred"]["rec_texts"]
+        assert "Annual report" not in table["table_ocr_pred"]["rec_texts"]
+    assert len(told(useLayoutDetection=False)) == 1
+
+
 def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
     rows = [
         ["No", "Clause", "Due"],
@@ -174,11 +206,30 @@ def test_lines_of_a_cell_stay_together(system: StructureSystem) -> None:
 
 @pytest.mark.parametrize(
     ("style", "number"),
-    [("filled", 0), ("booktabs", 0), ("lines bare", 2), ("narrow rows", 1), ("groups", 0), ("groups rows", 0), ("dark rows", 0)],
+    [
+        ("filled", 0),
+        ("booktabs", 0),
+        ("lines bare", 2),
+        ("lines bare", 4),
+        ("narrow rows", 1),
+        ("narrow rows", 4),
+        ("groups", 0),
+        ("groups rows", 0),
+        ("dark rows", 0),
+        ("merged booktabs", 4),
+    ],
 )
 def test_what_offices_print_is_read_whole(system: StructureSystem, style: str, number: int) -> None:
     picture, html = styled_tables.drawn(style, number)
     assert teds.score(read(system, picture), html) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("style", "number"), [("lines rows", 5), ("lines bare", 2), ("narrow bare", 3), ("empty bare", 4), ("merged booktabs", 0)]
+)
+def test_what_offices_print_and_somebody_photographs_is_read_whole(system: StructureSystem, style: str, number: int) -> None:
+    picture, html = styled_tables.drawn(style, number)
+    assert teds.score(read(system, skewed(picture, number)), html) > 0.98
 
 
 def test_words_of_a_line_over_several_columns_go_each_to_its_own(system: StructureSystem) -> None:

@@ -153,6 +153,27 @@ def test_cells_close_to_each_other_are_read_by_rows() -> None:
     assert read(cells) == list(range(len(cells)))
 
 
+@pytest.mark.parametrize("degrees", [0, 4])
+def test_a_heading_over_two_columns_ends_those_above(degrees: float) -> None:
+    def section(top: float) -> list[Quad]:
+        columns = [line(left, top + 90 + 34 * row, 430 - 9 * (row % 3), 24) for left in (80, 680) for row in range(6)]
+        return [line(80, top, 300, 40), *columns]
+
+    page = [*section(60), *section(460)]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_a_heading_within_a_column_belongs_to_it() -> None:
+    page = [*LEFT[:8], line(80, 400, 300, 34), *LEFT[10:], *right_column(17)]
+    assert read(page) == list(range(len(page)))
+
+
+def test_headings_of_columns_that_stand_beside_each_other_end_none() -> None:
+    tops = [*((100 + 34 * row, 24) for row in range(6)), (400, 40), *((460 + 34 * row, 24) for row in range(6))]
+    page = [line(left, top, 430 - 9 * (row % 3), high) for left in (80, 680) for row, (top, high) in enumerate(tops)]
+    assert read(page) == list(range(len(page)))
+
+
 def test_a_form_above_two_columns_is_read_by_rows() -> None:
     form = [line(left, 60 + 30 * row, width) for row in range(3) for left, width in ((80, 150), (680, 90))]
     page = [*form, *sloped(LEFT, 0), *right_column(0)]
@@ -181,6 +202,12 @@ def test_upright_columns_are_read_from_right_to_left(degrees: float) -> None:
     page = sloped([column_of_characters(900 - 80 * n, 60, 700 - 50 * (n % 3)) for n in range(10)], degrees)
     assert runs_down(page)
     assert read(page) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("degrees", [0, 3])
+def test_tiers_of_upright_columns_are_read_one_after_the_other(degrees: float) -> None:
+    tiers = [column_of_characters(900 - 110 * n, top, 350 - 20 * (n % 2)) for top in (60, 520) for n in range(7)]
+    assert read(sloped(tiers, degrees)) == list(range(len(tiers)))
 
 
 def test_a_line_up_the_margin_does_not_make_columns() -> None:

@@ -51,6 +51,18 @@ def test_beside_a_sign_the_network_alone_decides() -> None:
     assert after_spacing("12:30", [10, 10, 7, 7], {1: 0.02, 2: 0.02}) == "12:30"
 
 
+def test_a_capital_behind_a_small_letter_begins_a_word_if_the_network_half_thinks_so() -> None:
+    assert after_spacing("ofEmployer", [10.0] * 9, {1: 0.15}) == "of Employer"
+    assert after_spacing("McDonald", [10.0] * 7, {1: 0.03}) == "McDonald"
+    assert after_spacing("EMPLOYER", [10.0] * 7, {1: 0.15}) == "EMPLOYER"
+
+
+def test_brackets_hold_what_they_enclose() -> None:
+    close = [10, 7.5, 7.5, 10, 10, 7.5]
+    assert after_spacing("up(net)", [*close[:5], 7.5], {1: 0.2, 2: 0.2, 5: 0.2}) == "up (net)"
+    assert after_spacing("up(net)", [10, 7.5, 16, 10, 10, 16], {2: 0.2, 5: 0.2}) == "up( net )"
+
+
 def test_chinese_and_japanese_get_no_spaces() -> None:
     assert after_spacing("発行日平成", [20, 20, 60, 20], dict.fromkeys(range(4), 0.4)) == "発行日平成"
 

@@ -118,10 +118,7 @@ class StructureTable(Module):
     def _answer(self, image: Image, where: str, params: TableParams) -> TableAnswer:
         page = self.ocr.upright(image, where)
         whole = (0, 0, page.image.shape[1], page.image.shape[0])
-        if params.asks_network_alone:
-            found: list[tuple[Box, TableContent]] = [(whole, self.table(page.image, params=params))]
-        else:
-            found = self._best(page.image, (0, 0), None, params, several=params.find_tables)
+        found = self.each(page.image, params)
         regions: list[TableRegion] = []
         for box, content in found:
             sides = (0, 0, image.shape[1], image.shape[0]) if box == whole else page.box_as_sent(box)
@@ -155,6 +152,16 @@ class StructureTable(Module):
             return self._told(picture, corner, lines, params)
         known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
         return self._best(picture, corner, known, params, exact=exact)[0][1]
+
+    def each(self, picture: Image, params: TableParams | None = None) -> list[tuple[Box, TableContent]]:
+        """The tables that `picture`, which may be a whole page, shows, from top to bottom, each with its place x1, y1, x2, y2.
+
+        One that is the whole picture where it is no page with tables, and where `params`, or the module's, look for none.
+        """
+        params = params or self.params
+        if params.asks_network_alone:
+            return [((0, 0, picture.shape[1], picture.shape[0]), self.table(picture, params=params))]
+        return self._best(picture, (0, 0), None, params, several=params.find_tables)
 
     def _told(
         self,

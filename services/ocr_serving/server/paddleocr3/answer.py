@@ -258,10 +258,13 @@ def _found_tables(work: Work, image: Image, where: str) -> tuple[bool, Entry]:
     params = asked.params.updated(use_doc_orientation_classify=False)
     page = replace(asked, params=params).page(ocr, image, where)
     once = (np.array(page.quads, np.float64).reshape(-1, 4, 2), page.texts) if table.params.legacy else None
-    content = table.table(image, (0, 0), once)
-    width, height = reading.size_of(image)
+    if request.useLayoutDetection is None and once is None and reading.finds_tables(table):
+        found = table.each(image)
+    else:
+        found = [((0, 0, *reading.size_of(image)), table.table(image, (0, 0), once))]
     lines = list(reading.answered(reading.said(page, params)))
-    return False, {"regions": [{"type": "table", "bbox": [0, 0, width, height], "res": content, "score": 1.0}], "lines": lines}
+    regions = [{"type": "table", "bbox": list(box), "res": content, "score": 1.0} for box, content in found]
+    return False, {"regions": regions, "lines": lines}
 
 
 def _tables(regions: Sequence[Mapping[str, Any]], lines: Sequence[SaidLine], least: float, size: tuple[int, int]) -> list[Entry]:

@@ -84,6 +84,11 @@ def table_of(module: Module) -> StructureTable:
     return cast(StructureSystem, module).tables if _is_structure(module) else cast(StructureTable, module)
 
 
+def finds_tables(table: StructureTable) -> bool:
+    """Whether it tells the tables of a whole page apart; copies of it made before it did have no `each`."""
+    return hasattr(table, "each") and table.params.find_tables and not table.params.asks_network_alone
+
+
 def structure_of(module: Module) -> StructureSystem | None:
     """What reads whole pages, if the module does."""
     return cast(StructureSystem, module) if _is_structure(module) else None

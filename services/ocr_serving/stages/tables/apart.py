@@ -14,7 +14,11 @@ from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import rows_of_text
 
 APART, LINES_APART = 1.0, 0.4
-"""Heights of a line between words of one row that are in two columns, and between such that were found as two lines of text."""
+"""Heights of a line between words of one row that are in two columns, and between such that were found as two lines of text, or
+where rows near by leave all the spaces of a row free too."""
+
+AROUND = 3
+"""Rows above and below that are near by."""
 
 INTO = 0.3
 """Heights of a line by which a text is on both sides of a gutter that it crosses."""
@@ -97,23 +101,39 @@ def _frames(boxes: Rectangles, rules: Rulings, height: float) -> Rectangles:
 
 
 def _rows(boxes: Rectangles, words: Sequence[Rectangles], frames: Rectangles, height: float) -> list[Row]:
+    lines = rows_of_text(boxes, height)
+    pieces = [sorted((float(x1), float(x2), index) for index in line for x1, _, x2, _ in words[index].tolist()) for line in lines]
+    wide = [_parts(row, APART * height, LINES_APART * height) for row in pieces]
+    narrow = [_parts(row, LINES_APART * height, LINES_APART * height) for row in pieces]
+    spaces = [[(left[1], right[0]) for left, right in pairwise(parts)] for parts in narrow]
     found = []
-    for line in rows_of_text(boxes, height):
-        parts: list[tuple[float, float]] = []
-        pieces = sorted((float(x1), float(x2), index) for index in line for x1, _, x2, _ in words[index].tolist())
-        last = -1
-        for x1, x2, index in pieces:
-            if parts and x1 - parts[-1][1] < (APART if index == last else LINES_APART) * height:
-                parts[-1] = parts[-1][0], max(parts[-1][1], x2)
-            else:
-                parts.append((x1, x2))
-            last = index
+    for n, line in enumerate(lines):
+        near = [of for of in range(max(0, n - AROUND), min(len(lines), n + AROUND + 1)) if of != n and len(wide[of]) > 1]
+        shared = all(2 * sum(_meets(space, spaces[of]) for of in near) > len(near) for space in spaces[n])
+        parts = narrow[n] if shared else wide[n]
         top, bottom = float(boxes[line, 1].min()), float(boxes[line, 3].max())
         x = (parts[0][0] + parts[-1][1]) / 2 if parts else 0.0
         middle = (top + bottom) / 2
         held = [n for n, (x1, y1, x2, y2) in enumerate(frames.tolist()) if x1 < x < x2 and y1 < middle < y2]
         found.append(Row(list(line), parts, top, bottom, held[0] if held else None))
     return found
+
+
+def _parts(pieces: Sequence[tuple[float, float, int]], apart: float, lines_apart: float) -> list[tuple[float, float]]:
+    """x1, x2 of what stands apart among words x1, x2 of lines: by `apart` in one line of text, by `lines_apart` in two."""
+    parts: list[tuple[float, float]] = []
+    last = -1
+    for x1, x2, index in pieces:
+        if parts and x1 - parts[-1][1] < (apart if index == last else lines_apart):
+            parts[-1] = parts[-1][0], max(parts[-1][1], x2)
+        else:
+            parts.append((x1, x2))
+        last = index
+    return parts
+
+
+def _meets(space: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
+    return any(space[0] < end and start < space[1] for start, end in others)
 
 
 def _runs(rows: Sequence[Row], height: float) -> list[list[int]]:
@@ -160,8 +180,10 @@ def _goes_on(
     gutters = _gutters([rows[index] for index in run[-12:] if rows[index].is_tabular], height)
     below = _gutters([rows[index] for index in following], height)
     columns = [rows[index] for index in [*run[-12:], *following] if rows[index].is_tabular]
-    other = len(_gutters(columns, height)) < min(len(gutters), len(below))
-    crossing = [row for row in between if _crosses(row, gutters, height) or _crosses(row, below, height)]
+    shared = _gutters(columns, height)
+    other = len(shared) < min(len(gutters), len(below))
+    # A few rows leave more free than the gutters of their table.
+    crossing = [row for row in between if _crosses(row, [*gutters, *below] if other else shared, height)]
     width = max(row.parts[-1][1] for row in columns) - min(row.parts[0][0] for row in columns)
     prose = [row for row in crossing if row.parts[-1][1] - row.parts[0][0] >= WIDE * width]
     if len(prose) >= PROSE or any(_is_large(row, columns) for row in crossing) or (len(crossing) >= PROSE and other):

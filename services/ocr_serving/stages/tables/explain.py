@@ -26,6 +26,14 @@ LIKE_ROWS = 0.8
 LOOSE = 1.25
 """Lines of one cell are no further apart than so many times the nearest lines of two cells below each other are."""
 
+SAME, SPARSE = 1.12, 0.5
+"""Lines of two cells no further apart than so many times the usual lines of one are torn from each other, where one of the rows has
+texts in so few of the columns."""
+
+ROOMY, ON_LEVEL = 1.15, 0.2
+"""Rows so many heights of a line apart leave room between them that lines of one cell do not; a text is on the level of a row where
+it is off its middle by this share of their distance."""
+
 ONE_COLUMN = 0.3
 """Share of faults that a table of one column is worth: it is a list."""
 
@@ -97,6 +105,7 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
         wrong += _two_columns(boxes[members], height)
         wrong += _crossed(boxes[members], cells[home], rules)
     wrong += _two_rows(grid, boxes, where, height) + _loose(grid, boxes, where, rules, height)
+    wrong += _one_of_rows(grid, boxes, where, height)
     held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
     wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
@@ -146,7 +155,11 @@ def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> fl
 
 
 def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> float:
-    """Texts of one cell that are further apart than those of two cells below each other with no rule between."""
+    """Texts of one cell that are further apart than those of two cells below each other with no rule between.
+
+    Also those of two cells that are as near as texts of one are, though rows are further apart: a cell torn in two.
+    """
+    filled = _filled(grid, where)
     columns: dict[int, list[int]] = {}
     for index, home in enumerate(where):
         if home is not None and grid.cells[home].columns == 1:
@@ -156,6 +169,7 @@ def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Ru
         lines = rows_of_text(boxes[members], height)
         inside: list[float] = []
         across: list[float] = []
+        sparse: list[float] = []
         for upper, lower in pairwise(lines):
             one, other = where[members[upper[0]]], where[members[lower[0]]]
             step = float(boxes[members[lower[0]], 1] - boxes[members[upper[0]], 1])
@@ -163,10 +177,48 @@ def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Ru
                 inside.append(step)
             elif not _parted_by_rule(boxes[members[upper[0]]], boxes[members[lower[0]]], rules):
                 across.append(step)
+                fewest = min(filled[grid.cells[int(home or 0)].row] for home in (one, other))
+                sparse += [step] if fewest <= SPARSE * len(columns) else []
         if inside and across:
-            nearest = min(across)
+            nearest, usual = min(across), float(np.median(inside))
             wrong += sum(step > LOOSE * nearest for step in inside)
+            if np.median(across) > LOOSE * usual:
+                wrong += sum(step <= SAME * usual for step in sparse)
     return 2.0 * wrong
+
+
+def _filled(grid: Grid, where: Sequence[int | None]) -> NDArray[np.int64]:
+    """In how many of its columns each row has a text, by the first row of cells over several."""
+    filled = np.zeros(grid.size, np.int64)
+    for home in where:
+        if home is not None:
+            cell = grid.cells[home]
+            filled[cell.row, cell.column : cell.column + cell.columns] = 1
+    return np.asarray(filled.sum(axis=1), np.int64)
+
+
+def _one_of_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:
+    """Texts of a cell over several rows that stand on the level of each: they are cells for themselves."""
+    middles = (boxes[:, 1] + boxes[:, 3]) / 2
+    single: dict[int, list[float]] = {}
+    inside: dict[int, list[int]] = {}
+    for index, home in enumerate(where):
+        if home is not None and grid.cells[home].rows == 1:
+            single.setdefault(grid.cells[home].row, []).append(float(middles[index]))
+        elif home is not None:
+            inside.setdefault(home, []).append(index)
+    levels = {row: float(np.median(found)) for row, found in single.items()}
+    wrong = 0
+    for home, members in inside.items():
+        cell = grid.cells[home]
+        told = np.array([levels.get(cell.row + n, np.nan) for n in range(cell.rows)])
+        lines = [float(middles[[members[n] for n in line]].mean()) for line in rows_of_text(boxes[members], height)]
+        if len(lines) != cell.rows or np.isnan(told).any():
+            continue
+        step = float(np.diff(told).min())
+        if step > ROOMY * height and (np.abs(np.array(lines) - told) < ON_LEVEL * step).all():
+            wrong += len(members)
+    return float(wrong)
 
 
 def _parted_by_rule(upper: NDArray[np.float64], lower: NDArray[np.float64], rules: Rulings) -> bool:

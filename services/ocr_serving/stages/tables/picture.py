@@ -23,7 +23,7 @@ MOST_SKEW = 4.0
 """Degrees up to which a picture is taken to be skewed."""
 
 PROFILE = 700
-"""Pixels of the longer side of the picture whose profile is taken."""
+"""Side, in pixels, of a square as large as the picture whose profile is taken: a long table keeps its lines apart in it."""
 
 COARSE, FINE = 0.25, 0.05
 """Degrees between two slopes that are tried, first and then about the best of them."""
@@ -84,16 +84,17 @@ def prepared(picture: Image, quads: Quads) -> Prepared:
 
 
 def skew(picture: Image, quads: Quads) -> float:
-    """Degrees by which the print falls to the right: the slope along which its rows are told apart best.
+    """Degrees by which the print falls to the right: the slope along which its rows, and columns, are told apart best.
 
     The sharpest projection profile (Postl, "Detection of linear oblique structures and skew scan in digitized documents", ICPR
-    1986) over what `quads`, the lines of text, enclose; 0 where a level profile is as sharp.
+    1986) over what `quads`, the lines of text, enclose; 0 where a level profile is as sharp. Columns tell the slope of what is much
+    higher than wide, whose rows are short.
     """
     if not len(quads):
         return 0.0
     x1, y1, x2, y2 = (int(side) for side in _around(upright(quads)))
     grey = cv2.cvtColor(picture[max(0, y1) : y2 + 1, max(0, x1) : x2 + 1], cv2.COLOR_BGR2GRAY)
-    scale = min(1.0, PROFILE / max(grey.shape))
+    scale = min(1.0, PROFILE / float(np.sqrt(grey.size)))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32)
     ink = np.abs(small - np.median(small))
     level = _sharpness(ink, 0.0)
@@ -109,11 +110,12 @@ def skew(picture: Image, quads: Quads) -> float:
 
 
 def _sharpness(ink: NDArray[np.float32], angle: float) -> float:
-    """How much rows of `ink`, sheared so that what falls by `angle` degrees is level, differ from their neighbours."""
+    """How much rows, and columns, of `ink` differ from their neighbours once what falls by `angle` degrees is level."""
     height, width = ink.shape
-    shear = np.array([[1, 0, 0], [-np.tan(np.radians(angle)), 1, np.tan(np.radians(angle)) * width / 2]], np.float64)
-    rows = cv2.reduce(cv2.warpAffine(ink, shear, (width, height)), 1, cv2.REDUCE_SUM)
-    return float(np.square(np.diff(rows[:, 0])).sum())
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
+    turned = cv2.warpAffine(ink, turn, (width, height))
+    profiles = (cv2.reduce(turned, side, cv2.REDUCE_SUM) for side in (1, 0))
+    return sum(float(np.square(np.diff(profile.ravel())).sum()) for profile in profiles)
 
 
 def upright(quads: Quads) -> Rectangles:

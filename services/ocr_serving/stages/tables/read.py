@@ -221,7 +221,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
         if not is_drawn:
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
         if is_spaced:
-            grid = with_headings(grid, explain.homes(grid, pieces.boxes))
+            grid = with_headings(grid, pieces.boxes, explain.homes(grid, pieces.boxes), height)
         faults = explain.faults(grid, pieces.boxes, rules, height)
         return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
 

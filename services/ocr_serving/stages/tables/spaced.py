@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,8 @@ from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import rows_of_text
 
-GUTTER = 0.5
-"""Heights of a line that a gutter is wide."""
+GUTTER, KEPT_FREE = 0.5, 0.42
+"""Heights of a line that a gutter is wide, and that one is which nine of ten lines leave free: twice a space between words."""
 
 NARROW, AROUND, SUPPORTED, LEAST_LINES = 0.36, 0.9, 0.7, 4
 """A narrower gutter, of so many heights of a line at least and so wider than a space between words, is one where words stand no
@@ -41,6 +42,9 @@ the second, are in a cell over several rows and no row."""
 FULL = 0.8
 """Share of the table's width, or height, that a rule must have to part rows, or columns, all through."""
 
+AS_FAR = 0.9
+"""Lines of a row set so many times as far apart as those of two rows are rows of their own."""
+
 TIGHT = 0.7
 """Lines of one cell are nearer to each other than rows by this factor at least."""
 
@@ -58,7 +62,7 @@ def spaced(boxes: Rectangles, rules: Rulings, height: float, *, by_gaps: bool = 
     columns = len(uprights) - 1
     home = np.clip(np.searchsorted(uprights, (boxes[:, 0] + boxes[:, 2]) / 2, side="right") - 1, 0, columns - 1)
     groups = _between_gaps(boxes, height) if by_gaps else _rows(boxes, _rows_alone(boxes, lines, home), home, rules)
-    if groups is None:
+    if groups is None or (by_gaps and _as_far_as_rows(boxes, groups, home)):
         return None
     levels = _levels(boxes, groups)
     cells = []
@@ -110,7 +114,7 @@ def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:
         # Where a line has nothing on a side there is no space to measure, and no infinity between two values either.
         low = np.percentile([a for a, _ in spaces], 90, method="lower")
         high = np.percentile([b for _, b in spaces], 10, method="higher")
-        if high - low >= GUTTER * height and len(lines) >= LEAST_LINES:
+        if high - low >= KEPT_FREE * height and len(lines) >= LEAST_LINES:
             found.append(float(low + high) / 2)
     return found
 
@@ -172,22 +176,25 @@ def _apart(band: list[list[int]], home: NDArray[np.int64], columns: int) -> list
 
 
 def _rows_alone(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64]) -> list[list[int]]:
-    """Lines of text without those that stand between two rows, whose texts go to the nearer one: cells over several rows."""
+    """Lines of text without those that stand between two rows, whose texts go to the nearer one: cells over several rows.
+
+    Rows are lines that fill most columns, and, above the first of these, headings of several columns.
+    """
     middle = np.array([(boxes[line, 1] + boxes[line, 3]).mean() / 2 for line in lines])
-    columns = len(set(home.tolist()))
-    full = np.array([len(set(home[line].tolist())) >= FILLED * columns for line in lines])
-    if columns < 2 or full.sum() < 3 or full.all():
+    filled = [set(home[line].tolist()) for line in lines]
+    full = np.array([len(of) >= FILLED * len(set(home.tolist())) for of in filled])
+    if len(set(home.tolist())) < 2 or full.sum() < 3 or full.all():
         return lines
-    steps = np.diff(middle[full])
-    usual = float(np.median(steps))
+    usual = float(np.median(np.diff(middle[full])))
     kept: list[list[int]] = [list(line) for line in lines]
-    rows = np.flatnonzero(full)
+    first = int(np.flatnonzero(full)[0])
+    rows = np.array([n for n in range(len(lines)) if full[n] or (n < first and len(filled[n]) > 1)])
     for n in np.flatnonzero(~full).tolist():
         above, below = rows[rows < n], rows[rows > n]
         if not len(above) or not len(below):
             continue
         up, down = middle[n] - middle[above[-1]], middle[below[0]] - middle[n]
-        if min(up, down) >= BETWEEN * usual and up + down <= CROWDED * usual and len(set(home[lines[n]].tolist())) == 1:
+        if min(up, down) >= BETWEEN * usual and up + down <= CROWDED * usual and len(filled[n]) == 1:
             kept[int(above[-1] if up <= down else below[0])] += lines[n]
             kept[n] = []
     return [line for line in kept if line]
@@ -221,6 +228,21 @@ def _between_gaps(boxes: Rectangles, height: float) -> list[list[int]] | None:
         else:
             rows[-1] += group
     return rows
+
+
+def _as_far_as_rows(boxes: Rectangles, groups: Sequence[Sequence[int]], home: NDArray[np.int64]) -> bool:
+    """Whether texts of one row stand below each other in a column no nearer than such of two rows do."""
+    row = np.zeros(len(boxes), np.int64)
+    for n, group in enumerate(groups):
+        row[list(group)] = n
+    inside, across = 0.0, np.inf
+    for column in np.unique(home):
+        members = np.flatnonzero(home == column)
+        members = members[np.argsort(boxes[members, 1], kind="stable")]
+        steps, same = np.diff(boxes[members, 1]), np.diff(row[members]) == 0
+        inside = max(inside, float(steps[same].max(initial=0.0)))
+        across = min(across, float(steps[~same].min(initial=np.inf)))
+    return inside > AS_FAR * across
 
 
 def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[int]], home: NDArray[np.int64]) -> list[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,6 +25,9 @@ NEAR = 0.22
 
 HEADINGS = 3
 """Rows from the top that may hold headings over several columns."""
+
+LEFT_OUT = 1.0
+"""What it costs, in heights of a line that a heading is off the middle of its columns, to leave one that is free without any."""
 
 
 def with_spans(grid: Grid, boxes: Rectangles, words: Rectangles, rules: Rulings, height: float) -> Grid:
@@ -50,30 +53,80 @@ def with_spans(grid: Grid, boxes: Rectangles, words: Rectangles, rules: Rulings,
     return grid._replace(cells=covering(sorted(cells), rows, columns))
 
 
-def with_headings(grid: Grid, where: Sequence[int | None]) -> Grid:
-    """`grid` with headings spread over the empty places to their right that have texts below them."""
+def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> Grid:
+    """`grid` with headings spread over the empty places beside them that have texts below, where they stand over these.
+
+    `where` has the cell of each text in `boxes`. A row with a text in each column is the last of the headings.
+    """
     rows, columns = grid.size
     held = {home for home in where if home is not None}
     owners = grid.owners()
+    sides = _sides(grid, boxes, where)
     cells = list(grid.cells)
     for row in range(min(HEADINGS, rows - 1)):
-        column = 0
-        while column < columns:
-            cell = grid.cells[owners[row, column]]
-            end = cell.column + cell.columns
-            if owners[row, column] in held and cell.rows == 1 and cell.row == row:
-                while (
-                    end < columns
-                    and owners[row, end] not in held
-                    and owners[row + 1, end] in held
-                    and owners[row + 1, column] in held
-                ):
-                    end += 1
-                if end > cell.column + cell.columns:
-                    cells.append(cell._replace(columns=end - cell.column))
-            column = max(end, column + 1)
+        filled = [owner in held for owner in owners[row].tolist()]
+        if all(filled) and all(grid.cells[owner].columns == 1 for owner in owners[row].tolist()):
+            break
+        below = [owner in held for owner in owners[row + 1].tolist()]
+        found = {
+            column: owner
+            for column, owner in enumerate(owners[row].tolist())
+            if owner in held and grid.cells[owner][:3] == (row, column, 1)
+        }
+        free = [below[column] and not filled[column] and grid.cells[owners[row, column]].rows == 1 for column in range(columns)]
+        texts = {column: boxes[[n for n, home in enumerate(where) if home == owner]] for column, owner in found.items()}
+        spread = _spread({column: part for column, part in texts.items() if below[column]}, free, sides, height)
+        for column, (start, over) in spread.items():
+            cell = grid.cells[found[column]]
+            end = max(over, column + cell.columns - 1)
+            if end - start + 1 > cell.columns:
+                cells = [other for other in cells if other != cell and not (other.row == row and start <= other.column <= end)]
+                cells.append(GridCell(row, start, 1, end - start + 1))
     cells.sort(key=lambda cell: (cell.row, cell.column, -cell.columns))
     return grid._replace(cells=covering(cells, rows, columns))
+
+
+def _sides(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> NDArray[np.float64]:
+    """(columns, 2): where the texts of each column begin and end; its borders where it has none of its own."""
+    sides = np.stack([grid.uprights[:-1], grid.uprights[1:]], axis=1)
+    for column, members in enumerate(_by_column(grid, where)):
+        below = [n for n in members if grid.cells[int(where[n] or 0)].row > 0]
+        if below:
+            sides[column] = boxes[below, 0].min(), boxes[below, 2].max()
+    return sides
+
+
+def _spread(
+    texts: Mapping[int, Rectangles], free: Sequence[bool], sides: NDArray[np.float64], height: float
+) -> dict[int, tuple[int, int]]:
+    """For the column of each heading, whose text is at `texts`, the first and the last column that it is over.
+
+    Those beside it are `free`. All together leave as little as possible: how far headings are off the middle, or the left, of the
+    columns they are over, in heights of a line, and columns that none is over (dynamic programming from left to right).
+    """
+    best: dict[int, tuple[float, dict[int, tuple[int, int]]]] = {-1: (0.0, {})}
+    for column, text in texts.items():
+        x1, x2 = float(text[:, 0].min()), float(text[:, 2].max())
+        after: dict[int, tuple[float, dict[int, tuple[int, int]]]] = {}
+        for last, (cost, chosen) in best.items():
+            start = column
+            while start > last:
+                end = column
+                while end < len(free):
+                    left, right = float(sides[start, 0]), float(sides[end, 1])
+                    off = min(abs(x1 + x2 - left - right) / 2, abs(x1 - left), abs(x2 - right) if start == end else np.inf)
+                    total = cost + off / height + LEFT_OUT * sum(free[last + 1 : start])
+                    if end not in after or total < after[end][0]:
+                        after[end] = total, {**chosen, column: (start, end)}
+                    end += 1
+                    if end < len(free) and not free[end]:
+                        break
+                start -= 1
+                if start > last and not free[start]:
+                    break
+        best = after or best
+    ends = [(cost + LEFT_OUT * sum(free[last + 1 :]), last) for last, (cost, _) in best.items()]
+    return best[min(ends)[1]][1]
 
 
 def _by_column(grid: Grid, where: Sequence[int | None]) -> list[list[int]]:

@@ -53,6 +53,17 @@ def test_lines_inside_a_cell_and_a_row_over_all_columns_part_nothing() -> None:
     assert apart(rows(20, 4) + inside + rows(212, 4)) == [list(range(26))]
 
 
+def test_rows_whose_columns_stand_close_are_rows_all_the_same() -> None:
+    wide, close = (60, 340, 460, 550), (60, 340, 420, 490)
+    table = [[x, 120 + 32 * n, x + (60 if n % 2 else 50), 140 + 32 * n] for n in range(8) for x in (wide if n % 3 else close)]
+    assert apart([*prose(20, 3), *table]) == [list(range(3, 35))]
+
+
+def test_one_row_that_leaves_more_free_than_the_table_does_parts_nothing() -> None:
+    lines = [[50, 184, 240, 204], [50, 230, 120, 250], [300, 230, 410, 250], [500, 230, 610, 250]]
+    assert apart([*rows(20, 5, (50, 300, 500)), *lines]) == [list(range(19))]
+
+
 def test_an_address_beside_a_date_is_no_table_above_one() -> None:
     letter: list[list[float]] = [[50, 20, 250, 40], [700, 20, 900, 40], [50, 46, 250, 66], [700, 46, 900, 66]]
     assert apart(letter + prose(90, 2) + rows(200, 5)) == [list(range(6, 21))]

@@ -21,7 +21,7 @@ from ocr_serving.stages.tables.region import whole
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.spaced import spaced
-from ocr_serving.stages.tables.spans import with_spans
+from ocr_serving.stages.tables.spans import with_headings, with_spans
 
 NO_RULES = Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
 HEIGHT = 20.0
@@ -49,6 +49,7 @@ def texts(grid: Grid) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.stack([x - 30, y - HEIGHT / 2, x + 30, y + HEIGHT / 2], axis=1)
 
 
+@settings(deadline=None)
 @given(cells())
 def test_a_grid_is_read_from_its_html_as_it_was(drawn: tuple[list[GridCell], int, int]) -> None:
     grid = laid(*drawn)
@@ -56,6 +57,7 @@ def test_a_grid_is_read_from_its_html_as_it_was(drawn: tuple[list[GridCell], int
     assert [(cell.row, cell.column, cell.rows, cell.columns) for cell in read] == [tuple(cell) for cell in grid.cells]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*TOKENS, "<td></td>"]), max_size=60))
 def test_any_tokens_have_a_plan_with_a_cell_for_each(tokens: list[str]) -> None:
     found = plan(tokens)
@@ -81,6 +83,7 @@ def test_rules_in_noise_draw_the_cells_that_they_enclose(drawn: tuple[list[GridC
         assert found.cells == grid.cells
 
 
+@settings(deadline=None)
 @given(st.integers(3, 60), st.floats(-0.6, 0.6))
 def test_rows_told_too_high_or_low_keep_their_text(rows: int, drift: float) -> None:
     """The network's places drift by up to 60 % of a row over the table, as those of long tables do."""
@@ -109,6 +112,46 @@ def test_a_grid_that_makes_one_of_two_columns_or_rows_explains_less() -> None:
     assert right == 0
     assert two_columns > 0.2
     assert two_rows > 0.2
+
+
+def test_a_cell_over_rows_whose_texts_stand_on_each_explains_less() -> None:
+    grid = laid(covering([GridCell(1, 2, 3)], 6, 3), 6, 3)
+    boxes = texts(laid(unspanned(6, 3), 6, 3))
+    assert explain.faults(grid, boxes, NO_RULES, HEIGHT) > 0.1
+    assert explain.faults(grid, texts(grid), NO_RULES, HEIGHT) == 0
+
+
+def test_a_cell_torn_in_two_explains_less() -> None:
+    apart = np.array([0, 1, 2, 2.55, 3.1, 4.1, 5.1, 5.65, 6.65]) * 44
+    boxes = np.array(
+        [[x, 30 + y, x + 60, 50 + y] for n, y in enumerate(apart.tolist()) for x in (30, 150, 270) if x == 30 or n not in (2, 4, 7)]
+    )
+    rows = [0.0, 70, 108, 207, 250, 300, 340]
+    whole = Grid(unspanned(6, 3), np.array([*rows[:3], 200, 245, 295, 350]), 20 + 120 * np.arange(4.0))
+    torn = Grid(unspanned(7, 3), np.array([*rows[:3], 132, 200, 245, 295, 350]), whole.uprights)
+    assert explain.faults(whole, boxes, NO_RULES, HEIGHT) < explain.faults(torn, boxes, NO_RULES, HEIGHT)
+
+
+@pytest.mark.parametrize(
+    ("headings", "spans"),
+    [
+        ([(60, 120), (225, 305), (420, 480)], [(0, 1), (1, 2), (3, 1)]),
+        ([(60, 120), (180, 240), (350, 430)], [(0, 1), (1, 1), (2, 2)]),
+        ([(110, 190), (340, 440)], [(0, 2), (2, 2)]),
+        ([(60, 120), (280, 380)], [(0, 1), (1, 3)]),
+    ],
+)
+def test_a_heading_is_over_the_columns_whose_middle_it_has(headings: list[tuple[int, int]], spans: list[tuple[int, int]]) -> None:
+    grid = laid(unspanned(5, 4), 5, 4)
+    boxes = np.concatenate([[[x1, 40, x2, 60] for x1, x2 in headings], texts(grid)[4:]])
+    found = with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT)
+    assert [(cell.column, cell.columns) for cell in found.cells if cell.row == 0] == spans
+
+
+def test_empty_cells_below_a_whole_row_of_headings_stay_cells() -> None:
+    grid = laid(unspanned(5, 4), 5, 4)
+    boxes = np.delete(texts(grid), [5, 6], axis=0)
+    assert with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT).cells == grid.cells
 
 
 def test_spaces_show_columns_and_rows() -> None:
@@ -148,6 +191,18 @@ def test_skew_is_found_and_taken_back() -> None:
     assert skew(np.asarray(turned, np.uint8), quads) == pytest.approx(2, abs=0.15)
     ready = prepared(np.asarray(turned, np.uint8), quads)
     assert ready.back(ready.there(quads)) == pytest.approx(quads)
+
+
+@pytest.mark.parametrize("falls", [1.0, -1.0])
+def test_the_skew_of_a_hundred_short_rows_is_found(falls: float) -> None:
+    page = np.full((2900, 340, 3), 255, np.uint8)
+    for row in range(100):
+        for x, text in ((30, f"{row * 37 % 100}"), (110, "1,204.50"[row % 4 :]), (230, f"{row * 7919 % 1000}.{row % 10}")):
+            cv2.putText(page, text, (x, 40 + 28 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    turned = cv2.warpAffine(page, cv2.getRotationMatrix2D((170, 1450), -falls, 1), (340, 2900), borderValue=(255, 255, 255))
+    noisy = np.clip(turned + np.random.default_rng(3).normal(0, 8, turned.shape), 0, 255).astype(np.uint8)
+    quads = np.array([[[10, 10], [330, 10], [330, 2890], [10, 2890]]], np.float64)
+    assert skew(noisy, quads) == pytest.approx(falls, abs=0.11)
 
 
 def test_light_print_on_dark_is_turned_into_dark_print_on_light() -> None:
