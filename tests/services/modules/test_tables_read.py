@@ -174,6 +174,21 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     assert [region["bbox"] for region in whole["regions"]] == [[0, 0, 1250, 1500]]
 
 
+def test_tables_beside_each_other_are_told_each_for_itself(system: StructureSystem) -> None:
+    first, second = drawn(LIST, "ruled", margin=4), drawn(STOCK, "ruled", margin=4)
+    page = np.full((520, 100 + first.shape[1] + second.shape[1], 3), 255, np.uint8)
+    for left, table in ((30, first), (60 + first.shape[1], second)):
+        page[60 : 60 + table.shape[0], left : left + table.shape[1]] = table
+    cv2.putText(page, "The stock and what was sold of it by the end of June", (40, 40), 0, 0.8, (20, 20, 20), 2, cv2.LINE_AA)
+    system.begin_request()
+    (answer,) = system.tables.predict([page])
+    assert isinstance(answer, dict)
+    told = [region["res"]["html"] for region in answer["regions"]]
+    assert len(told) == 2
+    assert grid(told[0]) == LIST
+    assert grid(told[1])[2:] == [list(row) for row in STOCK[2:]]
+
+
 def test_paddleocr3_is_told_each_table_of_a_page_and_one_where_none_is_to_be_looked_for(system: StructureSystem) -> None:
     page, places = report()
     file = base64.b64encode(cv2.imencode(".png", page)[1].tobytes()).decode()

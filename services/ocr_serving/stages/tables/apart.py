@@ -21,7 +21,7 @@ AROUND = 3
 """Rows above and below that are near by."""
 
 INTO = 0.3
-"""Heights of a line by which a text is on both sides of a gutter that it crosses."""
+"""Heights of a line by which a text that crosses a gutter may fall short of its ends."""
 
 FAR = 1.7
 """Steps of a table's rows; a text further from it than this is no part of it."""
@@ -33,7 +33,11 @@ LARGE = 1.3
 """A line so many times as high as the table's is a heading of the page."""
 
 PROSE, WIDE = 2, 0.5
-"""Lines of so large a share of the table's width that cross its gutters and are prose; one may be a row over all columns."""
+"""Lines that cross the gutters of a table, one of them over so large a share of its width, are prose; one alone may be a row over
+all columns."""
+
+LINES_OF_PROSE = 1.6
+"""Heights of a line between two lines of a paragraph, at most."""
 
 CENTRED = 1.5
 """Heights of a line by which a heading over all columns is off the table's middle; what begins at its left is a caption."""
@@ -44,6 +48,9 @@ RULED = 0.6
 LEAST_CELLS = 6
 """Columns times rows of a table that no rules frame; fewer are an address, or two lines with a tab."""
 
+
+ACROSS = 0.3
+"""Share of the width of two columns that is room between them in each row where they are an address and a date."""
 
 LEAST_RULES = 5
 """Rules of a frame that is a table's; four are one around a page, or about a table that spaces part."""
@@ -73,17 +80,19 @@ def tables_apart(boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings,
 
     `boxes` are lines of text on a level picture, `words` the boxes of the words of each, `rules` what is ruled there.
     """
-    everything = [list(range(len(boxes)))]
+    tables = tables_among(boxes, words, rules, height)
+    return tables if len(tables) > 1 or (tables and len(tables[0]) < len(boxes)) else [list(range(len(boxes)))]
+
+
+def tables_among(boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings, height: float) -> list[list[int]]:
+    """The same; [] where there is none."""
     if len(boxes) < LEAST_CELLS:
-        return everything
+        return []
     frames = _frames(boxes, rules, height)
     rows = _rows(boxes, words, frames, height)
-    found = [run for run in _runs(rows, height) if _is_table(rows, run)]
-    if not found:
-        return everything
+    found = _not_letterheads(rows, [run for run in _runs(rows, height) if _is_table(rows, run)], rules)
     found = [_grown(rows, run, rules, height) for run in found]
-    tables = [sorted({line for index in run for line in rows[index].lines}) for run in _without_overlap(found)]
-    return tables if len(tables) > 1 or len(tables[0]) < len(boxes) else everything
+    return [sorted({line for index in run for line in rows[index].lines}) for run in _without_overlap(found)]
 
 
 def _frames(boxes: Rectangles, rules: Rulings, height: float) -> Rectangles:
@@ -103,14 +112,17 @@ def _frames(boxes: Rectangles, rules: Rulings, height: float) -> Rectangles:
 def _rows(boxes: Rectangles, words: Sequence[Rectangles], frames: Rectangles, height: float) -> list[Row]:
     lines = rows_of_text(boxes, height)
     pieces = [sorted((float(x1), float(x2), index) for index in line for x1, _, x2, _ in words[index].tolist()) for line in lines]
+    far = [_parts(row, APART * height, APART * height) for row in pieces]
     wide = [_parts(row, APART * height, LINES_APART * height) for row in pieces]
     narrow = [_parts(row, LINES_APART * height, LINES_APART * height) for row in pieces]
-    spaces = [[(left[1], right[0]) for left, right in pairwise(parts)] for parts in narrow]
+    sure = [len(a) > 1 or len(b) > 2 for a, b in zip(far, wide, strict=True)]
+    spaces = [_spaces(parts) for parts in narrow]
     found = []
     for n, line in enumerate(lines):
-        near = [of for of in range(max(0, n - AROUND), min(len(lines), n + AROUND + 1)) if of != n and len(wide[of]) > 1]
-        shared = all(2 * sum(_meets(space, spaces[of]) for of in near) > len(near) for space in spaces[n])
-        parts = narrow[n] if shared else wide[n]
+        near = [spaces[of] for of in range(max(0, n - AROUND), min(len(lines), n + AROUND + 1)) if of != n and sure[of]]
+        shared = all(2 * sum(_meets(space, of) for of in near) > len(near) for space in spaces[n])
+        over = sum(any(x1 < a and b < x2 for x1, x2 in narrow[n] for a, b in of) for of in near)
+        parts = narrow[n] if shared and 2 * over <= len(near) else wide[n] if sure[n] else far[n]
         top, bottom = float(boxes[line, 1].min()), float(boxes[line, 3].max())
         x = (parts[0][0] + parts[-1][1]) / 2 if parts else 0.0
         middle = (top + bottom) / 2
@@ -130,6 +142,10 @@ def _parts(pieces: Sequence[tuple[float, float, int]], apart: float, lines_apart
             parts.append((x1, x2))
         last = index
     return parts
+
+
+def _spaces(parts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [(left[1], right[0]) for left, right in pairwise(parts)]
 
 
 def _meets(space: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
@@ -185,15 +201,15 @@ def _goes_on(
     # A few rows leave more free than the gutters of their table.
     crossing = [row for row in between if _crosses(row, [*gutters, *below] if other else shared, height)]
     width = max(row.parts[-1][1] for row in columns) - min(row.parts[0][0] for row in columns)
-    prose = [row for row in crossing if row.parts[-1][1] - row.parts[0][0] >= WIDE * width]
-    if len(prose) >= PROSE or any(_is_large(row, columns) for row in crossing) or (len(crossing) >= PROSE and other):
+    prose = any(row.parts[-1][1] - row.parts[0][0] >= WIDE * width for row in crossing)
+    if any(_is_large(row, columns) for row in crossing) or (len(crossing) >= PROSE and (prose or other)):
         return False
     widest = max(b.middle - a.middle for a, b in pairwise([rows[upper], *between, rows[lower]]))
     return widest <= SPLIT * step or not (crossing or other)
 
 
-def _gutters(rows: Sequence[Row], height: float) -> list[float]:
-    """Middles of the spaces that no text of `rows` stands in, but for one in eight of them."""
+def _gutters(rows: Sequence[Row], height: float) -> list[tuple[float, float]]:
+    """x1, x2 of the spaces that no text of `rows` stands in, but for one in eight of them."""
     if not rows:
         return []
     left, right = min(row.parts[0][0] for row in rows), max(row.parts[-1][1] for row in rows)
@@ -203,11 +219,13 @@ def _gutters(rows: Sequence[Row], height: float) -> list[float]:
             covered[int(x1 - left) : int(x2 - left) + 1] += 1
     free = covered <= len(rows) // 8
     edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
-    return [left + (a + b) / 2 for a, b in edges.tolist() if a > 0 and b < len(free) - 1 and b - a >= 0.4 * height]
+    return [(left + a, left + b) for a, b in edges.tolist() if a > 0 and b < len(free) - 1 and b - a >= 0.4 * height]
 
 
-def _crosses(row: Row, gutters: Sequence[float], height: float) -> bool:
-    return any(x1 < x - INTO * height and x2 > x + INTO * height for x1, x2 in row.parts for x in gutters)
+def _crosses(row: Row, gutters: Sequence[tuple[float, float]], height: float) -> bool:
+    """Whether a text of `row` goes through a gutter; one that ends inside it is longer than the others of its column."""
+    into = INTO * height
+    return any(x1 < a + into and x2 > b - into for x1, x2 in row.parts for a, b in gutters)
 
 
 def _is_large(row: Row, others: Sequence[Row]) -> bool:
@@ -222,6 +240,21 @@ def _is_table(rows: Sequence[Row], run: Sequence[int]) -> bool:
     tabular = [rows[index] for index in run if rows[index].is_tabular]
     columns = float(np.median([len(row.parts) for row in tabular]))
     return len(tabular) > 1 and columns * len(tabular) >= LEAST_CELLS
+
+
+def _not_letterheads(rows: Sequence[Row], runs: Sequence[list[int]], rules: Rulings) -> list[list[int]]:
+    """`runs` without two columns far apart that no rule touches, as an address and a date beside it, where others are more."""
+    kept = []
+    for run in runs:
+        members = [rows[index] for index in run]
+        parted = [row for row in members if len(row.parts) > 1]
+        width = max(row.parts[-1][1] for row in members) - min(row.parts[0][0] for row in members)
+        between = min((max(b - a for a, b in _spaces(row.parts)) for row in parted), default=0.0)
+        top, bottom = members[0].top, members[-1].bottom
+        ruled = ((rules.level[:, 0] > top) & (rules.level[:, 0] < bottom)).any() or any(row.frame is not None for row in members)
+        if ruled or between < ACROSS * width or float(np.median([len(row.parts) for row in parted])) > 2:
+            kept.append(run)
+    return kept or list(runs)
 
 
 def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: float) -> list[int]:
@@ -245,7 +278,9 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
             taken.append(at + direction)
             at += direction
         middle = [(row.parts[0][0] + row.parts[-1][1]) / 2 for row in crossing]
-        if len(crossing) >= PROSE or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
+        beyond = rows[at + direction] if 0 <= at + direction < len(rows) else None
+        goes_on = beyond is not None and not beyond.is_tabular and abs(beyond.middle - rows[at].middle) < LINES_OF_PROSE * height
+        if len(crossing) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
             taken = []
         found += taken
         found += _held(rows, run, taken, direction, rules, (left, right), height)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.stages.tables.apart import tables_apart
+from ocr_serving.stages.tables.apart import tables_among, tables_apart
+from ocr_serving.stages.tables.beside import parted, sides, without_bridges
 from ocr_serving.stages.tables.picture import content, line_height
 from ocr_serving.stages.tables.read import Recognizer, Sheet, Structurer, TableText, Written, of_words, read, read_on, sheet
 from ocr_serving.stages.tables.region import Box
@@ -31,12 +32,12 @@ def read_each(
     kept = lines.that_say_something()
     written = lines.of(kept)
     on = sheet(picture, written.quads)
-    groups = _apart(on) if several else [list(range(len(kept)))]
+    parts, groups = _apart(on) if several else (on, [list(range(len(kept)))])
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
         return [Placed(whole, table._replace(unmatched=[kept[index] for index in table.unmatched]))]
-    boxes = [_box(on, group, picture) for group in groups]
+    boxes = [_box(parts, group, picture) for group in groups]
     outside = sorted(set(range(len(kept))) - {index for group in groups for index in group})
     nearest = {index: _nearest(on, index, groups) for index in outside}
     found = []
@@ -48,11 +49,22 @@ def read_each(
     return found
 
 
-def _apart(on: Sheet) -> list[list[int]]:
+def _apart(on: Sheet) -> tuple[Sheet, list[list[int]]]:
+    """A sheet whose rules are those of one table each, and the lines of each table."""
     if not len(on.boxes):
-        return [[]]
+        return on, [[]]
     words = [of_words(on.ready.picture, on.boxes[[index]]) for index in range(len(on.boxes))]
-    return tables_apart(on.boxes, words, on.rules, line_height(on.boxes))
+    height = line_height(on.boxes)
+    cuts = parted(on.ready.picture, on.boxes, words, on.rules, height)
+    if not cuts:
+        return on, tables_apart(on.boxes, words, on.rules, height)
+    on = on._replace(rules=without_bridges(on.rules, cuts))
+    found: list[list[int]] = []
+    for group in sides(cuts, on.boxes):
+        tables = tables_among(on.boxes[group], [words[index] for index in group], on.rules, height)
+        found += [[group[index] for index in table] for table in tables]
+    found.sort(key=lambda table: (float(on.boxes[table, 1].min()), float(on.boxes[table, 0].min())))
+    return on, found or [list(range(len(on.boxes)))]
 
 
 def _box(on: Sheet, group: list[int], picture: Image) -> Box:

@@ -69,6 +69,26 @@ def test_an_address_beside_a_date_is_no_table_above_one() -> None:
     assert apart(letter + prose(90, 2) + rows(200, 5)) == [list(range(6, 21))]
 
 
+def test_an_address_of_four_lines_is_no_table_where_there_is_another() -> None:
+    letter: list[list[float]] = [[x, 20 + 26 * n, x + 150, 40 + 26 * n] for n in range(4) for x in (50, 700)]
+    assert apart([*letter, *prose(170, 2), *rows(300, 6)]) == [list(range(10, 28))]
+    assert apart([*letter, *prose(170, 2)]) == [list(range(8))]
+
+
+def test_the_last_line_of_a_paragraph_close_above_a_table_is_no_heading_of_it() -> None:
+    assert apart([*prose(20, 3), [50, 98, 560, 118], *rows(132, 6)]) == [list(range(4, 22))]
+
+
+def test_prose_found_in_two_pieces_is_no_row() -> None:
+    broken: list[list[float]] = [[50, 300, 190, 320], [199, 300, 900, 320]]
+    assert apart([*rows(80, 6), *broken, *prose(326, 3)]) == [list(range(18))]
+
+
+def test_a_text_longer_than_its_column_parts_nothing() -> None:
+    long = [[50, 210, 270, 230], [50, 242, 265, 262]]
+    assert apart([*rows(20, 6), *long, *rows(290, 4)]) == [list(range(32))]
+
+
 def test_a_page_without_a_table_and_one_that_is_a_table_are_taken_whole() -> None:
     assert apart(prose(20, 9)) == [list(range(9))]
     assert apart(rows(20, 9)) == [list(range(27))]
