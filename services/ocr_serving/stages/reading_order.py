@@ -31,15 +31,18 @@ BOXES = 1.5
 RAGGED, UNALIGNED = 0.7, 0.6
 """… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
 
-HEADING = 1.2
-"""A line that many times as high as most is a heading."""
-
 NARROW, MANY = 0.25, 6
 """Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of so
 many rows leave it free: spaces between words do not stand below each other for so long."""
 
+CUTS = 4
+"""Headlines above such columns, and footers below them, that are cut off."""
+
 MOST = 0.75
 """Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
+
+HEADING = 1.2
+"""A line that many times as high as most is a heading."""
 
 SLACK = 0.02
 """Share of the page's side by which two regions may overlap and still stand beside or below each other."""
@@ -85,27 +88,31 @@ def _lines_ordered(lines: Lines, indices: list[int]) -> list[int]:
     narrow = replace(lines, gutter=NARROW * lines.gutter)
     order: list[int] = []
     rest: list[int] = []
-    for closely in _blocks_of_lines(narrow, indices):
-        columns = _close_columns(lines, narrow, closely)
-        if len(columns) > 1:
-            order += _blocks_ordered(lines, rest)
-            rest = []
-            order += [index for column in columns for index in _lines_ordered(lines, column)]
-        else:
-            rest += closely
+    for block in _blocks_of_lines(narrow, indices):
+        for columns in _close_columns(lines, narrow, block):
+            if len(columns) > 1:
+                order += _blocks_ordered(lines, rest)
+                rest = []
+                order += [index for column in columns for index in _lines_ordered(lines, column)]
+            else:
+                rest += columns[0]
     return order + _blocks_ordered(lines, rest)
 
 
-def _close_columns(lines: Lines, narrow: Lines, block: list[int]) -> list[list[int]]:
-    """The columns of running text of a block of which some stand close to each other; one where there are none such."""
-    if len(_between_gutters(narrow, block)) <= len(_between_gutters(lines, block)):
-        return [block]
+def _close_columns(lines: Lines, narrow: Lines, block: list[int], cuts: int = CUTS) -> list[list[list[int]]]:
+    """A block in parts from top to bottom, each the columns of running text of which some stand close to each other, or one."""
     # What narrows a wide gutter may be a footer below it.
-    if any(len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)):
-        return [block]
+    if len(block) < MANY or any(
+        len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)
+    ):
+        return [[block]]
     columns = _columns(narrow, block)
     rows = sorted(len(_apart(lines.cores, column, V)) for column in columns)
-    return columns if len(rows) > 1 and rows[-2] >= MANY else [block]
+    if len(rows) > 1 and rows[-2] >= MANY and len(_between_gutters(narrow, block)) > len(_between_gutters(lines, block)):
+        return [columns]
+    # A headline above may leave some of the gutters free.
+    parts = _parted(lines, block) if cuts else [block]
+    return [[block]] if len(parts) == 1 else [found for part in parts for found in _close_columns(lines, narrow, part, cuts - 1)]
 
 
 def _blocks_ordered(lines: Lines, indices: list[int]) -> list[int]:
