@@ -17,8 +17,9 @@ import yaml
 from ocr_operator import __version__
 from ocr_operator.api.allowed import Allowed
 from ocr_operator.api.crd import crd
+from ocr_operator.api.merging import SpecError
 from ocr_operator.api.reading import documents
-from ocr_operator.api.spec import Device, OCRService, SpecError, parse
+from ocr_operator.api.spec import Device, OCRService, parse
 from ocr_operator.desired.render import Settings, render
 from ocr_operator.limits import QPS
 from ocr_operator.loop.options import RunOptions

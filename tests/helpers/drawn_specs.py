@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ocr_operator.api.crd import crd
-from ocr_operator.api.spec import OCRService, SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import OCRService, parse
 
 JSON = dict[str, Any]
 FREE: Mapping[str, Any] = {

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings
 
 ANY = "*"
 HARMLESS_VOLUMES = ("emptyDir", "configMap", "persistentVolumeClaim", "downwardAPI", "ephemeral", "image")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, Literal
 
 from ocr_operator import __version__, names
 from ocr_operator.api import schema
+from ocr_operator.api.merging import SpecError, merged_fields, validated
 from ocr_operator.api.outside import DEFAULT_PATH
 from ocr_operator.api.weights import Cache
 from ocr_operator.names import CARRIED, PORTS
@@ -21,14 +19,6 @@ CANARY = "-canary"
 NOT_OURS = "is not of this OCRService"
 """Words of the sentence with which a name of somebody else's is left alone."""
 Device = Literal["gpu", "cpu"]
-M = TypeVar("M", bound=BaseModel)
-MERGED_MAPS = (
-    *("gpu", "params", "initArgs", "predictArgs", "config", "nodeSelector", "podAnnotations", "podLabels", "ingress", "httpRoute"),
-)
-
-
-class SpecError(ValueError):
-    """A body that is no OCRService; the text is one sentence that names the path."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +247,7 @@ def parse(body: Mapping[str, Any]) -> OCRService:
     """The OCRService in `body`, defaults merged. Raises SpecError for whatever the API server would refuse, and more."""
     if (body.get("apiVersion"), body.get("kind")) != (names.API_VERSION, names.KIND):
         raise SpecError(f"this is no OCRService: it needs apiVersion: {names.API_VERSION} and kind: {names.KIND}.")
-    whole = _validated(schema.Body, body)
+    whole = validated(schema.Body, body)
     metadata = whole.metadata
     _check_names(body["spec"]["modules"])
     defaults: Mapping[str, Any] = body["spec"].get("defaults", {})
@@ -267,8 +257,8 @@ def parse(body: Mapping[str, Any]) -> OCRService:
             service=metadata.name,
             namespace=metadata.namespace,
             name=module["name"],
-            fields=_merged_fields(defaults, module, where=f"spec.modules[{n}], with spec.defaults"),
-            image=_validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
+            fields=merged_fields(defaults, module, where=f"spec.modules[{n}], with spec.defaults"),
+            image=validated(schema.ModuleImage, {**image, **module.get("image", {})}, where=f"spec.modules[{n}].image"),
             scaled_by_defaults="replicas" not in module and "autoscaling" not in module and "autoscaling" not in defaults,
             former_name=_has_former_name(body, module["name"]),
             serves=tuple(module.get("module", ())),
@@ -374,84 +364,3 @@ def _ways_in(module: ModuleSpec) -> Iterator[tuple[str, str, str]]:
         yield "ingress", ingress.host or "", ingress.path or DEFAULT_PATH
     for host in (route.hostnames or ("every host",)) if route is not None else ():
         yield "httpRoute", host, (route.path if route else None) or DEFAULT_PATH
-
-
-def merge(defaults: Mapping[str, Any], module: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a module over those of spec.defaults, both as users write them."""
-    merged = {**defaults, **module}
-    for key in MERGED_MAPS:
-        if key in defaults and key in module:
-            merged[key] = {**defaults[key], **module[key]}
-    if "resources" in defaults and "resources" in module:
-        merged["resources"] = {
-            part: {**defaults["resources"].get(part, {}), **module["resources"].get(part, {})}
-            for part in ("requests", "limits")
-            if part in defaults["resources"] or part in module["resources"]
-        }
-    if "cache" in (defaults.get("models") or {}) and "cache" in (module.get("models") or {}):
-        merged["models"] = {**module["models"], "cache": {**defaults["models"]["cache"], **module["models"]["cache"]}}
-    if "env" in defaults and "env" in module:
-        merged["env"] = list(
-            ({item["name"]: item for item in defaults["env"]} | {item["name"]: item for item in module["env"]}).values()
-        )
-    if "replicas" in module:
-        merged.pop("autoscaling", None)
-    if "autoscaling" in module:
-        merged.pop("replicas", None)
-    if merged.get("device") == "cpu":
-        merged.pop("gpu", None)
-    return merged
-
-
-def _merged_fields(defaults: Mapping[str, Any], module: Mapping[str, Any], *, where: str) -> schema.ModuleFields:
-    own = {key: value for key, value in module.items() if key not in ("name", "module", "image")}
-    fields = _validated(schema.ModuleFields, merge(defaults, own), where=where)
-    timeout = (fields.config or {}).get("timeout_s", 1)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout <= 86400:
-        raise SpecError(
-            f"{where}.config.timeout_s: should be a number of seconds from above 0 to 86400, got {reprlib.repr(timeout)}."
-        )
-    return fields
-
-
-def _validated(model: type[M], values: Mapping[str, Any], *, where: str = "") -> M:
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as exc:
-        raise SpecError(_sentence(exc, where)) from None
-
-
-def _sentence(exc: ValidationError, where: str) -> str:
-    """The first error: path, what is wrong, what was there."""
-    problem = exc.errors(include_url=False)[0]
-    path = where
-    for part in problem["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if path else _short(part)
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: there is no such field{_did_you_mean(str(problem['loc'][-1]))}."
-    if problem["type"] == "missing":
-        return f"{path}: has to be given."
-    text = " ".join(problem["msg"].removeprefix("Value error, ").removeprefix("Input ").split())
-    got = (
-        ""
-        if problem["type"] == "value_error" and not isinstance(problem["input"], int | str)
-        else f", got {reprlib.repr(problem['input'])}"
-    )
-    return f"{path}: {text[:1].lower()}{text[1:]}{got}."
-
-
-def _short(key: str) -> str:
-    """A key of the user's, of whatever length and characters, as a part of a sentence."""
-    return key if key.isprintable() and len(key) <= 60 else reprlib.repr(key)
-
-
-def _did_you_mean(word: str) -> str:
-    near = difflib.get_close_matches(word, _known_fields(schema.Spec), n=1) if len(word) <= 60 else []
-    return f": did you mean {near[0]}?" if near else ""
-
-
-def _known_fields(model: type[BaseModel]) -> Iterator[str]:
-    for field in model.model_fields.values():
-        yield str(field.alias)
-    for block in (schema.Module, schema.ModuleFields, schema.ModuleImage) if model is schema.Spec else ():
-        yield from _known_fields(block)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.api.spec import NOT_OURS, OCRService
+from ocr_operator.api.spec import OCRService
 from ocr_operator.desired.refusable import can_be_refused
 from ocr_operator.kube import ExistsError, Kube, RefusedError, UnreachableError
-from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, INSTANCE_LABEL, KIND
+from ocr_operator.loop.ownership import check_is_ours, controller_of
+from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
 from ocr_operator.observed.contention import GONE, Contention, writer_of
 from ocr_operator.observed.drift import differences
@@ -19,14 +20,6 @@ from ocr_operator.observed.status import Problem
 
 JSON = dict[str, Any]
 KIND_ORDER = {kind: number for number, (_, kind, _) in enumerate(CHILD_KINDS)}
-
-
-class TakenError(Exception):
-    """A child's name belongs to something else."""
-
-
-class WaitError(Exception):
-    """What is in the way goes by itself; the text says what it is."""
 
 
 class GoneError(Exception):
@@ -326,40 +319,9 @@ class Children:
             self._cache.set_agrees(ref, digest)
 
 
-def check_is_ours(live: Live, service: OCRService) -> None:
-    """Raises TakenError where `live` belongs to somebody else, WaitError where it goes with a former owner of the same name."""
-    metadata = live.body["metadata"]
-    controller = controller_of(live.body)
-    what = f"the {live.body['kind']} {metadata['name']}"
-    if controller.get("uid") == service.uid:
-        if metadata.get("deletionTimestamp"):
-            raise WaitError(_stuck(what, metadata))
-        return
-    if controller.get("kind") == KIND and controller.get("name") == service.name:
-        raise WaitError(_stuck(f"{what} of a former OCRService {service.name}", metadata))
-    labels = metadata.get("labels", {})
-    is_of_another = labels.get(INSTANCE_LABEL, service.name) != service.name
-    if not controller and ((live.owned and not is_of_another) or service.adopts):
-        return
-    owner = f"{controller['kind']} {controller['name']}" if controller else "nobody"
-    advice = "rename the OCRService" if controller else "rename the OCRService, set spec.adopt to true to take it over"
-    raise TakenError(f"{what} exists and {NOT_OURS} but of {owner}: {advice}, or delete that {live.body['kind']}")
-
-
-def controller_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The owner reference of who controls `body`; empty for nobody."""
-    return next((ref for ref in body["metadata"].get("ownerReferences", ()) if ref.get("controller")), {})
-
-
 def hash_of(body: Mapping[str, Any]) -> str:
     """What HASH_ANNOTATION says; empty where there is none."""
     return str((body["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
-
-
-def _stuck(what: str, metadata: Mapping[str, Any]) -> str:
-    finalizers = metadata.get("finalizers", ())
-    why = f"its finalizers {', '.join(finalizers)} keep it: have them removed" if finalizers else "wait, or delete it"
-    return f"{what} is still there: {why}"
 
 
 def _least_replicas(manifest: JSON, manifests: Sequence[JSON]) -> int:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocr_operator.api.allowed import Allowed
-from ocr_operator.api.spec import Settings, SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import Settings, parse
 from ocr_operator.desired.render import render
 from ocr_operator.kube import Kube, RefusedError, connect
-from ocr_operator.loop.children import controller_of, wanted_beside
+from ocr_operator.loop.children import wanted_beside
+from ocr_operator.loop.ownership import controller_of
 from ocr_operator.loop.reconcile import is_paused
 from ocr_operator.loop.rollouts import names_beside, serving, tried
 from ocr_operator.metrics import Metrics

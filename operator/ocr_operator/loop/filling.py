@@ -10,7 +10,8 @@ from ocr_operator.api.spec import Settings
 from ocr_operator.desired.filling import COMPONENT, job_name
 from ocr_operator.desired.render import render_cache
 from ocr_operator.kube import ExistsError, RefusedError
-from ocr_operator.loop.children import Changes, Children, TakenError, WaitError
+from ocr_operator.loop.children import Changes, Children
+from ocr_operator.loop.ownership import TakenError, WaitError
 from ocr_operator.loop.rollouts import Plan
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of
 from ocr_operator.observed.filling import Filling, fillers, filling, is_filled, must_refill

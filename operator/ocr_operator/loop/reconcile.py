@@ -16,14 +16,16 @@ from enum import StrEnum
 from typing import Any
 
 from ocr_operator.api.allowed import Allowed
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, parse
 from ocr_operator.desired.render import render_module
 from ocr_operator.kube import ExistsError, Kube, RefusedError
 from ocr_operator.loop import rollouts
-from ocr_operator.loop.children import Changes, Children, GoneError, TakenError, WaitError
+from ocr_operator.loop.children import Changes, Children, GoneError
 from ocr_operator.loop.claims import Claims, Move
 from ocr_operator.loop.devices import Chooser, Devices
 from ocr_operator.loop.filling import bring_about
+from ocr_operator.loop.ownership import TakenError, WaitError
 from ocr_operator.loop.rollouts import Plan
 from ocr_operator.loop.upgrades import Upgrades
 from ocr_operator.names import API_VERSION, COMPONENT_LABEL, KIND, PAUSE_ANNOTATION, TRACK_LABEL

@@ -13,7 +13,8 @@ from helpers.bad_services import BAD, service
 from helpers.control_plane import ControlPlane
 from ocr_operator import names
 from ocr_operator.api.crd import crd
-from ocr_operator.api.spec import SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import parse
 
 COLLECTION = "/apis/ocr-serving.dev/v1alpha1/namespaces/default/ocrservices"
 ROOT = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, SpecError, child_name, merge, parse
+from ocr_operator.api.merging import SpecError, merge
+from ocr_operator.api.spec import ModuleSpec, OCRService, Settings, child_name, parse
 from ocr_operator.names import PORTS
 from ocr_operator.observed.events import changes_event
 

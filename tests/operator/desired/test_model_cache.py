@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ocr_operator.api.allowed import Allowed
-from ocr_operator.api.spec import Settings, SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import Settings, parse
 from ocr_operator.desired.render import render
 
 SHA = "0" * 64

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ocr_operator.api.spec import ModuleSpec, Settings, SpecError, image_of, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import ModuleSpec, Settings, image_of, parse
 from ocr_operator.desired.egress import egress
 from ocr_operator.desired.render import config_text, render
 from ocr_operator.desired.sizes import MOST_MIB, default_resources, worker_mib

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ocr_operator.api.allowed import Allowed
-from ocr_operator.api.spec import OCRService, Settings, SpecError, parse
+from ocr_operator.api.merging import SpecError
+from ocr_operator.api.spec import OCRService, Settings, parse
 from ocr_operator.desired.render import render
 
 HOST = "ocr.example.org"
