@@ -282,9 +282,18 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         goes_on = beyond is not None and not beyond.is_tabular and abs(beyond.middle - rows[at].middle) < LINES_OF_PROSE * height
         if len(crossing) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
             taken = []
+        elif taken and goes_on and beyond is not None and _ends_paragraph(rows[at], beyond, left, height):
+            taken.pop()
         found += taken
         found += _held(rows, run, taken, direction, rules, (left, right), height)
     return sorted(set(found))
+
+
+def _ends_paragraph(row: Row, beyond: Row, left: float, height: float) -> bool:
+    """Whether a line begins where the longer one next to it does, and not where the table at `left` does."""
+    starts = row.parts[0][0]
+    longer = beyond.parts[-1][1] > row.parts[-1][1] + height
+    return longer and abs(starts - beyond.parts[0][0]) < INTO * height < abs(starts - left)
 
 
 def _held(

@@ -79,6 +79,12 @@ def test_the_last_line_of_a_paragraph_close_above_a_table_is_no_heading_of_it() 
     assert apart([*prose(20, 3), [50, 98, 560, 118], *rows(132, 6)]) == [list(range(4, 22))]
 
 
+def test_a_last_word_close_above_a_table_that_is_set_in_is_no_heading_of_it() -> None:
+    table = rows(132, 6, (62, 300, 500))
+    assert apart([*prose(20, 3), [50, 98, 120, 118], *table]) == [list(range(4, 22))]
+    assert apart([*prose(20, 2), [62, 98, 120, 118], *table]) == [list(range(2, 21))]
+
+
 def test_prose_found_in_two_pieces_is_no_row() -> None:
     broken: list[list[float]] = [[50, 300, 190, 320], [199, 300, 900, 320]]
     assert apart([*rows(80, 6), *broken, *prose(326, 3)]) == [list(range(18))]
