@@ -123,6 +123,20 @@ def test_text_that_is_not_what_the_page_shows_is_not_taken(structure: Service) -
     assert "scanned" in convert(structure, "txt", data).text
 
 
+def test_one_font_that_does_not_say_what_it_shows_is_found(structure: Service) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        page = made.pages[0]
+        fonts = page.obj["/Resources"]["/Font"]
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange 1 beginbfrange <20> <7d> <0021> endbfrange"
+        lying = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Courier)
+        lying["/ToUnicode"] = made.make_stream(cmap)
+        fonts["/F2"] = made.make_indirect(lying)
+        page.contents_add(b"BT /F1 14 Tf 60 600 Td (Sum) Tj /F2 14 Tf 40 0 Td (1250.00) Tj ET")
+        data = pdfs.saved(made)
+    assert sources(convert(structure, "json", data).json()) == {"ocr"}
+    assert "1250.00" in convert(structure, "txt", data).text
+
+
 def test_text_that_nobody_sees_is_not_taken(structure: Service) -> None:
     hidden = {
         "white": "1 1 1 rg BT /F1 14 Tf 60 700 Td (paper) Tj ET 0 g",
@@ -163,6 +177,22 @@ def test_pictures_in_a_pdf_with_text_are_read(structure: Service) -> None:
     found = pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", data).content)).pages[0].extract_text()
     assert found.count("Quarterly") == 1
     assert found.count("Typed") == 1
+
+
+def test_little_that_was_filled_into_a_form_is_read(structure: Service) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(OWN))) as made:
+        page = made.pages[0]
+        fonts = page.obj["/Resources"]
+        look = made.make_stream(b"BT /F1 14 Tf 2 5 Td (42) Tj ET", Type=pikepdf.Name.XObject, Subtype=pikepdf.Name.Form)
+        look["/BBox"], look["/Resources"] = pikepdf.Array([0, 0, 120, 20]), fonts
+        field = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Widget, FT=pikepdf.Name.Tx, T="sum", V="42", F=4)
+        field["/Rect"], field["/AP"] = pikepdf.Array([60, 600, 180, 620]), pikepdf.Dictionary(N=look)
+        page.obj["/Annots"] = pikepdf.Array([made.make_indirect(field)])
+        made.Root["/AcroForm"] = pikepdf.Dictionary(Fields=page.obj["/Annots"])
+        data = pdfs.saved(made)
+    tree = convert(structure, "json", data).json()
+    assert sources(tree) == {"pdf", "ocr"}
+    assert convert(structure, "txt", data).text.split() == [*" ".join(OWN).split(), "42"]
 
 
 def test_images_are_the_pages_of_one_document_and_what_is_not_read_is_said(structure: Service) -> None:

@@ -23,6 +23,13 @@ HARMLESS_ANNOTATIONS = tuple(
 )
 """Annotations of an Ingress that bound its own requests. Others may put text into the controller's configuration."""
 
+UNCONFINING = (
+    "container.apparmor.security.beta.kubernetes.io/",
+    "container.seccomp.security.alpha.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+)
+"""Annotations of pods that were fields before they were, and that nodes of that time still mind."""
+
 
 @dataclass(frozen=True)
 class Allowed:
@@ -45,6 +52,9 @@ class Allowed:
         own = "/".join(part for part in (settings.registry, settings.repository) if part)
         with_own = replace(self, registries=(*self.registries, own))
         for module in service.modules:
+            for name in module.fields.pod_annotations or ():
+                if name.startswith(UNCONFINING):
+                    raise SpecError(f"module {module.name}: podAnnotations cannot set {name}: pods stay confined; take it out.")
             for what, value, allowed, flag in with_own._asked(module, settings):
                 if ANY not in allowed and not _is_among(value, allowed, is_prefix=flag == "--allow-registries"):
                     has = ", ".join(allowed) or "none"
@@ -73,6 +83,8 @@ class Allowed:
             yield "the annotation of an ingress", name, self.ingress_annotations, "--allow-ingress-annotations"
         if module.image.reference or module.image.registry is not None or module.image.repository:
             yield "the image", module.image_reference(settings), self.registries, "--allow-registries"
+        for image in _further_images(module):
+            yield "the image", image, self.registries, "--allow-registries"
 
 
 def secrets_of(module: ModuleSpec) -> Iterator[str]:
@@ -98,6 +110,17 @@ def secrets_of(module: ModuleSpec) -> Iterator[str]:
     yield from (_name(item, "secretRef") for item in fields.env_from or () if _has(item, "secretRef"))
 
 
+def _further_images(module: ModuleSpec) -> Iterator[str]:
+    """Images that are mounted, which nodes pull with their own credentials."""
+    for volume in module.fields.volumes or ():
+        source = (volume.model_extra or {}).get("image")
+        if isinstance(source, Mapping) and source.get("reference"):
+            yield str(source["reference"])
+    rollout = module.fields.rollout
+    if rollout is not None and rollout.golden is not None and rollout.golden.image is not None:
+        yield rollout.golden.image
+
+
 def _hosts_of(module: ModuleSpec) -> Iterator[str]:
     """Hosts whose requests come to the module; ANY where a route takes all that its listeners do."""
     ingress, route = module.fields.ingress, module.fields.http_route
@@ -118,4 +141,5 @@ def _name(source: Any, key: str) -> str:
 def _is_among(value: str, allowed: tuple[str, ...], *, is_prefix: bool) -> bool:
     if not is_prefix:
         return any(fnmatchcase(value, item) for item in allowed)
-    return any(value == item or value.startswith(f"{item.rstrip('/')}/") for item in allowed)
+    is_plain = not any(part in ("", ".", "..") for part in value.split("/"))
+    return is_plain and any(value == item or value.startswith(f"{item.rstrip('/')}/") for item in allowed)

@@ -12,9 +12,9 @@ from ocr_operator.api.blocks import Block, Free, KeyedBy, Quantity, Rule
 from ocr_operator.api.jobs import ONE_POD, Jobs
 from ocr_operator.api.parts import Labels, Name, among
 from ocr_operator.api.weights import LONGEST_WITH_CACHE, Models
-from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS
+from ocr_operator.names import COMPONENT_LABEL, INSTANCE_LABEL, MANAGED_BY_LABEL, NAME_LABEL, PORTS, TRACK_LABEL
 
-OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL)
+OWN_LABELS = (NAME_LABEL, INSTANCE_LABEL, COMPONENT_LABEL, MANAGED_BY_LABEL, TRACK_LABEL)
 
 
 class Image(Block):

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ocr_serving import __version__
 from ocr_serving.cli import client, compare, convert, models, modules, new, predict, start, status, stop
@@ -29,6 +30,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 1 and one sentence on stderr where it cannot be done."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed, as by `2>&-`: what is said goes nowhere.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  open until the process ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal's or a file's letters cannot say is written as escapes.
@@ -58,8 +63,7 @@ def _done(argv: Sequence[str] | None) -> int:
         return int(args.run(args))
     finally:
         # Here, where it may be said what is wrong with it, and not at the end of the process.
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
 
 
 def _forget_output() -> None:

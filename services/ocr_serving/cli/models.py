@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_serving import models
+from ocr_serving.cli.words import warn
 from ocr_serving.errors import ModelError
 from ocr_serving.modules import loader
 
@@ -110,7 +111,7 @@ def _verify(args: argparse.Namespace) -> int:
     own = dict(models.remote_problems(spec) for spec in args.names if _is_remote(spec))
     named = [model for name in args.names if not _is_remote(name) for model in _models_of(name)]
     names = [*named, *own] or models.stored_names()
-    bad = 0
+    bad: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         found = own.get(name)
         if found is None:
@@ -118,12 +119,15 @@ def _verify(args: argparse.Namespace) -> int:
         if not found:
             print(f"{name}: whole")
             continue
-        bad += 1
+        bad[name] = found
         remedy = f"run `ocr-serving models pull {name}`" if name in models.catalogue() else "pull it again from where it came"
         for problem in found:
             print(f"{name}: {problem}; {remedy}")
     if not names:
         print(f"no model in {models.store_root()}; `ocr-serving models pull` brings the default ones")
+    if bad:
+        first, found = next(iter(bad.items()))
+        warn(f"{len(bad)} of {len(dict.fromkeys(names))} models are not whole: {first}: {found[0]}.")
     return 1 if bad else 0
 
 

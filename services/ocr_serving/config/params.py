@@ -113,15 +113,9 @@ class OrientationParams(Params):
         return self.use_doc_orientation_classify is not False
 
 
-class PageParams(Params):
-    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+class RemarkParams(Params):
+    """What is said of pages beside the answer; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
 
-    reading_order: ReadingOrder | None = Field(
-        None, description='"columns", along columns and the page\'s slope, or "legacy", as PaddleOCR sorts; unset, see rec_width.'
-    )
-    det_pieces: bool | None = Field(
-        None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
-    )
     say_unread: bool | None = Field(
         None, description="Say in `msg` which pages are blank, have no text that was read, or read badly; unset, see rec_width."
     )
@@ -132,14 +126,25 @@ class PageParams(Params):
         return False
 
     @property
-    def in_pieces(self) -> bool:
-        """Whether long and dense pages are looked at in pieces."""
-        return not self.legacy if self.det_pieces is None else self.det_pieces
-
-    @property
     def says_unread(self) -> bool:
         """Whether pages that are blank, or not read, are told."""
         return not self.legacy if self.say_unread is None else self.say_unread
+
+
+class PageParams(RemarkParams):
+    """Parameters of whole pages, beyond PaddleOCR's; None is this server's way, or PaddleOCR's where `rec_width` is "legacy"."""
+
+    reading_order: ReadingOrder | None = Field(
+        None, description='"columns", along columns and the page\'s slope, or "legacy", as PaddleOCR sorts; unset, see rec_width.'
+    )
+    det_pieces: bool | None = Field(
+        None, description="Whether long and dense pages are looked at in overlapping pieces; unset, see rec_width."
+    )
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether long and dense pages are looked at in pieces."""
+        return not self.legacy if self.det_pieces is None else self.det_pieces
 
     @property
     def legacy_order(self) -> bool:
@@ -290,7 +295,7 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
         return self.rec_width == "legacy"
 
 
-class LayoutParams(OrientationParams):
+class LayoutParams(RemarkParams, OrientationParams):
     """Parameters of layout analysis."""
 
     layout_model_dir: str = Field("layout_cdla", description="The network: a name of `ocr-serving models list`, or a folder.")

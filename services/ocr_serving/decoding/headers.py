@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,8 +34,8 @@ LIGHT_SCANS = 12
 
 @dataclass(frozen=True)
 class Header:
-    """Format, size in pixels as stored, whether there is transparency, the EXIF orientation that the decoder will not apply, and
-    whether the file is an animation.
+    """Format, size in pixels as stored, whether there is transparency, the EXIF orientation that the decoder will not apply,
+    whether the file is an animation, and whether its samples are signed or wider than 16 bits.
     """
 
     format: str
@@ -43,6 +44,7 @@ class Header:
     alpha: bool
     orientation: int
     animated: bool
+    odd_samples: bool = False
 
 
 def read(data: bytes) -> Header | None:
@@ -51,23 +53,25 @@ def read(data: bytes) -> Header | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with PIL.Image.open(io.BytesIO(data), formats=HEADERS) as image:
-                return of(image)
+                return of(image, data)
     except Exception:  # noqa: BLE001  Pillow raises many types on damaged files; the decoder has the last word
         return None
 
 
-def of(image: PIL.Image.Image) -> Header:
-    """The header of the frame or page that `image` stands at."""
+def of(image: PIL.Image.Image, data: bytes = b"") -> Header:
+    """The header of the frame or page that `image` stands at, of the file `data`, where what stands at its end matters."""
     # A JPEG with more pictures behind the first, as telephones write them.
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     # OpenCV gives the transparency of grey images for PNG alone.
     alpha = image.mode == "RGBA" or "transparency" in image.info or (image.mode == "LA" and kind == "PNG")
     # OpenCV turns what it reads as colour, not what it reads unchanged, and never AVIF; TIFF always.
     ours = kind == "AVIF" or (alpha and kind in ("PNG", "WEBP"))
-    orientation = _orientation(image.info.get("exif", b"")) if ours else 1
+    # Writers put a PNG's orientation behind its pixels, too, where Pillow has not been yet.
+    exif = image.info.get("exif", b"") or (_png_exif(data) if ours and kind == "PNG" else b"")
+    orientation = _orientation(exif) if ours else 1
     # Of the others `is_animated` is not asked: it would walk the directories of a TIFF, however many there are.
     animated = kind in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
-    return Header(kind, image.width, image.height, alpha, orientation, animated)
+    return Header(kind, image.width, image.height, alpha, orientation, animated, _has_odd_samples(image))
 
 
 def is_light(header: Header | None, data: bytes) -> bool:
@@ -86,25 +90,57 @@ def _orientation(exif: bytes) -> int:
     return found if isinstance(found, int) else 1
 
 
+SAMPLE_FORMAT, UNSIGNED = 339, 1
+
+
+def _has_odd_samples(image: PIL.Image.Image) -> bool:
+    if image.format == "TIFF":
+        # Floating point comes as it is from OpenCV; whole numbers with a sign it takes for such without.
+        return int(image.tag_v2.get(SAMPLE_FORMAT, (UNSIGNED,))[0]) != UNSIGNED  # type: ignore[attr-defined]
+    return image.mode == "F"
+
+
 def trap(data: bytes) -> str | None:
     """Why a small file would cost the decoder minutes or gigabytes; None where it would not."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and _png_chunk_overruns(data):
         # libpng's caller reserves, and reads byte by byte, whatever length stands there: up to 4 GiB.
-        return "a PNG chunk says that it is longer than the file"
+        return "a PNG chunk says that it is longer than the file, as if that had been cut off: send the whole file"
     if data.startswith(b"\xff\xd8") and jpeg_scans(data) > MAX_SCANS:
         return f"a JPEG of more than {MAX_SCANS} scans"
     return None
 
 
 def _png_chunk_overruns(data: bytes) -> bool:
+    return any(end > len(data) for _, _, end in _png_chunks(data))
+
+
+def _png_exif(data: bytes) -> bytes:
+    return next((data[begin:end] for name, begin, end in _png_chunks(data) if name == b"eXIf"), b"")
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, and where the content begins and ends, of each chunk before the last; an end beyond the file's is the last, too."""
     at = 8
     while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 8 + int.from_bytes(data[at : at + 4])
-        if at > len(data):
-            return True
-        at += 4
-    return False
+        begin = at + 8
+        end = begin + int.from_bytes(data[at : at + 4])
+        yield data[at + 4 : begin], begin, end
+        at = end + 4
 
+
+def is_cut_off(data: bytes) -> bool:
+    """Whether a picture that no decoder takes lacks its end, as after an upload that broke off."""
+    if data.startswith(b"\xff\xd8"):
+        return b"\xff\xd9" not in data[-AFTER_END:]
+    if data.startswith(b"GIF8"):
+        return b";" not in data[-AFTER_END:]
+    if data.startswith(b"RIFF"):
+        return 8 + int.from_bytes(data[4:8], "little") > len(data)
+    return data.startswith(b"BM") and int.from_bytes(data[2:6], "little") > len(data)
+
+
+AFTER_END = 64
+"""Bytes at the end of a file in which its last marker is looked for: some writers have a few of their own behind it."""
 
 JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 START_OF_SCAN, END_OF_IMAGE = b"\xda", b"\xd9"
@@ -149,12 +185,20 @@ _BRANDS = {
 
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x01\x00", "an ICO icon"),
+    (b"\x00\x00\x02\x00\x00\x00\x00\x00", "a TGA picture"),
+    (b"\x00\x00\x0a\x00\x00\x00\x00\x00", "a TGA picture"),
     (b"\x00\x00\x02\x00", "a CUR cursor"),
     (b"icns", "an ICNS icon"),
     (b"8BPS", "a Photoshop file (PSD)"),
     (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (b"II\xbc", "a JPEG XR picture"),
+    (b"\x97JB2\r\n\x1a\n", "a JBIG2 picture"),
+    (b"DDS ", "a DDS texture"),
+    (b"qoif", "a QOI picture"),
+    (b"\x01\xda", "an SGI picture"),
+    (b"FUJIFILMCCD-RAW", "a raw photograph (RAF)"),
     (b"AT&TFORM", "a DjVu document"),
     (b"%!PS", "a PostScript file"),
     (b"\xc5\xd0\xd3\xc6", "an EPS picture"),
@@ -167,6 +211,21 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"Rar!", "a RAR archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"{\\rtf", "an RTF document"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"(\xb5/\xfd", "a Zstandard archive"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"ID3", "a sound"),
+    (b"OggS", "a sound or a video"),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+    (b"SQLite format 3\x00", "a database"),
+)
+
+_SIGNATURES_WITHIN: tuple[tuple[int, bytes, str], ...] = (
+    (40, b" EMF", "an EMF picture"),
+    (128, b"DICM", "a DICOM file"),
+    (257, b"ustar", "a tar archive"),
 )
 
 
@@ -177,9 +236,24 @@ def foreign(data: bytes) -> str | None:
     named = next((name for signature, name in _SIGNATURES if data.startswith(signature)), None)
     if named is not None:
         return named
-    if len(data) > 44 and data[40:44] == b" EMF":
-        return "an EMF picture"
-    return _markup(data[:4096])
+    within = next((name for at, signature, name in _SIGNATURES_WITHIN if data.startswith(signature, at)), None)
+    return within or _markup(data[:4096])
+
+
+def is_base64(data: bytes) -> bool:
+    """Whether a file is itself the base64 of one: some callers encode twice."""
+    head = data[:4096].partition(b";base64,")[2] if data.startswith(b"data:") else data[:4096]
+    return len(head) >= 64 and re.fullmatch(rb"[A-Za-z0-9+/\s]+=*\s*", head) is not None and len(head.split()) <= 1 + len(head) / 60
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a file that no decoder takes is plain text: small pictures may look so, too."""
+    head = data[:4096]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return len(head) > 2
+    # The last character may be cut.
+    text = head.decode("utf-8", "replace").rstrip("\ufffd")
+    return len(text) >= 8 and all(letter.isprintable() or letter in "\t\r\n\f\ufeff" for letter in text)
 
 
 def _markup(head: bytes) -> str | None:

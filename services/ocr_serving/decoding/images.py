@@ -62,9 +62,9 @@ def from_bytes(data: bytes, *, where: str, limits: Limits, allowance: Allowance 
 
 
 def _elsewhere(data: bytes, header: Header | None, where: str, limits: Limits, allowance: Allowance) -> Image | Undecodable:
-    why = headers.foreign(data) if header is None else headers.trap(data)
+    why = _foreign(data) if header is None else headers.trap(data)
     if why is not None:
-        return Undecodable(f"{where} cannot be decoded: {why if header else f'it is {why}, which is not read here: {CONVERT}'}")
+        return Undecodable(f"{where} cannot be decoded: {why}")
     with bounded.File(data, "tiff" if headers.is_tiff(data) else "picture", limits, allowance) as file:
         found = file.page(0)
     if isinstance(found, bounded.Decoded):
@@ -76,7 +76,28 @@ def _elsewhere(data: bytes, header: Header | None, where: str, limits: Limits, a
 
 CONVERT = "send it as a JPEG, PNG or PDF"
 
-UNKNOWN = "it is not an image file that OpenCV reads, or it is damaged"
+UNKNOWN = f"it is not an image file that OpenCV reads, or it is damaged: {CONVERT}"
+
+CUT_OFF = "it ends too early, as if it had been cut off: send the whole file"
+
+
+def _foreign(data: bytes) -> str | None:
+    """What is to be said of a file of whose kind none is read here; None where the decoders have to say."""
+    if headers.is_base64(data):
+        return "it is base64 once more: encode the file once"
+    name = headers.foreign(data)
+    return None if name is None else _not_read(name)
+
+
+def _not_read(name: str) -> str:
+    return f"it is {name}, which is not read here: {CONVERT}"
+
+
+def _undecoded(data: bytes) -> str:
+    """What is to be said of a file that no decoder took."""
+    if headers.is_cut_off(data):
+        return CUT_OFF
+    return _not_read("text") if headers.is_text(data) else UNKNOWN
 
 
 def check_size(header: Header | None, limits: Limits) -> None:
@@ -108,18 +129,18 @@ BYTES_A_PIXEL = 12
 def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 0) -> Image | Undecodable:
     """A page of what OpenCV reads, as `decoded`."""
     full = limits.decoding == "full"
-    flags = cv2.IMREAD_UNCHANGED if header is not None and header.alpha else cv2.IMREAD_COLOR
-    found = _opencv(data, flags, page)
-    if found is None and header is not None and header.format == "TIFF" and full:
-        # 12 bits packed and floating point are read only as they are.
+    as_stored = (header is not None and header.alpha) or (full and _has_odd_samples(header, data))
+    found = _opencv(data, cv2.IMREAD_UNCHANGED if as_stored else cv2.IMREAD_COLOR, page)
+    if found is None and full and (headers.is_tiff(data) or (header is not None and header.format in ONLY_AS_STORED)):
+        # 12 bits packed, floating point of several channels or of 64 bits, and JPEGs without loss are read only as they are.
         found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
-        if found is not None and found.dtype.kind == "f":
-            found = pixels.full_range(found)
+    if found is not None and full and found.dtype.kind in "fi":
+        found = pixels.full_range(found)
     if found is None:
         if header is not None:
             # OpenCV keeps it to itself when memory was what it lacked.
             np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
-        return Undecodable(UNKNOWN)
+        return Undecodable(_undecoded(data))
     if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
         deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
         found = found if deeper is None else pixels.full_range(deeper)
@@ -129,8 +150,16 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     return pixels.stretched(image) if full else image
 
 
+def _has_odd_samples(header: Header | None, data: bytes) -> bool:
+    # Of floating point in Netpbm's manner Pillow knows grey alone.
+    return data.startswith(b"PF") if header is None else header.odd_samples
+
+
 DEEP = ("TIFF", "PNG", "PPM", "JPEG2000")
 """Formats of 16 bits, …"""
+
+ONLY_AS_STORED = ("TIFF", "PPM", "JPEG")
+"""Formats of which OpenCV gives some samples only as they are stored."""
 
 DARK = 63
 """… and the brightest level, of 8 bits, of a picture that uses no more than the lower 14 of them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +38,11 @@ Corners = tuple[float, float, float, float, float, float, float, float]
 
 @dataclass(frozen=True)
 class PdfWord:
-    """A word and where it stands."""
+    """A word and where it stands; `font` is which of the page's fonts its first letter has, counted as they are met."""
 
     text: str
     corners: Corners
+    font: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ UNREAD = PdfPage(doubt="its text cannot be read")
 
 def from_fields(page: Mapping[str, Any]) -> PdfPage:
     """The page that has these fields. Raises KeyError or TypeError where they are not a page's."""
-    lines = tuple(PdfLine(tuple(PdfWord(word["text"], tuple(word["corners"])) for word in line["words"])) for line in page["lines"])
+    lines = tuple(
+        PdfLine(tuple(PdfWord(word["text"], tuple(word["corners"]), word["font"]) for word in line["words"]))
+        for line in page["lines"]
+    )
     return PdfPage(page["width"], page["height"], lines, page["doubt"])
 
 
@@ -109,13 +114,15 @@ def _letters(page: Any, text: Any) -> _Read:
     word = ""
     box: list[float] = []
     turn = 0
-    modes: dict[int, int] = {}
+    font = 0
+    fonts: dict[int, int] = {}
+    modes: dict[int, tuple[int, int]] = {}
     rotation = page.get_rotation()
 
     def end_word() -> None:
         nonlocal word, box
         if word:
-            found.words[-1].append(PdfWord(word, _corners(page, box, turn)))
+            found.words[-1].append(PdfWord(word, _corners(page, box, turn), font))
         word, box = "", []
 
     bounds = pdfium.FS_RECTF()
@@ -145,13 +152,14 @@ def _letters(page: Any, text: Any) -> _Read:
         if not pdfium.FPDFText_GetLooseCharBox(text.raw, index, bounds):
             continue
         found.letters += 1
-        found.unseen += _mode(text, index, modes) == 3
+        mode, face = _look(text, index, modes)
+        found.unseen += mode == 3
         strange = letter == "\ufffd" or 0xD800 <= code <= 0xF8FF or code >= 0xF0000 or (code < 32 and not hyphen)
         found.unknown += not hyphen and bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
         here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
         if not box:
             turn = (round(pdfium.FPDFText_GetCharAngle(text.raw, index) / (math.pi / 2)) + rotation // 90) % 4
-            box = here
+            box, font = here, fonts.setdefault(face, len(fonts))
         else:
             box = [min(box[0], here[0]), min(box[1], here[1]), max(box[2], here[2]), max(box[3], here[3])]
         word += "\ufffd" if 0xD800 <= code < 0xE000 or (code < 32 and not hyphen) else letter
@@ -163,15 +171,17 @@ def _letters(page: Any, text: Any) -> _Read:
     return found
 
 
-def _mode(text: Any, index: int, modes: dict[int, int]) -> int:
-    """How the letter's object is drawn: 3 is not at all."""
+def _look(text: Any, index: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How the letter's object is drawn, of which 3 is not at all, and where its font is in memory."""
     import pypdfium2.raw as pdfium
 
     piece = pdfium.FPDFText_GetTextObject(text.raw, index)
     key = ctypes.addressof(piece.contents) if piece else 0
-    if key not in modes:
-        modes[key] = pdfium.FPDFTextObj_GetTextRenderMode(piece) if piece else 0
-    return modes[key]
+    if key not in known:
+        font = pdfium.FPDFTextObj_GetFont(piece) if piece else None
+        mode = pdfium.FPDFTextObj_GetTextRenderMode(piece) if piece else 0
+        known[key] = mode, ctypes.addressof(font.contents) if font else 0
+    return known[key]
 
 
 def _corners(page: Any, box: list[float], turn: int) -> Corners:
@@ -215,6 +225,8 @@ def _unturned(rows: list[list[PdfWord]]) -> list[list[PdfWord]]:
 
 def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:
     """Words of a row apart where there is a wide gap, or where the text is turned or jumps to another row."""
+    if _runs_left(words):
+        return _parted_at_gaps(words, width, height)
     parts: list[list[PdfWord]] = []
     for word in words:
         if parts:
@@ -231,6 +243,31 @@ def _parted(words: list[PdfWord], width: float, height: float) -> list[list[PdfW
                 continue
         parts.append([word])
     return parts
+
+
+def _runs_left(words: list[PdfWord]) -> bool:
+    """Whether a row that is not turned has words of a script that is written to the left."""
+    turned = any(word.corners[1] != word.corners[3] for word in words)
+    return not turned and any(unicodedata.bidirectional(letter) in ("R", "AL") for word in words for letter in word.text)
+
+
+def _parted_at_gaps(words: list[PdfWord], width: float, height: float) -> list[list[PdfWord]]:
+    """Words of a row that runs to the left apart where there is a wide gap, from the right; each part in the order it is read."""
+    parts: list[list[int]] = []
+    for index in sorted(range(len(words)), key=lambda n: -words[n].corners[2]):
+        word = words[index].corners
+        near = False
+        if parts:
+            left = min(words[n].corners[0] for n in parts[-1])
+            last = words[parts[-1][-1]].corners
+            letter = max(1.0, (last[7] - last[1]) * height)
+            middles = [(corners[1] + corners[7]) / 2 * height for corners in (word, last)]
+            near = (left - word[2]) * width < LINE_GAP * letter and abs(middles[0] - middles[1]) < 0.8 * letter
+        if near:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    return [[words[n] for n in sorted(part)] for part in parts]
 
 
 def _scanned(page: Any) -> bool:

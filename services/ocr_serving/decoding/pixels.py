@@ -17,13 +17,19 @@ STRIP = 256
 SAMPLES = 1_000_000
 """Pixels that are looked at, evenly spread, before a picture is judged as a whole."""
 
-WHITE, BLACK = 255, 0
+WHITE, GREY, BLACK = 255, 128, 0
 
 OWN_GROUND = 0.6
 """Share of a picture that is opaque from which on it is a page with a ground of its own, and not ink on nothing."""
 
 PALE = 64
 """Grey levels from white within which ink is lost on it."""
+
+NEXT_TO = 24
+"""Grey levels from white, or from black, within which ink is as good as white, or black."""
+
+VISIBLE = 32
+"""Opacity, of 255, from which on a pixel is ink."""
 
 FAINT = 48
 """Grey levels between the darkest and the brightest: networks read a page of 20, half of one of 10, and lines of 5 no more."""
@@ -52,19 +58,25 @@ def bgr(pixels: NDArray[Any], ground: Literal["contrast", "white"] = "contrast")
 
 
 def contrasting_ground(pixels: NDArray[Any]) -> int:
-    """Grey level, white or black, that the visible part of a picture of shape (H, W, 4) is to be laid over.
+    """Grey level, white, black or between, that the visible part of a picture of shape (H, W, 4) is to be laid over.
 
-    White, unless it is ink on nothing (much of the picture is transparent) of which a tenth or more would be lost on white, and
-    less on black.
+    White, unless it is ink on nothing (much of the picture is transparent) of which a tenth or more would be lost on white: black
+    where less would be lost on that, and grey where there is white ink and black ink.
     """
     sample = eight_bits(_spread(pixels))
     alpha = sample[..., 3].ravel()
-    opaque = alpha >= 128
-    if opaque.mean() > OWN_GROUND or not opaque.any():
+    if (alpha >= 128).mean() > OWN_GROUND:
         return WHITE
-    grey = _grey(sample[..., :3]).ravel()[opaque]
+    # Ink that is itself translucent is ink all the same.
+    inked = alpha >= max(VISIBLE, int(alpha.max(initial=0)) // 2)
+    if not inked.any():
+        return WHITE
+    grey = _grey(sample[..., :3]).ravel()[inked]
     lightest, darkest = np.percentile(grey, (90, 10))
-    return BLACK if 255 - float(lightest) < min(PALE, float(darkest)) else WHITE
+    from_white, from_black = 255 - float(lightest), float(darkest)
+    if from_white < NEXT_TO and from_black < NEXT_TO:
+        return GREY
+    return BLACK if from_white < min(PALE, from_black) else WHITE
 
 
 def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -77,11 +89,16 @@ def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 def full_range(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """The upper eight bits that are used of 16: scanners leave 8, 10, 12 or 14 bits at the lower end of 16.
 
-    Floating point that goes up to 1 at the most is a share of white, as programs for measurements write it.
+    Floating point that goes up to 1 at the most is a share of white, as programs for measurements write it; other samples that 8
+    bits do not hold, of floating point or with a sign, go from the least that there is to the greatest.
     """
-    if pixels.dtype.kind == "f":
+    if pixels.dtype.kind in "fi":
         finite = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
-        return eight_bits((finite.clip(0, 1) * 255).round() if finite.max(initial=0) <= 1 else finite)
+        low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+        if low >= 0 and high <= WHITE:
+            low, high = 0.0, 1.0 if pixels.dtype.kind == "f" and high <= 1 else float(WHITE)
+        share = (finite.astype(np.float32) - low) * (WHITE / (high - low))
+        return np.asarray(share.round().clip(0, WHITE), np.uint8)
     if pixels.dtype != np.uint16:
         return eight_bits(pixels)
     used = max(8, int(pixels.max(initial=0)).bit_length())

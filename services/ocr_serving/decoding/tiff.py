@@ -14,12 +14,9 @@ from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pdf import Page
 from ocr_serving.errors import TooLargeError
 
-NEW_SUBFILE_TYPE, BITS_PER_SAMPLE = 254, 258
+NEW_SUBFILE_TYPE = 254
 NOT_A_PAGE = 0b101
 """Bits of the subfile type of what is no page of its own: a smaller copy of another, or the mask of its transparency."""
-
-ODD_DEPTHS = (2, 4)
-"""Bits of a sample of grey that Pillow reads and OpenCV does not."""
 
 
 class Pages:
@@ -65,10 +62,24 @@ class Pages:
         except TooLargeError as exc:
             return Refused("large", str(exc))
         found = images.from_opencv(self._data, header, self._limits, page=frame)
-        if isinstance(found, Undecodable) and header is not None and self._odd():
-            assert self._image is not None
-            return Page(pixels.bgr(np.asarray(self._image.convert("L"), np.uint8)), smaller=False)
+        if isinstance(found, Undecodable) and header is not None:
+            by_pillow = self._by_pillow()
+            found = found if by_pillow is None else by_pillow
         return Refused("other", found.reason) if isinstance(found, Undecodable) else Page(found, smaller=False)
+
+    def _by_pillow(self) -> images.Image | None:
+        """The frame that was sought last, of compressions, depths and numbers of channels that OpenCV does not know."""
+        assert self._image is not None
+        try:
+            if self._image.mode.startswith("I"):
+                # 32 bits, which Pillow takes for such with a sign.
+                upper = np.asarray(self._image).astype(np.int64).astype(np.uint32) >> 16
+                return pixels.stretched(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
+            return pixels.stretched(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
+            return None
 
     def _header(self, frame: int) -> headers.Header | None:
         if self._image is None:
@@ -78,10 +89,6 @@ class Pages:
             return headers.of(self._image)
         except (EOFError, OSError, ValueError, TypeError, KeyError, SyntaxError):
             return None
-
-    def _odd(self) -> bool:
-        depths = self._image.tag_v2.get(BITS_PER_SAMPLE, ()) if self._image is not None else ()  # type: ignore[attr-defined]
-        return tuple(depths)[:1] in [(depth,) for depth in ODD_DEPTHS]
 
     def close(self) -> None:
         """Nothing that is not freed with the object."""

@@ -8,13 +8,22 @@ from typing import Any, Literal
 
 from ocr_serving.output import continued, furniture, values
 from ocr_serving.output.furniture import Running
-from ocr_serving.output.lines import height
+from ocr_serving.output.lines import height, runs_left
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Document, Figure, FormField, Line, List, Page, Table, Text
 
 MARGIN_INCHES = 0.9
 SMALLEST_INCHES, LARGEST_INCHES = 4.0, 22.0
 """Sides of paper that Word has; other pages go on A4."""
+
+AFTER_BIDI = tuple(
+    f"w:{name}"
+    for name in (
+        *("adjustRightInd", "snapToGrid", "spacing", "ind", "contextualSpacing", "mirrorIndents", "suppressOverlap", "jc"),
+        *("textDirection", "textAlignment", "textboxTightWrap", "outlineLvl", "divId", "cnfStyle", "rPr", "sectPr", "pPrChange"),
+    )
+)
+"""What may follow the mark of a paragraph that is set from the right (ECMA-376, CT_PPr)."""
 
 KINDS: tuple[Literal["header", "footer"], ...] = ("header", "footer")
 
@@ -26,6 +35,7 @@ LETTERS_TO_INCH = 12.0
 def document(whole: Document) -> bytes:
     """The bytes of the file. Each page begins on a new one, on paper of its first page's size."""
     import docx
+    from docx.oxml.ns import qn
     from docx.shared import Inches, Pt
     from docx.text.paragraph import Paragraph
 
@@ -57,9 +67,22 @@ def document(whole: Document) -> bytes:
         if number:
             # A break of its own would stand on a page of its own where the text before it fills one. The section is last.
             Paragraph(file.element.body[begun - 1], file).paragraph_format.page_break_before = True
+    for element in file.element.body.iter(qn("w:p")):
+        _set_side(Paragraph(element, file))
     out = io.BytesIO()
     file.save(out)
     return out.getvalue()
+
+
+def _set_side(paragraph: Any) -> None:
+    """Have Word set from the right what is read from there."""
+    from docx.oxml import OxmlElement
+
+    if not runs_left(paragraph.text):
+        return
+    paragraph._p.get_or_add_pPr().insert_element_before(OxmlElement("w:bidi"), *AFTER_BIDI)
+    for run in paragraph.runs:
+        run.font.rtl = True
 
 
 def _add_running(section: Any, told: Running | None, kind: str) -> bool:

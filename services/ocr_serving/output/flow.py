@@ -5,12 +5,13 @@ For formats that are read from the top to the end; the tree itself keeps each pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from ocr_serving.output.lines import HYPHENS, continued, height, mean_confidence, source_of, vocabulary
-from ocr_serving.output.tree import Document, Line, Page, Text
+from ocr_serving.output.tree import Block, Document, Line, Page, Text
 
 ALIKE = 1.25
 """Letters of a paragraph's parts are no more times higher in one than in the other."""
@@ -20,6 +21,12 @@ ROOM = 3.0
 
 LOWEST, HIGHEST = 0.5, 0.5
 """Shares of a page's height: a paragraph that goes on ends below the first, and its next part begins above the second."""
+
+NOTE = re.compile(r"[0-9*†‡§\u00b9\u00b2\u00b3\u2070-\u2079]")
+"""How a footnote begins."""
+
+SMALLER = 0.92
+"""Letters of a footnote are at most so many times as high as the page's middle line."""
 
 Place = tuple[int, int]
 """Index of a page, and of a block on it."""
@@ -60,11 +67,20 @@ def joined(whole: Document) -> Document:
 
 
 def _body(whole: Document) -> Iterator[Place]:
-    """The places of all blocks but headers and footers, in reading order."""
+    """The places of all blocks but headers, footers and footnotes, in reading order."""
     for n, page in enumerate(whole.pages):
+        heights = [height(line) for line in page.lines]
+        usual = float(np.median(heights)) if heights else 0.0
         for m, block in enumerate(page.blocks):
-            if block.kind not in ("header", "footer"):
+            if block.kind not in ("header", "footer") and not _is_note(block, page, usual):
                 yield n, m
+
+
+def _is_note(block: Block, page: Page, usual: float) -> bool:
+    """Whether a block is a footnote: low on its page, in smaller letters, after a number or a sign."""
+    if not isinstance(block, Text) or block.kind != "paragraph" or not block.lines or not NOTE.match(block.text):
+        return False
+    return block.box[1] > LOWEST * page.height and float(np.median([height(line) for line in block.lines])) <= SMALLER * usual
 
 
 def _is_next(last: Line, first: Line, here: Page, there: Page) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 
 from ocr_serving import __version__
@@ -67,10 +68,14 @@ def _line(line: Line, name: str) -> str:
 
 
 def _baseline(line: Line) -> str:
-    """The lower side as a slope and where it leaves the box's bottom left corner, or the angle of a line that runs down."""
+    """The lower side as a slope and where it leaves the box's bottom left corner, or the angle of a line that is turned."""
     if is_upright(line.quad):
         return "textangle 270"
-    _, _, (rx, ry), (lx, ly) = line.quad
+    (ax, ay), (bx, by), (rx, ry), (lx, ly) = line.quad
+    # Counted against the clock: 90 is read upwards.
+    quarters = round(math.atan2(ay - by, bx - ax) / (math.pi / 2)) % 4
+    if quarters:
+        return f"textangle {90 * quarters}"
     fall = (ry - ly) / max(1.0, rx - lx)
     return f"baseline {fall:.4f} {ly - line.box[3]:.0f}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 
+from ocr_serving.output.lines import runs_left
 from ocr_serving.output.markdown import html_table
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Document, Figure, FormField, List, Table
@@ -31,26 +32,32 @@ def page(document: Document) -> bytes:
 
 def _block(block: Block) -> str:
     if isinstance(block, Table):
-        return html_table(block)
+        # As the direction of each cell's own text is.
+        table = html_table(block)
+        return table.replace("<td", '<td dir="auto"') if any(runs_left(cell.text) for cell in block.cells) else table
     if isinstance(block, List):
-        points = (
-            f'<li style="margin-left:{2 * item.depth}em">{_text(item.marker)} {_text(item.text)}</li>' for item in block.items
-        )
+        sides = [f' style="margin-left:{2 * item.depth}em"{_side(item.text)}' for item in block.items]
+        points = (f"<li{side}>{_text(item.marker)} {_text(item.text)}</li>" for item, side in zip(block.items, sides, strict=True))
         return f"<ul>{''.join(points)}</ul>"
     if isinstance(block, FormField):
-        return f"<p><b>{_text(block.question)}</b> {_text(block.answer)}</p>"
+        return f"<p{_side(block.question)}><b>{_text(block.question)}</b> {_text(block.answer)}</p>"
     if isinstance(block, Figure):
         data = base64.b64encode(block.picture).decode("ascii")
         picture = f'<img alt="" src="data:image/png;base64,{data}">' if data else ""
-        caption = f"<figcaption>{_text(block.text)}</figcaption>" if block.text else ""
+        caption = f"<figcaption{_side(block.text)}>{_text(block.text)}</figcaption>" if block.text else ""
         return f"<figure>{picture}{caption}</figure>"
-    text = _text(block.text)
+    text, side = _text(block.text), _side(block.text)
     if block.kind == "heading":
         level = min(6, block.level or 1)
-        return f"<h{level}>{text}</h{level}>"
+        return f"<h{level}{side}>{text}</h{level}>"
     if block.kind in ("header", "footer"):
-        return f"<{block.kind}>{text}</{block.kind}>"
-    return f"<p><em>{text}</em></p>" if block.kind == "caption" else f"<p>{text}</p>"
+        return f"<{block.kind}{side}>{text}</{block.kind}>"
+    return f"<p{side}><em>{text}</em></p>" if block.kind == "caption" else f"<p{side}>{text}</p>"
+
+
+def _side(text: str) -> str:
+    """The attribute of what is read from the right."""
+    return ' dir="rtl"' if runs_left(text) else ""
 
 
 def _text(text: str) -> str:

@@ -272,6 +272,12 @@ def joint(text: str, following: str) -> str:
     return "" if without_spaces(text[-1:]) and without_spaces(following[:1]) else " "
 
 
+def runs_left(text: str) -> bool:
+    """Whether a text is read from the right: its first letter that has a direction is Arabic's or Hebrew's (UAX #9, P2 and P3)."""
+    kinds = (unicodedata.bidirectional(letter) for letter in text)
+    return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
+
+
 def without_spaces(letter: str) -> bool:
     """Whether a letter is of a script that writes words without spaces: Chinese, Japanese."""
     return "\u2e80" <= letter <= "\u9fff" or "\uff00" <= letter <= "\uffef"

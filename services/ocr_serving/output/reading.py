@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -25,9 +27,18 @@ PROBED = 4
 AGREED = 0.7
 """Likeness of two texts, of 1, from which on they are the same, read with faults."""
 
+FONT_AGREED = 0.5
+"""The same of one stretch of a font, which is shorter."""
+
+MOST_FONTS, FONT_SHARE = 4, 0.02
+"""Fonts of a page that are looked at beside the usual one, and the share of its letters that such a one has at least."""
+
 INK_LEFT = 0.02
 """Share of a page's pixels that are ink beside its own text, from which on that is read too: a picture, a filled form, outlines."""
 
+
+SIGN_SIDES, SIGN_FILLED = (0.35, 2.0), 0.7
+"""Heights of a line that a sign is high at least and at most, and the share of its box that its ink fills; a bullet fills more."""
 
 LEAST_CONTRAST = 10
 """Of 255: text that stands out less from what is around it is not seen."""
@@ -62,8 +73,9 @@ class Reader:
         if self.pdf_text == "only":
             said = [_line(line.words, image) for line in text.lines]
             return self._structured(image, said), [] if said else ["it has no text of its own (pdf_text is only)"]
-        own = _seen(text, image)
-        if text.doubt or not self._shows(image, own):
+        seen = _seen(text, image)
+        own: list[Mapping[str, Any]] = [_line(words, image) for words in seen]
+        if text.doubt or not self._shows(image, own, _of_fonts(seen, image)):
             return self._read(image), []
         return self._structured(image, [*own, *self._beside(image, own)]), []
 
@@ -87,12 +99,17 @@ class Reader:
         # Modules that answer tables, questions or places alone tell no lines: their pages are read, whatever text a PDF has.
         return [line for line in told if isinstance(line, Mapping) and "text" in line and "text_region" in line]
 
-    def _shows(self, image: Image, own: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the page shows what its text says, by a few lines of it; letters that no network here reads are believed."""
+    def _shows(self, image: Image, own: Sequence[Mapping[str, Any]], of_fonts: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the page shows what its text says, by a few lines of it, and a stretch of each font, any of which may be wrong.
+
+        Letters that no network here reads are believed.
+        """
         said = [line for line in own if _is_readable(line["text"])]
         if not said:
             return bool(own)
         chosen = sorted(said, key=lambda line: -len(line["text"]))[: 3 * PROBED][:: max(1, min(3, len(said) // PROBED))][:PROBED]
+        lines = len(chosen)
+        chosen += [line for line in of_fonts if _is_readable(line["text"])]
         strips = [_cut(image, line["text_region"]) for line in chosen]
         sheet, places = _sheet(strips)
         seen = ["" for _ in chosen]
@@ -105,7 +122,7 @@ class Reader:
             difflib.SequenceMatcher(None, plain(line["text"]), plain(text), autojunk=False).ratio()
             for line, text in zip(chosen, seen, strict=True)
         ]
-        return float(np.median(like)) >= AGREED
+        return float(np.median(like[:lines])) >= AGREED and min(like[lines:], default=1.0) >= FONT_AGREED
 
     def _beside(self, image: Image, own: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """What OCR reads where the page has ink that is not its own text."""
@@ -115,9 +132,21 @@ class Reader:
             rest[y1:y2, x1:x2] = 255
         grey = cv2.cvtColor(rest, cv2.COLOR_BGR2GRAY)
         ink = cv2.adaptiveThreshold(grey, 1, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 31, 12)
-        if _without_rules(ink).sum() < INK_LEFT * 0.01 * ink.size:
+        left = _without_rules(ink)
+        if left.sum() < INK_LEFT * 0.01 * ink.size and not _has_signs(left, own):
             return []
         return self._lines(rest, **({"return_words": True} if self.words else {}))
+
+
+def _has_signs(ink: np.ndarray[Any, Any], own: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether anything looks like a letter or a figure as high as those of the page: what was filled into a form may be a "7"."""
+    sides = [np.ptp(np.array(line["text_region"], np.float64), axis=0).min() for line in own]
+    high = float(np.median(sides)) if sides else 0.0
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    _, _, widths, heights, areas = stats[1:].T
+    low, most = (share * high for share in SIGN_SIDES)
+    fits = (heights >= low) & (heights <= most) & (widths <= most)
+    return bool((fits & (areas < SIGN_FILLED * widths * heights)).any())
 
 
 def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -130,11 +159,24 @@ def _without_rules(ink: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return left
 
 
-def _seen(text: PdfPage, image: Image) -> list[Mapping[str, Any]]:
+def _of_fonts(lines: Sequence[Sequence[PdfWord]], image: Image) -> list[Mapping[str, Any]]:
+    """The longest stretch of each font, but for the one that most letters have and for those that few have."""
+    letters: Counter[int] = Counter()
+    longest: dict[int, list[PdfWord]] = {}
+    for line in lines:
+        for font, run in itertools.groupby(line, key=lambda word: word.font):
+            words = list(run)
+            letters[font] += sum(len(word.text) for word in words)
+            longest[font] = max(longest.get(font, []), words, key=lambda found: sum(len(word.text) for word in found))
+    others = [font for font, count in letters.most_common()[1 : 1 + MOST_FONTS] if count >= FONT_SHARE * letters.total()]
+    return [_line(longest[font], image) for font in others]
+
+
+def _seen(text: PdfPage, image: Image) -> list[list[PdfWord]]:
     """The lines of a PDF's page without the words that nobody sees: white on white, below a bar, on a layer that is off."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     shown = [[word for word in line.words if _is_seen(word, grey)] for line in text.lines]
-    return [_line(words, image) for words in shown if words]
+    return [words for words in shown if words]
 
 
 def _is_seen(word: PdfWord, grey: np.ndarray[Any, Any]) -> bool:
@@ -159,10 +201,12 @@ def _line(said: Sequence[PdfWord], image: Image) -> dict[str, Any]:
     first, last = words[0]["text_region"], words[-1]["text_region"]
     quad = [first[0], last[1], last[2], first[3]]
     if first[0][1] == first[1][1]:
-        # Letters without ascenders are lower than the line.
-        top = min(point[1] for word in words for point in word["text_region"])
-        bottom = max(point[1] for word in words for point in word["text_region"])
-        quad = [[first[0][0], top], [last[1][0], top], [last[2][0], bottom], [first[3][0], bottom]]
+        # Letters without ascenders are lower than the line, and what is read first may stand last.
+        across, down = zip(*(point for word in words for point in word["text_region"]), strict=True)
+        left, right, top, bottom = min(across), max(across), min(down), max(down)
+        if first[0][0] > first[1][0]:
+            left, right, top, bottom = right, left, bottom, top
+        quad = [[left, top], [right, top], [right, bottom], [left, bottom]]
     text = str(words[0]["text"])
     for word in words[1:]:
         text += ("" if without_spaces(text[-1:]) and without_spaces(word["text"][:1]) else " ") + word["text"]

@@ -35,10 +35,13 @@ PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 
 def check(endpoint: str | None) -> None:
     """Raises ConfigError where traces are asked for and cannot be made."""
-    if endpoint is not None and not all(_is_installed(name) for name in PACKAGES):
+    if endpoint is None:
+        return
+    if not all(_is_installed(name) for name in PACKAGES):
         raise ConfigError(
             "otlp_endpoint is set but OpenTelemetry is not installed: run `pip install 'ocr-serving[otel]'`, or leave it out."
         )
+    Tracing(endpoint, tells=False).close()
 
 
 def _is_installed(name: str) -> bool:
@@ -51,25 +54,31 @@ def _is_installed(name: str) -> bool:
 class Tracing:
     """Makes traces and sends them. Of the process that it was made in."""
 
-    def __init__(self, endpoint: str) -> None:
-        """`endpoint` is the collector's URL, or "env" for what the standard variables say. Raises ConfigError as `check` does."""
-        check(endpoint)
+    def __init__(self, endpoint: str, *, tells: bool = True) -> None:
+        """`endpoint` is the collector's URL, or "env" for what the standard variables say.
+
+        What the SDK finds wrong with those and makes good is logged, if it `tells`. Raises ConfigError for what it cannot.
+        """
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # The SDK tells of each batch that it cannot send.
-        said = _Said()
+        # It would tell of each batch that it cannot send.
+        said = _Said(tells=tells)
         sdk = logging.getLogger("opentelemetry")
         sdk.handlers[:], sdk.propagate = [said], False
         url = None if endpoint == FROM_ENVIRONMENT else endpoint.rstrip("/").removesuffix(PATH) + PATH
-        self._exporter = OTLPSpanExporter(url)
-        self._provider = TracerProvider(
-            resource=Resource.create({} if _is_named() else {"service.name": "ocr-serving"}), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(BatchSpanProcessor(_quiet(self._exporter, said, _shown(self._exporter))))
+        name = {} if _is_named() else {"service.name": "ocr-serving"}
+        try:
+            self._exporter = OTLPSpanExporter(url)
+            self._provider = TracerProvider(resource=Resource.create(name), shutdown_on_exit=False)
+            self._provider.add_span_processor(BatchSpanProcessor(_quiet(self._exporter, said, _shown(self._exporter))))
+        except (ValueError, TypeError, RuntimeError, OSError) as exc:
+            reason = " ".join(str(exc).split()).rstrip(".")
+            raise ConfigError(f"Traces cannot be sent as the OTEL_ variables say ({reason}): correct or unset them.") from None
+        said.tells = False
         self.tracer: Any = self._provider.get_tracer("ocr_serving")
         self._propagator = TraceContextTextMapPropagator()
 
@@ -80,6 +89,10 @@ class Tracing:
         """
         carrier = {key: value for key in ("traceparent", "tracestate") if (value := headers.get(key.title()))}
         return RequestTrace(self, name, self._propagator.extract(carrier), attributes)
+
+    def work(self, name: str, attributes: Mapping[str, Any]) -> RequestTrace:
+        """The trace of work that begins now, for which no caller waits."""
+        return RequestTrace(self, name, None, attributes, is_request=False)
 
     def traceparent(self, context: Any) -> str:
         """The header that names the span of `context`."""
@@ -97,14 +110,15 @@ class Tracing:
 
 
 class RequestTrace:
-    """The span of one request, and those below it."""
+    """The span of one request, or of other work, and those below it."""
 
-    def __init__(self, tracing: Tracing, name: str, parent: Any, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, tracing: Tracing, name: str, parent: Any, attributes: Mapping[str, Any], *, is_request: bool = True) -> None:
         """Begin it."""
         from opentelemetry import trace
 
         self._tracing = tracing
-        self._span = tracing.tracer.start_span(name, parent, kind=trace.SpanKind.SERVER, attributes=attributes)
+        kind = trace.SpanKind.SERVER if is_request else trace.SpanKind.INTERNAL
+        self._span = tracing.tracer.start_span(name, parent, kind=kind, attributes=attributes)
         self._context = trace.set_span_in_context(self._span, parent)
 
     @property
@@ -134,6 +148,16 @@ class RequestTrace:
             above = made[span.parent + 1]
             made.append(self._note(span.name, span.begin_ns, span.end_ns, above, span.attributes))
 
+    def result(self, job: Job) -> Done:
+        """Wait for `job`, and end with it. Raises what it raises."""
+        done = None
+        try:
+            done = job.future.result()
+            return done
+        finally:
+            self.worked_on(job, done)
+            self.end(500 if done is None else done.reply.code, {})
+
     def end(self, code: int, attributes: Mapping[str, Any]) -> None:
         """It was answered with `code`."""
         from opentelemetry.trace import StatusCode
@@ -152,12 +176,17 @@ class RequestTrace:
 
 
 class _Said(logging.Handler):
-    """Remembers what the SDK said last."""
+    """Remembers what the SDK said last, and logs it while it `tells`."""
 
-    text = ""
+    def __init__(self, *, tells: bool) -> None:
+        super().__init__()
+        self.text = ""
+        self.tells = tells
 
     def emit(self, record: logging.LogRecord) -> None:
         self.text = record.getMessage()
+        if self.tells:
+            log.warning("traces: %s", self.text)
 
 
 def _quiet(exporter: SpanExporter, said: _Said, where: str) -> SpanExporter:

@@ -80,11 +80,11 @@ class ReadPage(UprightPage):
         return super().remarks + ([f"it {self.reading_remark}"] if self.reading_remark else [])
 
 
-def nothing_found(image: Image) -> str:
-    """What is to be said of a page without lines, BGR uint8 of shape (H, W, 3): that it is blank, or that none were found."""
+def nothing_found(image: Image, sought: str = "text") -> str:
+    """What is to be said of a page, BGR uint8 of shape (H, W, 3), without what was sought: that, or that it is blank."""
     pixels = image.reshape(-1, 3)
     contrast = int((pixels.max(axis=0) - pixels.min(axis=0)).max())
-    return "it is blank, all of one colour" if contrast <= FLAT else "no text was found on it"
+    return "it is blank, all of one colour" if contrast <= FLAT else f"no {sought} was found on it"
 
 
 def unread(page: ReadPage, least: float) -> str:

@@ -22,6 +22,7 @@ from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.detection import MEAN_AND_STD, normalising
 from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
 from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.sureness import line, sureness
 
 log = logging.getLogger(__name__)
 
@@ -127,18 +128,20 @@ def as_sent(points: NDArray[np.float32], turn: Turn, height: int, width: int) ->
 
 
 class PageSample(NamedTuple):
-    """What the sample of a page says: letters, and the mean confidence over them."""
+    """What the sample of a page says: letters, the mean confidence over them, and whether it may be of a script that is known."""
 
     letters: str
     confidence: float
+    known: bool
 
 
-def reading(texts: Sequence[Text]) -> PageSample:
-    """Sum up what lines say."""
-    letters = ["".join(filter(str.isalnum, line.text)) for line in texts]
+def reading(texts: Sequence[Text], crops: Sequence[Image]) -> PageSample:
+    """Sum up what lines say, and their pictures."""
+    letters = ["".join(filter(str.isalnum, text.text)) for text in texts]
     total = sum(map(len, letters))
-    confidence = sum(len(said) * line.confidence for said, line in zip(letters, texts, strict=True)) / max(1, total)
-    return PageSample("".join(letters), confidence)
+    confidence = sum(len(said) * text.confidence for said, text in zip(letters, texts, strict=True)) / max(1, total)
+    sure = sureness(line(*text, crop.shape) for text, crop in zip(texts, crops, strict=True))
+    return PageSample("".join(letters), confidence, sure is None or sure >= UNREADABLE)
 
 
 def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read: Callable[[list[Image]], list[Text]]) -> Turn:
@@ -163,7 +166,8 @@ def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read
         # Rows that were upright columns: the recogniser knows their characters lying on the other side.
         return 90 if upright_columns and _is_plain(over, as_it_is) else 0
     if not on_its_side:
-        return 180 if over.confidence >= as_it_is.confidence + BETTER else 0
+        # Letters of a script that the network does not know may look more like those it knows when they stand on their heads.
+        return 180 if over.known and over.confidence >= as_it_is.confidence + BETTER else 0
     if upright_columns and guessed in (0, 180):
         return 180 if guessed == 180 and _is_plain(over, as_it_is) else 0
     right, wrong = (over, as_it_is) if guessed == 270 else (as_it_is, over)
@@ -195,7 +199,7 @@ def is_on_its_head(page: Image, quads: Sequence[Quad], read: Callable[[list[Imag
     if down > across:
         return False
     as_it_is, over = _both_ways(page, quads, read, on_its_side=False)
-    return len(over.letters) >= FEW_LETTERS and _is_plain(over, as_it_is)
+    return over.known and len(over.letters) >= FEW_LETTERS and _is_plain(over, as_it_is)
 
 
 def mostly_cjk(letters: str) -> bool:
@@ -228,6 +232,6 @@ def _both_ways(
     runs_so = (height >= UPRIGHT * width) == on_its_side
     longest = np.argsort(-np.where(runs_so, np.maximum(width, height), 0.0))[:SAMPLE]
     crops = [crop(page, quads[index]) for index in longest.tolist() if runs_so[index]]
-    over = [np.ascontiguousarray(np.rot90(line, 2)) for line in crops]
+    over = [np.ascontiguousarray(np.rot90(picture, 2)) for picture in crops]
     texts = read([*crops, *over])
-    return reading(texts[: len(crops)]), reading(texts[len(crops) :])
+    return reading(texts[: len(crops)], crops), reading(texts[len(crops) :], over)

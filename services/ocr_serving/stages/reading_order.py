@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -44,6 +44,13 @@ RAGGED, UNALIGNED = 0.7, 0.6
 
 HEADING = 1.2
 """A line that many times as high as most is a heading."""
+
+NARROW, MANY = 0.25, 6
+"""Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of so
+many rows leave it free: spaces between words do not stand below each other for so long."""
+
+MOST = 0.75
+"""Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
 
 SLACK = 0.02
 """Share of the page's side by which two regions may overlap and still stand beside or below each other."""
@@ -158,6 +165,35 @@ def _direction(quads: Numbers, *, down: bool) -> float:
 def _lines_ordered(lines: _Lines, indices: list[int]) -> list[int]:
     if len(indices) < 2:
         return indices
+    narrow = replace(lines, gutter=NARROW * lines.gutter)
+    order: list[int] = []
+    rest: list[int] = []
+    for closely in _blocks_of_lines(narrow, indices):
+        columns = _close_columns(lines, narrow, closely)
+        if len(columns) > 1:
+            order += _blocks_ordered(lines, rest)
+            rest = []
+            order += [index for column in columns for index in _lines_ordered(lines, column)]
+        else:
+            rest += closely
+    return order + _blocks_ordered(lines, rest)
+
+
+def _close_columns(lines: _Lines, narrow: _Lines, block: list[int]) -> list[list[int]]:
+    """The columns of running text of a block of which some stand close to each other; one where there are none such."""
+    if len(_between_gutters(narrow, block)) <= len(_between_gutters(lines, block)):
+        return [block]
+    # What narrows a wide gutter may be a footer below it.
+    if any(len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)):
+        return [block]
+    columns = _columns(narrow, block)
+    rows = sorted(len(_apart(lines.cores, column, V)) for column in columns)
+    return columns if len(rows) > 1 and rows[-2] >= MANY else [block]
+
+
+def _blocks_ordered(lines: _Lines, indices: list[int]) -> list[int]:
+    if not indices:
+        return []
     return [index for block in _blocks_of_lines(lines, indices) for index in _block_ordered(lines, block)]
 
 

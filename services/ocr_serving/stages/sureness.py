@@ -62,16 +62,27 @@ def sureness(lines: Iterable[Line]) -> float | None:
 
 
 def is_garbled(word: str) -> bool:
-    """Whether a word of three letters mixes scripts, has a digit or sign between letters, or a capital after a small one."""
-    scripts = {_script(character) for character in word if character.isalpha()} - NO_SCRIPT
-    if scripts & EAST_ASIAN or sum(character.isalpha() for character in word) < 3:
+    """Whether a word of three letters mixes scripts, has a digit or sign between letters, or a capital after a small one.
+
+    Numbers of devices and keys, digits for a third, are written so. A Greek word of several syllables has an accent, or is in
+    capitals.
+    """
+    letters = [character for character in word if character.isalpha()]
+    scripts = {_script(character) for character in letters} - NO_SCRIPT
+    if scripts & EAST_ASIAN or len(letters) < 3:
         return False
     if len(scripts) > 1 or any(sign in word for sign in "∏∑∆"):
         return True
-    inner = zip(word, word[1:], word[2:], strict=False)
-    return any(before.islower() and after.isupper() for before, after in pairwise(word)) or any(
-        before.isalpha() and after.isalpha() and (middle.isdigit() or unicodedata.category(middle) in ("Sm", "So"))
-        for before, middle, after in inner
+    if scripts == {"GREEK"} and len(letters) > 3 and not word.isupper() and unicodedata.normalize("NFD", word) == word:
+        return True
+    if any(before.islower() and after.isupper() for before, after in pairwise(word)):
+        return True
+    is_code = 3 * sum(character.isdigit() for character in word) >= len(word)
+    return any(
+        before.isalpha()
+        and after.isalpha()
+        and ((middle.isdigit() and not is_code) or unicodedata.category(middle) in ("Sm", "So"))
+        for before, middle, after in zip(word, word[1:], word[2:], strict=False)
     )
 
 

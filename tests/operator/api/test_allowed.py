@@ -37,6 +37,8 @@ def test_volumes_that_reach_beyond_the_pod_are_refused_unless_allowed(kind: str)
         ({"priorityClassName": "system-node-critical"}, "--allow-priority-classes"),
         ({"image": {"reference": "evil.example/miner:1"}}, "--allow-registries"),
         ({"image": {"reference": "reg.example/ocr-evil/x:1"}}, "--allow-registries"),
+        ({"image": {"reference": "reg.example/ocr/../evil/x:1"}}, "--allow-registries"),
+        ({"rollout": {"strategy": "Gated", "golden": {"image": "evil.example/forms:1"}}}, "--allow-registries"),
     ],
 )
 def test_each_list_is_kept_and_names_its_flag(fields: dict[str, Any], flag: str) -> None:
@@ -63,6 +65,23 @@ def test_a_secret_is_refused_whatever_way_it_is_reached(fields: dict[str, Any]) 
     with pytest.raises(SpecError, match=r"the Secret admin is not allowed here, where there may be ocr-\*.*--allow-secrets"):
         Allowed(volumes=("*",), secrets=("ocr-*",)).check(service(**fields), OWN)
     Allowed(volumes=("*",), secrets=("adm*",)).check(service(**fields), OWN)
+
+
+def test_an_image_that_is_mounted_is_of_a_registry_that_is_allowed() -> None:
+    def mounted(reference: str) -> OCRService:
+        return service(volumes=[{"name": "v", "image": {"reference": reference}}])
+
+    with pytest.raises(SpecError, match=r"the image evil\.example/x:1 is not allowed here.*--allow-registries"):
+        Allowed().check(mounted("evil.example/x:1"), OWN)
+    Allowed().check(mounted("reg.example/ocr/weights:1"), OWN)
+
+
+@pytest.mark.parametrize(
+    "name", ["container.apparmor.security.beta.kubernetes.io/server", "seccomp.security.alpha.kubernetes.io/pod"]
+)
+def test_pods_cannot_be_let_loose_by_an_annotation(name: str) -> None:
+    with pytest.raises(SpecError, match=r"podAnnotations cannot set .*: pods stay confined"):
+        Allowed(volumes=("*",), registries=("*",)).check(service(podAnnotations={name: "unconfined"}), OWN)
 
 
 def test_by_default_only_what_stays_within_the_pods_is_allowed() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from helpers.lab import Lab
-from ocr_operator.observed.cache import Owner, Ref
+from ocr_operator.api.spec import Settings
+from ocr_operator.loop.reconcile import Reconciler
+from ocr_operator.observed.cache import Cache, Owner, Ref
 
 JSON = dict[str, Any]
 OWNER = Owner("ns", "a")
@@ -38,10 +40,13 @@ def pod(lab: Lab, name: str, labels: JSON, key: str, container: str, state: JSON
     lab.kube.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": told})
 
 
+SAID = "ocr-serving: 1 of 2 models are not whole: PP-OCRv6_tiny_det: inference.onnx has the wrong SHA-256."
+
+
 def damaged(lab: Lab, at: str) -> None:
     """A pod of the module finds the weights damaged and waits to look again."""
     labels = lab.kube.objects[DEPLOYMENT]["spec"]["template"]["metadata"]["labels"]
-    ended = {"terminated": {"exitCode": 1, "finishedAt": at, "message": "PP-OCRv6_tiny_det: inference.onnx has the wrong SHA-256"}}
+    ended = {"terminated": {"exitCode": 1, "finishedAt": at, "message": f"{SAID}\nb: whole\n"}}
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     pod(lab, "p", labels, "initContainerStatuses", "models", waiting, lastState=ended)
 
@@ -107,7 +112,7 @@ def test_a_damaged_cache_is_filled_anew_once(lab: Lab) -> None:
     again = lab.kube.objects[job(lab)]
     assert again["metadata"]["uid"] != uid
     assert lab.condition("Progressing")["reason"] == "FillingCache"
-    assert "wrong SHA-256" in lab.condition("Degraded")["message"]
+    assert "1 of 2 models are not whole: PP-OCRv6_tiny_det" in lab.condition("Degraded")["message"]
     complete(lab, "2026-01-01T00:03:00Z")
     lab.settle()
     assert lab.kube.objects[job(lab)]["metadata"]["uid"] == again["metadata"]["uid"]
@@ -178,3 +183,25 @@ def test_a_canary_waits_for_weights_that_are_kept_beside_those_that_serve() -> N
     lab.turn()
     assert Ref("Deployment", "ns", "a-ocr-system-canary") in lab.children
     assert "PP-OCRv6_tiny" in model(lab)
+
+
+def test_a_new_version_of_the_operator_fills_the_cache_of_a_few_services_at_a_time(lab: Lab) -> None:
+    def follow(*before: Owner) -> None:
+        lab.cache = Cache()
+        lab.reconciler = Reconciler(lab.kube, lab.cache, Settings(tag="2"), lab.clock, at_a_time=1, allowed=lab.allowed)
+        assert all(lab.reconciler._upgrades.may_begin(other) for other in before)
+        lab.settle()
+
+    def image() -> str:
+        return str(lab.spec(DEPLOYMENT)["template"]["spec"]["containers"][0]["image"])
+
+    first = image()
+    follow(Owner("ns", "other"))
+    assert lab.condition("Progressing")["reason"] == "UpgradeWaits"
+    assert (image(), [ref for ref in lab.children if ref.kind == "Job"]) == (first, [])
+    follow()
+    assert lab.condition("Progressing")["reason"] == "FillingCache"
+    assert image() == first
+    complete(lab)
+    lab.settle()
+    assert image() != first

@@ -41,6 +41,8 @@ def test_five_hundred_services_are_rendered_the_same_each_time_and_by_any_way_to
         by_yaml = yaml.safe_load(yaml.safe_dump(body, allow_unicode=True))
         assert rendered == render(parse(by_json), Settings()) == render(parse(by_yaml), Settings())
         for module in parse(body).modules:
+            if module.serves:
+                continue  # params of several modules are each one's own: tests/operator/desired/test_together.py
             (config,) = [item for item in rendered if item["kind"] == "ConfigMap" and item["metadata"]["name"] == module.child_name]
             written = json.loads(config["data"]["config.json"])["modules_info"][module.name].get("params", {})
             given = next(item.get("params", {}) for item in spec["modules"] if item["name"] == module.name)

@@ -148,7 +148,11 @@ def test_an_image_that_another_one_sets_again_and_again_is_contended(
     before = len(api_server.writes())
     edit = json.dumps({"spec": {"template": {"spec": {"containers": [{"name": "server", "image": "theirs:1"}]}}}})
 
+    edits = 0
+
     def is_contended() -> bool:
+        nonlocal edits
+        edits += 1
         api_server.kubectl("patch", *DEPLOYMENT, "-n", namespace, "--field-manager=image-patcher", "-p", edit)
         conditions = status(api_server, namespace)["conditions"]
         return any(item["type"] == "Degraded" and item["reason"] == "Contended" for item in conditions)
@@ -158,9 +162,9 @@ def test_an_image_that_another_one_sets_again_and_again_is_contended(
     assert "image-patcher" in degraded["message"]
     for _ in range(20):
         is_contended()
-    # Three rounds at once; then after half a minute, a minute, two minutes: on a slow machine some of these too.
+    # Three rounds at once, further ones minutes apart; three once more where the other one is silent for half a minute.
     here = [event["objectRef"] for event in api_server.writes()[before:] if event["objectRef"].get("namespace") == namespace]
-    assert [item["resource"] for item in here].count("deployments") <= 6
+    assert 3 <= [item["resource"] for item in here].count("deployments") <= edits // 2
 
 
 LATER_CRDS = (SERVICE_MONITOR_CRD["metadata"]["name"], "httproutes.gateway.networking.k8s.io")

@@ -183,12 +183,14 @@ def test_a_canary_takes_its_share_beside_all_old_pods() -> None:
 
 
 def test_a_golden_set_from_an_image_that_a_node_cannot_mount_is_told_with_what_it_needs() -> None:
-    lab = Lab(rollout={"strategy": "Gated", "golden": {"image": "example.org/forms:1"}})
+    lab = Lab(rollout={"strategy": "Gated", "golden": {"image": "docker.io/ocr-serving/a:1"}})
     lab.kube.service(*OWNER, spec("two", lab.rollout))
     lab.until("Measuring")
     lab.turn()
     job = lab.kube.objects[JOB]
-    assert {"name": "ocr-golden-set", "image": {"reference": "example.org/forms:1"}} in job["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "ocr-golden-set", "image": {"reference": "docker.io/ocr-serving/a:1"}} in job["spec"]["template"]["spec"][
+        "volumes"
+    ]
     owner = {"kind": "Job", "name": JOB.name, "uid": job["metadata"]["uid"], "controller": True}
     labels = job["spec"]["template"]["metadata"]["labels"]
     metadata = {"name": POD.name, "namespace": NS, "labels": labels, "ownerReferences": [owner]}

@@ -99,6 +99,13 @@ def test_odd_names_and_links(elsewhere: Path, capfd: pytest.CaptureFixture[str])
     assert capfd.readouterr().out.startswith("0 read, 1 failed, 0 pages, 4 done before;")
 
 
+def test_nobody_listens(elsewhere: Path) -> None:
+    shutil.copy(data.WARMUP, "a.png")
+    words = [sys.executable, "-m", "ocr_serving.cli", "convert", "a.png", "-o", "out", "--to", "txt", *TINY]
+    assert subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words], check=False, timeout=120).returncode == 0
+    assert "INVOICE" in Path("out/a.txt").read_text()
+
+
 def test_no_document_is_written_over(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("in").mkdir()
     sent = pdfs.of_text(["Kept as it was sent"])

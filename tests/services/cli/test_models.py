@@ -46,7 +46,9 @@ def test_verify(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (mine / "inference.onnx").write_bytes(b"rotten!")
     (mine.parent / "font_cjk").mkdir()
     assert ocr_serving("verify") == 1
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    # What a container is told to have said: the sentence of the program's own, wherever it stands in the log.
+    assert err == "ocr-serving: 2 of 2 models are not whole: font_cjk: NotoSansCJKtc-Regular.otf is missing.\n"
     assert "mine: inference.onnx has the wrong SHA-256; pull it again from where it came" in out
     assert "font_cjk: NotoSansCJKtc-Regular.otf is missing; run `ocr-serving models pull font_cjk`" in out
 

@@ -124,6 +124,16 @@ def test_exif_orientation_is_applied_as_viewers_do(kind: str, alpha: bool) -> No
         assert difference(data, viewed(COLOURS, orientation)) <= 10, orientation
 
 
+def test_an_orientation_behind_the_pixels_is_applied() -> None:
+    exif = PIL.Image.Exif()
+    exif[PIL.ExifTags.Base.Orientation] = 6
+    data = saved(COLOURS.convert("RGBA"), "PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    chunk = data[at : at + 12 + int.from_bytes(data[at : at + 4])]
+    behind = data.replace(chunk, b"").removesuffix(data[-12:]) + chunk + data[-12:]
+    assert difference(behind, viewed(COLOURS, 6)) == 0
+
+
 def viewed(image: PIL.Image.Image, orientation: int) -> PIL.Image.Image:
     """The stored picture as a viewer turns it, by the table of the EXIF standard: where its row 0 and column 0 are to be seen."""
     turns = PIL.Image.Transpose
@@ -170,12 +180,24 @@ def inked(*colours: tuple[int, int, int]) -> PIL.Image.Image:
         ([(220, 0, 0)], "white"),
         ([(120, 120, 120)], "white"),
         ([(0, 0, 0), (255, 255, 0)], "white"),
+        ([(255, 255, 255), (0, 0, 0)], (128, 128, 128)),
     ],
 )
-def test_ink_on_nothing_is_laid_over_what_it_contrasts_with(kind: str, colours: list[tuple[int, int, int]], ground: str) -> None:
+def test_ink_on_nothing_is_laid_over_what_it_contrasts_with(
+    kind: str, colours: list[tuple[int, int, int]], ground: str | tuple[int, int, int]
+) -> None:
     picture = inked(*colours)
     expected = PIL.Image.alpha_composite(PIL.Image.new("RGBA", picture.size, ground), picture)
     assert difference(saved(picture, kind, **({"lossless": True} if kind == "WEBP" else {})), expected) <= 2
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_translucent_ink_is_ink(kind: str) -> None:
+    picture = PIL.Image.new("RGBA", INK.size, "white")
+    picture.putalpha(INK.point(lambda value: value // 3))
+    found = decoded(saved(picture, kind, **({"lossless": True} if kind == "WEBP" else {})))
+    assert found[30, 40].tolist() == [85, 85, 85]
+    assert not found[0, 0].any()
 
 
 @pytest.mark.parametrize("mode", ["LA", "P", "I;16"])
@@ -220,11 +242,68 @@ def test_odd_depths_of_a_tiff_are_read(bits: int) -> None:
     assert np.abs(decoded(data).astype(int) - grey[:, :, None] * 255).max() <= 1
 
 
-def grey_tiff(width: int, height: int, strip: bytes, bits: int) -> bytes:
-    """A TIFF of one strip of grey samples of so many bits."""
+def grey_tiff(width: int, height: int, strip: bytes, bits: int, **more: int) -> bytes:
+    """A TIFF of one strip of grey samples of so many bits; tags beyond those of a plain one by their numbers, as in t339=2."""
     tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(strip)}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    tags |= {int(tag[1:]): value for tag, value in more.items()}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
     return b"II*\x00" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+RAMP = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+
+
+@pytest.mark.parametrize(
+    ("samples", "sample_format"),
+    [
+        (RAMP.astype(np.int16) - 128, 2),
+        ((RAMP.astype(np.int16) - 128).astype(np.int8), 2),
+        (RAMP.astype(np.int16) * 128, 2),
+        (RAMP.astype(np.int32) * 1000, 2),
+        (RAMP.astype(np.uint32) * 0x01010101, 1),
+        (RAMP.astype(np.float32) / 127.5 - 1, 3),
+        (RAMP.astype(np.float32) * 257, 3),
+        (RAMP.astype(np.float64) / 255, 3),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", value)),
+)
+def test_samples_of_any_kind_of_number_are_seen(samples: NDArray[Any], sample_format: int) -> None:
+    data = grey_tiff(256, 64, samples.tobytes(), samples.dtype.itemsize * 8, t339=sample_format)
+    assert np.abs(decoded(data)[:, :, 0].astype(int) - RAMP).max() <= 1
+
+
+def test_colours_in_floating_point_are_seen() -> None:
+    colours = np.asarray(COLOURS)[:, :, ::-1]
+    for ending in (".tiff", ".pfm"):
+        data = cv2.imencode(ending, colours.astype(np.float32) / 255)[1].tobytes()
+        assert difference(data, COLOURS) <= 1, ending
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzma"])
+def test_compressions_that_opencv_lacks_are_read(compression: str) -> None:
+    assert difference(saved(COLOURS, "TIFF", compression=compression), COLOURS) == 0
+
+
+def test_channels_that_are_neither_colour_nor_transparency_are_left_out() -> None:
+    five = np.concatenate([np.asarray(COLOURS), np.full((HEIGHT, WIDTH, 2), 77, np.uint8)], axis=2)
+    # Bits of each channel: five short numbers, behind the pixels; so are what the two more channels are.
+    strip = five.tobytes() + struct.pack("<5H", *[8] * 5) + struct.pack("<2H", 0, 0) + bytes(2)
+    at = 8 + five.nbytes
+    tags = [
+        (256, 4, 1, WIDTH),
+        (257, 4, 1, HEIGHT),
+        (258, 3, 5, at),
+        (259, 4, 1, 1),
+        (262, 4, 1, 2),
+        (273, 4, 1, 8),
+        (277, 4, 1, 5),
+        (278, 4, 1, HEIGHT),
+        (279, 4, 1, five.nbytes),
+        (338, 3, 2, 0),
+    ]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    data = b"II*\x00" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + entries + bytes(4)
+    assert difference(data, COLOURS) == 0
 
 
 def test_a_faint_page_is_stretched_and_no_other() -> None:
@@ -247,11 +326,30 @@ def test_a_faint_page_is_stretched_and_no_other() -> None:
         (b"<!DOCTYPE html><p>404", "an HTML page"),
         (b"PK\x03\x04" + bytes(99), "a ZIP archive, or an office document, which is one"),
         (b"8BPS" + bytes(99), "a Photoshop file (PSD)"),
+        (saved(COLOURS, "TGA"), "a TGA picture"),
+        (b"\x00\x00\x02\x00\x01\x00\x20\x20" + bytes(99), "a CUR cursor"),
+        (b"Dear Sir or Madam,\nthe invoice is on its way.", "text"),
+        ("Grüße aus Köln".encode("utf-16"), "text"),
+        (bytes(128) + b"DICM" + bytes(99), "a DICOM file"),
     ],
 )
 def test_what_is_not_read_is_named(data: bytes, what: str) -> None:
     found = images.from_bytes(data, where="it", limits=Limits())
     assert found == Undecodable(f"it cannot be decoded: it is {what}, which is not read here: send it as a JPEG, PNG or PDF")
+
+
+def test_a_file_that_was_encoded_twice_is_told_from_others() -> None:
+    once = base64.b64encode(saved(COLOURS, "PNG"))
+    for data in (once, b"data:image/png;base64," + once, base64.encodebytes(once)):
+        found = images.from_bytes(data, where="it", limits=Limits())
+        assert found == Undecodable("it cannot be decoded: it is base64 once more: encode the file once")
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {}), ("GIF", {}), ("WEBP", {"lossless": True}), ("BMP", {})])
+def test_a_picture_without_its_end_says_so(kind: str, options: dict[str, Any]) -> None:
+    data = saved(COLOURS, kind, **options)
+    found = images.from_bytes(data[: len(data) * 2 // 3], where="it", limits=Limits())
+    assert found == Undecodable("it cannot be decoded: it ends too early, as if it had been cut off: send the whole file")
 
 
 def test_too_many_pixels_are_refused_by_the_header() -> None:
@@ -267,7 +365,9 @@ def test_files_that_would_cost_gigabytes_or_minutes_are_damaged() -> None:
     png, jpeg = saved(COLOURS, "PNG"), saved(COLOURS, "JPEG", progressive=True)
     last_scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
     longer = images.from_bytes(png[:33] + b"\x7f\xff\xff\xff" + png[37:], where="it", limits=Limits())
-    assert longer == Undecodable("it cannot be decoded: a PNG chunk says that it is longer than the file")
+    assert longer == Undecodable(
+        "it cannot be decoded: a PNG chunk says that it is longer than the file, as if that had been cut off: send the whole file"
+    )
     scans = images.from_bytes(jpeg[:-2] + last_scan * 100 + jpeg[-2:], where="it", limits=Limits())
     assert scans == Undecodable("it cannot be decoded: a JPEG of more than 100 scans")
     # Bytes that only look like scans, in a comment and behind the end, are none.

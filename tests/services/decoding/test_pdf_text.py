@@ -76,6 +76,18 @@ def test_text_that_runs_up_or_down_is_one_line_from_its_first_letter_on(matrix: 
     assert (first[1] > first[3], first[0] < first[6]) == (up, up), "its top left is where its first letter is"
 
 
+def test_a_line_that_runs_to_the_left_is_one_in_the_order_it_is_read() -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        # Hebrew for small letters, drawn from left to right as it is seen.
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange 2 beginbfrange <20> <60> <0020> <61> <7a> <05D0> endbfrange"
+        made.pages[0].obj["/Resources"]["/Font"]["/F1"]["/ToUnicode"] = made.make_stream(cmap)
+        made.pages[0].obj["/Contents"] = made.make_stream(b"BT /F1 14 Tf 300 760 Td (hg fed cba) Tj -150 0 Td (ji) Tj ET")
+        (page,) = pdf_text.read(pdfs.saved(made), 1)
+    assert [[word.text for word in line.words] for line in page.lines] == [["אבג", "דהו", "זח"], ["טי"]]
+    lefts = [word.corners[0] for word in page.lines[0].words]
+    assert lefts == sorted(lefts, reverse=True)
+
+
 def test_text_outside_of_the_page_is_not_on_it() -> None:
     assert drawn("BT /F1 14 Tf 60 760 Td (shown) Tj 700 0 Td (beside) Tj ET BT /F1 14 Tf 60 -40 Td (below) Tj ET") == [["shown"]]
 

@@ -56,6 +56,25 @@ def test_a_page_comes_in_reading_order_with_its_table_and_every_line(system: Str
     assert system.warnings == []
 
 
+def test_a_page_on_which_nothing_is_found_is_said_by_each(system: StructureSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    blank = np.full((600, 400, 3), 240, np.uint8)
+    cells = blank.copy()
+    cells[100:500:80, 40:360] = cells[100:421, 40:361:80] = 0
+    assert system.layout is not None
+    for module in (system, system.tables, system.layout):
+        system.begin_request()
+        module.predict([blank, read("table_crop")])
+        assert system.warnings == ["results[0]: it is blank, all of one colour"]
+    system.begin_request()
+    system.tables.predict([cells])
+    assert system.warnings == ["results[0]: no text was found on it"]
+    for module in (system, system.tables, system.layout):
+        monkeypatch.setattr(module, "params", module.params.model_copy(update={"say_unread": False}))
+        system.begin_request()
+        module.predict([blank])
+        assert system.warnings == []
+
+
 def test_lines_in_no_region_are_told(system: StructureSystem) -> None:
     page = answer(system, read("invoice_en"), layout_score_threshold=0.96)
     assert [region["type"] for region in page["regions"]] == ["table"]

@@ -104,6 +104,12 @@ def test_a_paragraph_goes_on_on_the_next_page_past_headers_and_footers() -> None
     assert '"national tapes' in text_of(whole, "json")
 
 
+def test_a_paragraph_goes_on_past_footnotes() -> None:
+    note = region("text", (100, 1200, 480, 1230), line("1 As told in the appendix", 100, 1205, height=15))
+    whole = document(page(column(LEVELS, LEFT, 900), note), page(column(REST, LEFT), number=2))
+    assert "of international tapes, which were lowered by hand.\n\n1 As told" in text_of(whole)
+
+
 @pytest.mark.parametrize(
     ("first", "then"),
     [
@@ -156,6 +162,16 @@ def test_numbered_headings_have_the_levels_of_their_numbers() -> None:
     assert [getattr(block, "level", None) for block in found.blocks] == [1, 2, 3, 4, 2, 2]
     (found,) = document(page(*regions[1:])).pages
     assert [getattr(block, "level", None) for block in found.blocks][:4] == [1, 2, 3, 1]
+
+
+def test_what_is_read_from_the_right_is_set_from_there() -> None:
+    whole = document(page(loose=[line("שלום עולם 123", 600, 100), line("Hello שלום", 100, 400)]))
+    shown = text_of(whole, "html")
+    assert '<p dir="rtl">שלום עולם 123</p>' in shown
+    assert "<p>Hello שלום</p>" in shown
+    found = docx.Document(io.BytesIO(files(whole, Original(), ["docx"], "a")["a.docx"]))
+    sides = {one.text: (bool(one._p.xpath("./w:pPr/w:bidi")), one.runs[0].font.rtl) for one in found.paragraphs}
+    assert sides == {"שלום עולם 123": (True, True), "Hello שלום": (False, None)}
 
 
 def reports(*footers: str, first: bool = True) -> Document:

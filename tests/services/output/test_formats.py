@@ -153,6 +153,24 @@ def test_no_text_leaves_its_place(form: str, said: str) -> None:
                     ET.fromstring(archive.read(name))
 
 
+@pytest.mark.parametrize(
+    ("quad", "said"),
+    [
+        ([[100, 100], [300, 100], [300, 120], [100, 120]], "baseline 0.0000 0"),
+        ([[100, 300], [100, 100], [120, 100], [120, 300]], "textangle 90"),
+        ([[300, 120], [100, 120], [100, 100], [300, 100]], "textangle 180"),
+        ([[120, 100], [120, 300], [100, 300], [100, 100]], "textangle 270"),
+        ([[100, 100], [120, 100], [120, 300], [100, 300]], "textangle 270"),
+    ],
+)
+def test_hocr_tells_how_a_line_is_turned(quad: list[list[float]], said: str) -> None:
+    turned = {"text": "some words", "confidence": 0.9, "text_region": quad}
+    others = [line(f"an upright line {n}", 100, 500 + 30 * n) for n in range(5)]
+    text = made(document(page(loose=[turned, *others])), "hocr")["sample.hocr"].decode()
+    titles = [title for title in re.findall(r'class="ocr_line"[^>]* title="([^"]*)"', text) if title.startswith("bbox 100 100 ")]
+    assert [title.split("; ")[1] for title in titles] == [said]
+
+
 def test_docx(report: Document) -> None:
     found = docx.Document(io.BytesIO(made(report, "docx")["my report.docx"]))
     styled = [(one.style.name if one.style else "", one.text) for one in found.paragraphs if one.text.strip()]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from helpers.jobs import JobService
 from helpers.services import ECHO, Service, b64, serve, strip, wait_until
 from ocr_serving import data
 from ocr_serving.errors import ConfigError
@@ -155,6 +156,21 @@ def test_a_refusal_is_a_trace_too(traced: Service, collector: Collector) -> None
     assert attributes(request)["http.response.status_code"] == answer.status_code
 
 
+@pytest.mark.models
+def test_each_page_of_a_job_is_a_trace(traced: Service, collector: Collector) -> None:
+    jobs = JobService(traced)
+    job = jobs.submit(data.WARMUP.read_bytes(), name="a.png")
+    assert jobs.ended(job)["state"] == "done"
+
+    def page() -> Any:
+        return next((span for span in list(collector.spans) if span.name == "read page"), None)
+
+    wait_until(page, "the trace of the page")
+    assert attributes(page()) == {"ocr.job": job, "ocr.page": 1, "http.response.status_code": 200}
+    names = {span.name for span in collector.trace(page().trace_id.hex(), "read page")}
+    assert {"queue", "worker", "detect", "recognize", "run"} <= names
+
+
 def test_a_collector_that_refuses_is_told_of_once_and_costs_no_answer(collector: Collector, tmp_path: Path) -> None:
     with serve(
         tmp_path, {str(ECHO): {}}, env=SOON | {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}, otlp_endpoint="env"
@@ -185,6 +201,27 @@ def test_a_collector_that_is_not_there_keeps_no_service_from_ending(tmp_path: Pa
     with serve(tmp_path, {str(ECHO): {}}, env=SOON, otlp_endpoint="http://127.0.0.1:9") as service:
         assert service.post("echo", {"images": [strip()]}).status_code == 200
     assert service.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "no", "Requested component 'no' not found"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "1", "max_export_batch_size must be less"),
+    ],
+)
+def test_a_variable_that_cannot_be_kept_to_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=f"Traces cannot be sent as the OTEL_ variables say \\({words}.*: correct or unset them"):
+        tracing.check("env")
+
+
+def test_a_variable_that_is_not_kept_to_is_told_of(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")
+    tracing.Tracing("http://127.0.0.1:9").close()
+    assert [record.message for record in caplog.records] == ["traces: Invalid timeout value 'soon', using default of 10 seconds"]
 
 
 def test_without_the_package_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from ocr_serving.stages.detection import (
     quads_from_map,
     unclipped,
 )
+from ocr_serving.stages.geometry import WARP_LIMIT
 from ocr_serving.stages.pieces import STRIDE
 from ocr_serving.stages.reading_order import reading_order
 
@@ -231,6 +232,14 @@ def test_which_slopes_are_skew(degrees: float, skewed: bool) -> None:
     turn = cv2.getRotationMatrix2D((400, 400), -degrees, 1.0)
     lines = [np.array([[60, y], [460, y], [460, y + 20], [60, y + 20]], np.float32) for y in range(100, 700, 60)]
     assert is_skewed([np.asarray(cv2.transform(line[None], turn)[0], np.float32) for line in lines]) == skewed
+
+
+def test_a_page_askew_that_is_too_long_to_be_laid_level_is_read_all_the_same(detector: TextDetector) -> None:
+    page = np.full((WARP_LIMIT + 100, 160, 3), 255, np.uint8)
+    tops = range(100, WARP_LIMIT, 2000)
+    for top in tops:
+        cv2.fillConvexPoly(page, np.array([[20, top], [140, top + 10], [138, top + 30], [18, top + 20]]), (0, 0, 0))
+    assert len(detector(page)) == len(tops)
 
 
 def test_a_cut_of_a_page_askew_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

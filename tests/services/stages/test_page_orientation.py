@@ -72,6 +72,7 @@ GOOD, BAD, CJK = Text("Invoice number 20260317", 0.97), Text("ZLEO 9Z0Z Jequnu",
         (DOWN[:1], 0, Text("INVOICE", 0.9), Text("ZV", 0.3), 0),
         (ACROSS[:1], 180, Text("No", 0.5), Text("oN", 0.9), 0),
         ([], 180, BAD, GOOD, 0),
+        (ACROSS, 180, Text("DuanauindDnDaDinaiD", 0.59), Text("CI4α UC CUCItU ICaXG 4GCL", 0.8), 0),
     ],
 )
 def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn, as_they_are: Text, over: Text, found: int) -> None:
@@ -86,6 +87,7 @@ def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn,
         (ACROSS, GOOD, GOOD, False),
         (ACROSS[:1], BAD, Text("No", 0.97), False),
         (DOWN, BAD, GOOD, False),
+        (ACROSS, Text("DnauindD", 0.5), Text("CI4α UC CUCItU ICaXG 4GCL", 0.8), False),
         ([*DOWN, ACROSS[0]], BAD, GOOD, False),
     ],
 )

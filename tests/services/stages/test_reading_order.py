@@ -159,6 +159,20 @@ def test_headings_of_columns_that_stand_beside_each_other_end_none() -> None:
     assert read(page) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("degrees", [0, 3, -8])
+@pytest.mark.parametrize("columns", [2, 5])
+def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: int, degrees: float) -> None:
+    ends = [0, 6, 3, 1, 5, 2, 4, 90]  # a paragraph's last line is short
+    text = [line(60 + 268 * column, 160 + 25 * row, 260 - ends[row % 8]) for column in range(columns) for row in range(32)]
+    page = [line(60, 60, 268 * columns - 8, 60), *text]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_cells_close_to_each_other_are_read_by_rows() -> None:
+    cells = [line(left, 100 + 30 * row, 92 - 7 * (row % 3)) for row in range(12) for left in (60, 160, 260, 360)]
+    assert read(cells) == list(range(len(cells)))
+
+
 def test_a_form_above_two_columns_is_read_by_rows() -> None:
     form = [line(left, 60 + 30 * row, width) for row in range(3) for left, width in ((80, 150), (680, 90))]
     page = [*form, *sloped(LEFT, 0), *right_column(0)]

@@ -40,11 +40,30 @@ def test_a_few_words_are_not_judged() -> None:
     assert sureness([Line("---", 0.4, 3.0)]) is None
 
 
-@pytest.mark.parametrize("word", ["C4ëT", "∏ocTaBμnK", "MapTa", "Tιλγι"])
+@pytest.mark.parametrize("word", ["C4ëT", "∏ocTaBμnK", "MapTa", "Tιλγι", "αξιορπεια", "S3lbstst4ndig"])
 def test_words_of_no_language(word: str) -> None:
     assert is_garbled(word)
 
 
-@pytest.mark.parametrize("word", ["Invoice", "TOTAL", "12,450.00", "A4", "PP-OCR", "Straße", "naïve", "B2B", "日本語Word", "№1247"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Invoice",
+        "TOTAL",
+        "12,450.00",
+        "A4",
+        "PP-OCR",
+        "Straße",
+        "naïve",
+        "B2B",
+        "日本語Word",
+        "№1247",
+        "a8d98f4f",
+        "XK7P2-9QW4",
+        "αξιοπρέπεια",
+        "ΑΘΗΝΑ",
+        "αβγ",
+    ],
+)
 def test_words_that_are_written(word: str) -> None:
     assert not is_garbled(word)

@@ -10,7 +10,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.layout import LayoutDetector, Region
-from ocr_serving.stages.page import UprightPage
+from ocr_serving.stages.page import UprightPage, nothing_found
 from ocr_serving.stages.page_orientation import check_loaded, page_classifier, surely, turned_upright
 
 read_params = params_beside(__file__)
@@ -100,7 +100,8 @@ class StructureLayout(Module):
                 # Nothing can be read here: the page is as the classifier says if its regions look more like it that way.
                 if _sureness(better) > _sureness(regions):
                     page, regions = UprightPage(upright, turn, page.size), better
-        self.warnings += [f"{where}: {remark}" for remark in page.remarks]
+        missing = nothing_found(image, "region") if params.says_unread and not regions else ""
+        self.warnings += [f"{where}: {remark}" for remark in (*page.remarks, missing) if remark]
         boxes = [page.box_as_sent(region.box) if page.turn else list(region.box) for region in regions]
         answer: PageLayout = {
             "layout": [

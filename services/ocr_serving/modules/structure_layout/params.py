@@ -15,5 +15,6 @@ def read_params() -> Config:
     cfg.layout_resize = None
     cfg.use_doc_orientation_classify = None  # pages that lie on their side or on their head are set upright; None: on
     cfg.doc_orientation_classify_model_dir = "text_image_orientation"
+    cfg.say_unread = None  # msg says which pages are blank, or without regions
     cfg.use_tensorrt = False
     return cfg

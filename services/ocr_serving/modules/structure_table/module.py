@@ -14,7 +14,7 @@ from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.ocr_system.module import OCRSystem
 from ocr_serving.stages.geometry import Quad, crop
-from ocr_serving.stages.page import UprightPage
+from ocr_serving.stages.page import UprightPage, nothing_found
 from ocr_serving.stages.reading_order import reading_order
 from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.table import TableStructurer
@@ -28,6 +28,8 @@ from ocr_serving.stages.tables.words import Word
 from ocr_serving.stages.words import quad_of, words
 
 read_params = params_beside(__file__)
+
+TAG = re.compile(r"<[^>]*>")
 
 GROWN = 1
 """Pixels by which PaddleOCR grows the upright box around a line before it asks which cell it is in, …"""
@@ -124,6 +126,8 @@ class StructureTable(Module):
             sides = (0, 0, image.shape[1], image.shape[0]) if box == whole else page.box_as_sent(box)
             bbox = [int(side) for side in sides]
             regions.append({"type": "table", "bbox": bbox, "res": as_sent(content, page, box)})
+        if params.says_unread and not any(TAG.sub("", content["html"]).strip() or content["unmatched"] for _, content in found):
+            self.warnings.append(f"{where}: {nothing_found(page.image)}")
         answer: TableAnswer = {"html": in_one([region["res"]["html"] for region in regions]), "regions": regions}
         if page.turn:
             answer["page_angle"] = page.turn

@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -310,8 +310,13 @@ class Runner:
         """What a worker answers, behind all callers. Raises ServingError."""
         pool = self._service.pool
         assert pool is not None
+        tracing = self._service.tracing
+        about = {"ocr.job": unit.job} | ({"ocr.page": unit.page + 1} if unit.number else {})
+        trace = tracing.work("read page" if unit.number else "count pages", about) if tracing is not None else None
+        if trace is not None:
+            task = replace(task, traceparent=trace.traceparent)
         job = pool.submit_patiently(task, caller=unit.owner, wanted=lambda: self._is_wanted(unit))
-        done = job.future.result()
+        done = job.future.result() if trace is None else trace.result(job)
         if done.reply.code != 200:
             raise _RefusedError(done.reply)
         metrics = self._service.metrics
