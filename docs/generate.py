@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ocr_serving.config import ENV_PREFIX, SETTINGS, ModuleConfig, ServiceConfig, old_params, params
+from ocr_serving.config.base_params import Params
 from ocr_serving.config.environment import VARIABLES
 from ocr_serving.engines import EngineOptions
 from ocr_serving.modules import loader
@@ -38,8 +39,8 @@ IN_OCRSERVICE: Mapping[str, str] = {
 }
 """Fields of a module of an OCRService; each other key of config.json is in its `config` under its own name."""
 
-GROUPS: Sequence[tuple[str, type[params.Params]]] = (
-    ("All modules", params.Params),
+GROUPS: Sequence[tuple[str, type[Params]]] = (
+    ("All modules", Params),
     ("Detection", params.DetectionParams),
     ("Angle classifier", params.ClassifierParams),
     ("Recognition", params.RecognitionParams),
@@ -134,7 +135,7 @@ def _init_args() -> Iterator[str]:
     yield _row("`version`", "text", "", "If given, it must be that of `@moduleinfo`.")
     properties = _properties(EngineOptions)
     for name, field in EngineOptions.model_fields.items():
-        if name not in params.Params.model_fields:
+        if name not in Params.model_fields:
             yield _row(f"`{name}`", kind(properties[name]), _default(field), field.description)
     yield ""
 
@@ -150,9 +151,9 @@ def _params() -> Iterator[str]:
     for title, group in GROUPS:
         own = {name: field for name, field in group.model_fields.items() if name not in told}
         told |= own.keys()
-        taken = [name for name, cls in modules.items() if group is params.Params or issubclass(cls, group)]
+        taken = [name for name, cls in modules.items() if group is Params or issubclass(cls, group)]
         yield f"### {title}\n"
-        if group is not params.Params:
+        if group is not Params:
             yield f"Of {_listed(taken)}.\n"
         yield "| parameter | value | default | |\n|---|---|---|---|"
         properties = _properties(group)
@@ -198,11 +199,11 @@ def builtin() -> dict[str, type[Module]]:
     return {name: loader.load_class(loader.find(name)) for name in loader.builtin_names()}
 
 
-def params_of(cls: type[Module]) -> type[params.Params]:
+def params_of(cls: type[Module]) -> type[Params]:
     """The type of a module's parameters."""
     merged = get_type_hints(cls.merge_configs)["return"]  # type: ignore[attr-defined]
     assert isinstance(merged, type)
-    assert issubclass(merged, params.Params)
+    assert issubclass(merged, Params)
     return merged
 
 

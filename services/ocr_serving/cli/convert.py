@@ -30,7 +30,7 @@ from ocr_serving.decoding import images, pdf_text
 from ocr_serving.decoding.images import Limits
 from ocr_serving.errors import InputError, ServingError
 from ocr_serving.output import files, folder, formats
-from ocr_serving.output.folder import Journal, Source, State
+from ocr_serving.output.folder import Journal, NoRoomError, Source, State
 from ocr_serving.output.job import Job, Sheet
 from ocr_serving.output.reading import PDF_TEXT
 
@@ -91,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _interruptible():
             _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources})
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, NoRoomError) as exc:
         summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
+        if isinstance(exc, NoRoomError):
+            raise
         return 130
     summary.tell(tally, seen.others)
     return tally.exit_code
@@ -210,6 +212,9 @@ def _convert(
                     waiting.append((document, sheet, reading.submit(sheet.image, sheet.text)))
                     if len(waiting) >= AHEAD * reading.width:
                         settle()
+            except (NoRoomError, UnreachableError):
+                # Of a document before this one, and of all that follow.
+                raise
             except ServingError as exc:
                 # A file too large is refused whole.
                 document.job.remarks.insert(0, str(exc))
@@ -289,6 +294,9 @@ def _close(document: _Open, out: Path, journal: Journal, tally: Tally, read: Col
     job, source = document.job, document.source
     try:
         names = folder.write(out, source.target, job.files(), read)
+    except NoRoomError:
+        # Pages that are read for nothing cost hours.
+        raise
     except ServingError as exc:
         tally.failed.append((source.file, str(exc)))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import Counter
@@ -16,6 +17,10 @@ SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pdf", ".png", ".
 
 JOURNAL = ".ocr-serving.jsonl"
 """In the folder that is written: a line of JSON for each document done."""
+
+
+class NoRoomError(InputError):
+    """The disk is full: nothing more can be written."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class Journal:
 def write(out: Path, target: PurePath, made: Mapping[str, bytes], read: Collection[Path] = ()) -> list[str]:
     """Write the files of a document beside each other, none of them half; their names in `out`.
 
-    None is written over one of the documents that are `read`, resolved paths. Raises InputError.
+    None is written over one of the documents that are `read`, resolved paths. Raises InputError, NoRoomError.
     """
     folder = out / target.parent
     names = []
@@ -166,5 +171,7 @@ def write(out: Path, target: PurePath, made: Mapping[str, bytes], read: Collecti
             atomic.write(folder / name, content)
             names.append((target.parent / name).as_posix())
     except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoomError(f"{folder} cannot be written: {exc.strerror}: make room, and give the command again.") from None
         raise InputError(f"{folder} cannot be written: {exc.strerror}.") from None
     return names

@@ -25,7 +25,7 @@ from ocr_serving.errors import ModelError
 from ocr_serving.stages import pieces
 from ocr_serving.stages.geometry import WARP_LIMIT, Points, Quad, clipped, clockwise
 from ocr_serving.stages.pieces import STRIDE
-from ocr_serving.stages.reading_order import slope
+from ocr_serving.stages.text_frame import slope
 
 MAX_SIDE = 4000
 """Longest side the network is given, whatever `det_limit_type` asks for, as in PaddleOCR 3: memory grows with the area."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import string
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.recognition import Text, TextRecognizer
-from ocr_serving.stages.sureness import LEAST, is_read, line, sureness
+from ocr_serving.stages.sureness import LEAST, is_read, line, script, sureness
 
 KEPT = 3
 """Recognisers of languages that stay loaded beside the one of the model set."""
@@ -22,6 +23,19 @@ SAMPLE = 8
 
 SURER = 0.1
 """By how much a language has to be surer than the network of the model set."""
+
+
+OF_SCRIPT: Mapping[str, Lang] = {
+    "GREEK": "el",
+    "CYRILLIC": "cyrillic",
+    "HANGUL": "korean",
+    "ARABIC": "arabic",
+    "THAI": "th",
+    "DEVANAGARI": "devanagari",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+}
+"""The language to try where half of the letters that were read are of a script: networks know parts of some alphabets."""
 
 
 class PageTexts(NamedTuple):
@@ -85,7 +99,7 @@ class Recognizers:
         if self.auto and (better := self._surest(texts, crops)) is not None:
             return PageTexts(self._of(better)(crops), f"was read with lang {better}")
         signs = [not is_read(line(*text, crop.shape)) for text, crop in zip(texts, crops, strict=True)]
-        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], self._advice())
+        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], self._advice(texts))
 
     def here(self) -> list[str]:
         """The languages whose recogniser is on this machine."""
@@ -100,18 +114,31 @@ class Recognizers:
         best = max(found, key=found.__getitem__, default=None)
         return best if best is not None and found[best] >= max(LEAST, before + SURER) else None
 
-    def _advice(self) -> str:
-        here = [lang for lang in self.here() if lang != self.lang]
-        away = {lang: spec for lang, spec in models.languages().items() if lang not in here and lang != self.lang}
+    def _advice(self, texts: Sequence[Text]) -> str:
+        wanted = self._worth_trying(texts)
+        here = [lang for lang in self.here() if lang in wanted]
+        away = {lang: spec for lang, spec in models.languages().items() if lang in wanted and lang not in here}
         ways = [f"try lang {' or '.join(here)}"] if here else []
         if away:
-            pull = f"`ocr-serving models pull {next(iter(away.values()))}` or the like"
+            pull = f"`ocr-serving models pull {next(iter(away.values()))}`{' or the like' if len(away) > 1 else ''}"
+            verb = "are" if len(away) > 1 else "is"
             ways.append(
                 f"there is also lang {', '.join(away)}, after {pull}"
                 if here
-                else f"{', '.join(away)} are lang to try, after {pull}"
+                else f"{', '.join(away)} {verb} lang to try, after {pull}"
             )
+        ways.append("if it knows the script, send the page larger or sharper")
         return f"reads badly, as if its script were one that this network does not know: {'; '.join(ways)}"
+
+    def _worth_trying(self, texts: Sequence[Text]) -> Collection[str]:
+        """The languages that may read a page better of which `texts` were read."""
+        letters = [script(letter) for text, _ in texts for letter in text if letter.isalpha()]
+        told = next((lang for name, lang in OF_SCRIPT.items() if 2 * letters.count(name) > len(letters)), None)
+        if told is not None and told != self.lang:
+            return (told,)
+        # A network that knows all letters of English reads Latin script no worse than those that know no other.
+        knows_latin = set(string.ascii_letters).issubset(self.chosen.characters)
+        return [lang for lang in models.languages() if lang != self.lang and not (knows_latin and lang in ("latin", "en"))]
 
     def _of(self, lang: str | None) -> TextRecognizer:
         found = self._loaded.pop(lang, None) or self._load(lang)

@@ -50,6 +50,9 @@ MUCH_BETTER = 0.2
 SURE = 0.75
 """… that sure."""
 
+CERTAIN = 0.97
+"""A word alone, as in a logo, is read so upright: on its head, of .94 at the most as seen, it looks like another."""
+
 DOUBTFUL = 0.75
 """Mean confidence below which a page that was taken for upright is tried on its head."""
 
@@ -159,7 +162,8 @@ def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read
     if letters < FEW_LETTERS:
         right, wrong = (as_it_is, over) if guessed == 90 else (over, as_it_is)
         agree = guessed != 0 and on_its_side == (guessed != 180)
-        sure = letters >= LEAST_LETTERS and guess.max() >= SURE_GUESS and _is_plain(right, wrong)
+        certain = right.confidence >= max(CERTAIN, wrong.confidence + BETTER)
+        sure = letters >= LEAST_LETTERS and guess.max() >= SURE_GUESS and (certain or _is_plain(right, wrong))
         return guessed if agree and sure else 0
     upright_columns = mostly_cjk(max(as_it_is, over, key=lambda read: read.confidence).letters)
     if guessed == 90 and not on_its_side:

@@ -1,33 +1,22 @@
 """In which order a page is read: lines of text and regions, along columns, along the page's own slope, upright columns of CJK too.
 
-All is judged in the frame of the text: `u` runs along the lines, `v` from one line to the next, both in pixels. On a level page
-they are x and y; where columns of upright characters prevail `u` runs down and `v` from right to left.
+All is judged in the frame of the text, see `text_frame`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ocr_serving.stages.geometry import UPRIGHT, Quad, sorted_boxes
-
-Rectangles = NDArray[np.float64]
-"""Shape (N, 4): least x, least y, greatest x, greatest y; of lines u and v in their place."""
-
-Numbers = NDArray[np.float64]
-
-U, V = 0, 1
+from ocr_serving.stages.geometry import Quad, sorted_boxes
+from ocr_serving.stages.text_frame import Lines, Rectangles, U, V, laid
 
 SAME_ROW = 0.5
 """Lines whose ends face each other stand on one row where they differ by less than this share of the lower one's height."""
-
-LEADING = 0.3
-"""Share of its height by which a line may reach into the next, above and below, and still be another row."""
 
 WIDE, WIDE_DOWN = 9.0, 5.0
 """A column of running text is at least that many times as wide as its lines are high, a tier of upright columns as high as they are
@@ -42,15 +31,18 @@ BOXES = 1.5
 RAGGED, UNALIGNED = 0.7, 0.6
 """… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
 
-HEADING = 1.2
-"""A line that many times as high as most is a heading."""
-
 NARROW, MANY = 0.25, 6
 """Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of so
 many rows leave it free: spaces between words do not stand below each other for so long."""
 
+CUTS = 4
+"""Headlines above such columns, and footers below them, that are cut off."""
+
 MOST = 0.75
 """Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
+
+HEADING = 1.2
+"""A line that many times as high as most is a heading."""
 
 SLACK = 0.02
 """Share of the page's side by which two regions may overlap and still stand beside or below each other."""
@@ -72,18 +64,8 @@ def lines_in_order(quads: Sequence[Quad]) -> list[int]:
     """
     if len(quads) < 2:
         return list(range(len(quads)))
-    lines = _laid(np.asarray(quads, np.float64))
+    lines = laid(np.asarray(quads, np.float64))
     return _lines_ordered(lines, list(range(len(quads))))
-
-
-def runs_down(quads: Sequence[Quad]) -> bool:
-    """Whether columns of upright characters prevail: boxes much higher than wide have more length together than wide ones."""
-    return len(quads) > 0 and _prevails_down(np.asarray(quads, np.float64))
-
-
-def slope(quads: Sequence[Quad]) -> float:
-    """Degrees, clockwise, by which the lines of a page slope: the median over their length; 0 without long lines."""
-    return math.degrees(_direction(np.asarray(quads, np.float64).reshape(-1, 4, 2), down=False))
 
 
 def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool = False) -> list[int]:
@@ -100,104 +82,46 @@ def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool =
     return _regions_ordered(shrunk, list(range(len(boxes))), (GUTTER + SLACK) * width)
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """Lines in the frame of the text: `boxes` around them, `v` of their left and right ends, their heights.
-
-    `cores` are the boxes without what may reach into the row above or below; `gutter` is the least width of one, `wide` that
-    of a column of running text, in heights of its lines.
-    """
-
-    boxes: Rectangles
-    cores: Rectangles
-    left: Numbers
-    right: Numbers
-    height: Numbers
-    gutter: float
-    wide: float
-
-
-def _laid(quads: Numbers) -> _Lines:
-    """Lines, shape (N, 4, 2), in the frame of the text; each as high and long as it is by itself."""
-    down = _prevails_down(quads)
-    angle = _direction(quads, down=down)
-    along = np.array([math.cos(angle), math.sin(angle)])
-    corners = quads @ np.stack([along, [-along[1], along[0]]], axis=1)
-    if down:
-        corners = np.roll(corners, -1, axis=1)  # an upright column begins at its top right corner
-    ends = np.stack([corners[:, [0, 3]].mean(axis=1), corners[:, [1, 2]].mean(axis=1)], axis=1)
-    height = np.linalg.norm(corners[:, [3, 2]] - corners[:, [0, 1]], axis=2).mean(axis=1).clip(1)
-    middle = ends.mean(axis=1)
-    boxes = np.stack([ends[:, 0, U], middle[:, V] - height / 2, ends[:, 1, U], middle[:, V] + height / 2], axis=1)
-    cores = boxes + LEADING * height[:, None] * np.array([0, 1, 0, -1])
-    return _Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, float(np.median(height)), WIDE_DOWN if down else WIDE)
-
-
-def _prevails_down(quads: Numbers) -> bool:
-    width, height = _sides(quads)
-    return bool(height[height >= UPRIGHT * width].sum() > width[width >= UPRIGHT * height].sum())
-
-
-def _sides(quads: Numbers) -> tuple[Numbers, Numbers]:
-    """Width and height of each quad."""
-    across = (quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]) / 2
-    downwards = (quads[:, 3] - quads[:, 0] + quads[:, 2] - quads[:, 1]) / 2
-    return np.linalg.norm(across, axis=1), np.linalg.norm(downwards, axis=1)
-
-
-def _direction(quads: Numbers, *, down: bool) -> float:
-    """Radians, clockwise, from the x axis to where the text runs: the median of its long lines over their length."""
-    one, other = ((0, 3), (1, 2)) if down else ((0, 1), (3, 2))
-    runs = quads[:, one[1]] - quads[:, one[0]] + quads[:, other[1]] - quads[:, other[0]]
-    width, height = _sides(quads)
-    length, thickness = (height, width) if down else (width, height)
-    level = math.pi / 2 if down else 0.0
-    long = length >= 2 * thickness
-    if not long.any():
-        return level
-    # A minAreaRect of a line is level to half a pixel at its ends: short lines say little, and weigh little.
-    angles = np.arctan2(runs[long, 1], runs[long, 0])
-    order = np.argsort(angles)
-    weight = np.cumsum(length[long][order])
-    return float(angles[order][np.searchsorted(weight, weight[-1] / 2)])
-
-
-def _lines_ordered(lines: _Lines, indices: list[int]) -> list[int]:
+def _lines_ordered(lines: Lines, indices: list[int]) -> list[int]:
     if len(indices) < 2:
         return indices
     narrow = replace(lines, gutter=NARROW * lines.gutter)
     order: list[int] = []
     rest: list[int] = []
-    for closely in _blocks_of_lines(narrow, indices):
-        columns = _close_columns(lines, narrow, closely)
-        if len(columns) > 1:
-            order += _blocks_ordered(lines, rest)
-            rest = []
-            order += [index for column in columns for index in _lines_ordered(lines, column)]
-        else:
-            rest += closely
+    for block in _blocks_of_lines(narrow, indices):
+        for columns in _close_columns(lines, narrow, block):
+            if len(columns) > 1:
+                order += _blocks_ordered(lines, rest)
+                rest = []
+                order += [index for column in columns for index in _lines_ordered(lines, column)]
+            else:
+                rest += columns[0]
     return order + _blocks_ordered(lines, rest)
 
 
-def _close_columns(lines: _Lines, narrow: _Lines, block: list[int]) -> list[list[int]]:
-    """The columns of running text of a block of which some stand close to each other; one where there are none such."""
-    if len(_between_gutters(narrow, block)) <= len(_between_gutters(lines, block)):
-        return [block]
+def _close_columns(lines: Lines, narrow: Lines, block: list[int], cuts: int = CUTS) -> list[list[list[int]]]:
+    """A block in parts from top to bottom, each the columns of running text of which some stand close to each other, or one."""
     # What narrows a wide gutter may be a footer below it.
-    if any(len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)):
-        return [block]
+    if len(block) < MANY or any(
+        len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)
+    ):
+        return [[block]]
     columns = _columns(narrow, block)
     rows = sorted(len(_apart(lines.cores, column, V)) for column in columns)
-    return columns if len(rows) > 1 and rows[-2] >= MANY else [block]
+    if len(rows) > 1 and rows[-2] >= MANY and len(_between_gutters(narrow, block)) > len(_between_gutters(lines, block)):
+        return [columns]
+    # A headline above may leave some of the gutters free.
+    parts = _parted(lines, block) if cuts else [block]
+    return [[block]] if len(parts) == 1 else [found for part in parts for found in _close_columns(lines, narrow, part, cuts - 1)]
 
 
-def _blocks_ordered(lines: _Lines, indices: list[int]) -> list[int]:
+def _blocks_ordered(lines: Lines, indices: list[int]) -> list[int]:
     if not indices:
         return []
     return [index for block in _blocks_of_lines(lines, indices) for index in _block_ordered(lines, block)]
 
 
-def _block_ordered(lines: _Lines, block: list[int]) -> list[int]:
+def _block_ordered(lines: Lines, block: list[int]) -> list[int]:
     """A block whose rows share a gutter, or have none: its columns if they are running text, or those of its parts, or its rows."""
     if len(_between_gutters(lines, block)) == 1:
         return _by_rows(lines, block)
@@ -211,7 +135,7 @@ def _block_ordered(lines: _Lines, block: list[int]) -> list[int]:
     return _by_rows(lines, block)
 
 
-def _is_apart(lines: _Lines, part: list[int]) -> bool:
+def _is_apart(lines: Lines, part: list[int]) -> bool:
     """Whether `part`, above or below columns of running text, is none of them: a header, a footer, a table of three rows."""
     if len(part) == 1:
         return True
@@ -221,13 +145,13 @@ def _is_apart(lines: _Lines, part: list[int]) -> bool:
     return sorted(len(_apart(lines.cores, side, V)) for side in sides)[-2] >= 3
 
 
-def _is_section(lines: _Lines, part: list[int], block: list[int]) -> bool:
+def _is_section(lines: Lines, part: list[int], block: list[int]) -> bool:
     """Whether `part`, below columns of running text, begins with a heading that stands by itself."""
     first = _apart(lines.cores, part, V)[0]
     return len(first) == 1 and bool(lines.height[first[0]] >= HEADING * np.median(lines.height[block]))
 
 
-def _blocks_of_lines(lines: _Lines, indices: list[int]) -> list[list[int]]:
+def _blocks_of_lines(lines: Lines, indices: list[int]) -> list[list[int]]:
     """Bands of lines from top to bottom, each joined to those above while all leave some gutter free."""
     blocks: list[list[int]] = []
     taken: list[tuple[float, float]] = []
@@ -254,7 +178,7 @@ def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]
     return union
 
 
-def _between_gutters(lines: _Lines, block: list[int]) -> list[list[int]]:
+def _between_gutters(lines: Lines, block: list[int]) -> list[list[int]]:
     """The lines of `block` between gaps, as wide as most lines are high, that all of them leave free, from left to right."""
     groups = _apart(lines.boxes, block, U)
     if len(groups) == 1:
@@ -267,7 +191,7 @@ def _between_gutters(lines: _Lines, block: list[int]) -> list[list[int]]:
     return parts
 
 
-def _columns(lines: _Lines, block: list[int]) -> list[list[int]]:
+def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
     """The columns of running text that `block` is made of, from left to right; one where it is something else.
 
     Columns of running text have such neighbours alone, but for what stands in one row, as a number up the margin does.
@@ -298,19 +222,19 @@ def _columns(lines: _Lines, block: list[int]) -> list[list[int]]:
     return columns
 
 
-def _is_running(lines: _Lines, part: list[int], rows: list[list[int]]) -> bool:
+def _is_running(lines: Lines, part: list[int], rows: list[list[int]]) -> bool:
     """Whether `part` may be a column of running text: of few boxes a row, wide, dense and filled."""
     if len(part) > BOXES * len(rows):
         return False
     high = float(np.median(lines.height[part]))
     boxes = lines.boxes[part]
-    if boxes[:, 2].max() - boxes[:, 0].min() < lines.wide * high:
+    if boxes[:, 2].max() - boxes[:, 0].min() < (WIDE_DOWN if lines.down else WIDE) * high:
         return False
     dense = len(rows) * high >= DENSE * float(np.ptp(boxes[:, [1, 3]]))
     return dense and _filled(lines, part, rows) >= UNALIGNED
 
 
-def _filled(lines: _Lines, part: list[int], rows: list[list[int]]) -> float:
+def _filled(lines: Lines, part: list[int], rows: list[list[int]]) -> float:
     """Share of its width that each row of `part` takes on average."""
     boxes = lines.boxes[part]
     # A heading may stick out: the width of a column is what most of its lines stay within.
@@ -318,7 +242,7 @@ def _filled(lines: _Lines, part: list[int], rows: list[list[int]]) -> float:
     return float((boxes[:, 2] - boxes[:, 0]).sum()) / (len(rows) * max(width, 1.0))
 
 
-def _aligned(lines: _Lines, left: list[list[int]], right: list[list[int]]) -> float:
+def _aligned(lines: Lines, left: list[list[int]], right: list[list[int]]) -> float:
     """Share of the rows of the shorter side that stand on the height of one of the other side."""
     fewer, more = sorted((left, right), key=len)
     middles = [np.array([lines.boxes[row][:, [1, 3]].mean() for row in side]) for side in (fewer, more)]
@@ -326,7 +250,7 @@ def _aligned(lines: _Lines, left: list[list[int]], right: list[list[int]]) -> fl
     return float((np.abs(middles[0][:, None] - middles[1][None]).min(axis=1) <= tolerance).mean())
 
 
-def _parted(lines: _Lines, block: list[int]) -> list[list[int]]:
+def _parted(lines: Lines, block: list[int]) -> list[list[int]]:
     """`block` cut in two at its widest gap between rows, if that is wider than most."""
     bands = _apart(lines.cores, block, V)
     gaps = [float(lines.boxes[below, 1].min() - lines.boxes[above, 3].max()) for above, below in pairwise(bands)]
@@ -336,7 +260,7 @@ def _parted(lines: _Lines, block: list[int]) -> list[list[int]]:
     return [_flat(bands[:at]), _flat(bands[at:])]
 
 
-def _by_rows(lines: _Lines, block: list[int]) -> list[int]:
+def _by_rows(lines: Lines, block: list[int]) -> list[int]:
     """The lines of `block` row by row. A row is a chain of lines whose ends face each other, so that it may bend."""
     index = np.array(block)
     boxes, height = lines.boxes[index], lines.height[index]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr_serving.stages.reading_order import Rectangles
+from ocr_serving.stages.text_frame import Rectangles
 
 __all__ = ["Rectangles", "centred", "touching"]
 

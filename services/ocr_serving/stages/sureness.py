@@ -68,7 +68,7 @@ def is_garbled(word: str) -> bool:
     capitals.
     """
     letters = [character for character in word if character.isalpha()]
-    scripts = {_script(character) for character in letters} - NO_SCRIPT
+    scripts = {script(character) for character in letters} - NO_SCRIPT
     if scripts & EAST_ASIAN or len(letters) < 3:
         return False
     if len(scripts) > 1 or any(sign in word for sign in "∏∑∆"):
@@ -87,5 +87,6 @@ def is_garbled(word: str) -> bool:
 
 
 @cache
-def _script(character: str) -> str:
+def script(character: str) -> str:
+    """The first word of the Unicode name of a character, which for a letter is its script's; "?" where there is none."""
     return unicodedata.name(character, "?").split()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import pytest
 
 from helpers import pdfs
 from helpers.services import GOLDEN, Service
-from ocr_serving import cli, data
+from ocr_serving import atomic, cli, data
 
 pytestmark = pytest.mark.models
 
@@ -97,6 +98,28 @@ def test_odd_names_and_links(elsewhere: Path, capfd: pytest.CaptureFixture[str])
     assert json.loads(Path("in/out", f"{stems[0]}.json").read_bytes())["title"] == "\ufffd\ufffd"
     assert cli.main(command) == 1
     assert capfd.readouterr().out.startswith("0 read, 1 failed, 0 pages, 4 done before;")
+
+
+def test_a_full_disk_ends_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in").mkdir()
+    for number in range(3):
+        shutil.copy(data.WARMUP, f"in/{number}.png")
+    write = atomic.write
+
+    def full(path: Path, content: bytes) -> None:
+        # No test may fill a disk.
+        if path.name == "1.txt":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write", full)
+        assert cli.main(["convert", "in", "-o", "out", "--to", "txt", *TINY, "-j", "1"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "1 read, 0 failed, 1 pages, interrupted with 2 to go: give the command again to go on.\n"
+    assert err == "ocr-serving: out cannot be written: No space left on device: make room, and give the command again.\n"
+    assert cli.main(["convert", "in", "-o", "out", "--to", "txt", *TINY, "-j", "1"]) == 0
+    assert capsys.readouterr().out == "2 read, 0 failed, 2 pages, 1 done before.\n"
 
 
 def test_nobody_listens(elsewhere: Path) -> None:

@@ -270,6 +270,7 @@ def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> N
     (warning,) = system.warnings
     assert warning.startswith("results[0]: it reads badly, as if its script were one that this network does not know: ")
     assert "cyrillic" in warning
+    assert ", latin" not in warning, "the network knows its letters"
     system.begin_request()
     system.predict([page, page])
     assert [text.partition(" reads badly")[0] for text in system.warnings] == ["results[0]: it", "results[1]: it"]

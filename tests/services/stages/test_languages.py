@@ -101,10 +101,16 @@ def test_a_page_that_reads_badly_says_what_to_try(made: Path) -> None:
     assert remark == (
         "reads badly, as if its script were one that this network does not know: try lang korean; there is also lang arabic, "
         "cyrillic, eslav, devanagari, th, el, ta, te, latin, en, after `ocr-serving models pull arabic_PP-OCRv5_mobile_rec` or the "
-        "like"
+        "like; if it knows the script, send the page larger or sharper"
     )
     _, remark = recognizers(made, "signs").read(crops)
     assert ": korean, arabic, cyrillic, eslav, devanagari, th, el, ta, te, latin, en are lang to try, after `" in remark
+
+
+def test_the_letters_that_a_network_knows_of_a_script_tell_its_language(made: Path, tmp_path: Path) -> None:
+    networks.dark_and_bright_columns(tmp_path / "inference.onnx", "\u03b1\n\u03b5\n")
+    _, remark = recognizers(made, str(tmp_path)).read([line(LONG)])
+    assert ": el is lang to try, after `ocr-serving models pull el_PP-OCRv5_mobile_rec`; " in remark
 
 
 def test_a_page_that_reads_well_says_nothing(made: Path) -> None:

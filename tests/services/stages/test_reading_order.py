@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ocr_serving.stages import geometry, regions
 from ocr_serving.stages.geometry import Quad, sorted_boxes
-from ocr_serving.stages.reading_order import lines_in_order, reading_order, regions_in_order, runs_down, slope
+from ocr_serving.stages.reading_order import lines_in_order, reading_order, regions_in_order
+from ocr_serving.stages.text_frame import runs_down, slope
 
 Box = tuple[float, float, float, float]
 
@@ -138,6 +139,21 @@ def test_three_columns_are_read_from_left_to_right() -> None:
     assert read(page) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("degrees", [0, 3, -8])
+@pytest.mark.parametrize("across", [1, 0.55])
+@pytest.mark.parametrize("columns", [2, 5])
+def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: int, across: float, degrees: float) -> None:
+    ends = [0, 6, 3, 1, 5, 2, 4, 90]  # a paragraph's last line is short
+    text = [line(60 + 268 * column, 160 + 25 * row, 260 - ends[row % 8]) for column in range(columns) for row in range(32)]
+    page = [line(60, 60, across * 268 * columns - 8, 60), *text]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_cells_close_to_each_other_are_read_by_rows() -> None:
+    cells = [line(left, 100 + 30 * row, 92 - 7 * (row % 3)) for row in range(12) for left in (60, 160, 260, 360)]
+    assert read(cells) == list(range(len(cells)))
+
+
 @pytest.mark.parametrize("degrees", [0, 4])
 def test_a_heading_over_two_columns_ends_those_above(degrees: float) -> None:
     def section(top: float) -> list[Quad]:
@@ -157,20 +173,6 @@ def test_headings_of_columns_that_stand_beside_each_other_end_none() -> None:
     tops = [*((100 + 34 * row, 24) for row in range(6)), (400, 40), *((460 + 34 * row, 24) for row in range(6))]
     page = [line(left, top, 430 - 9 * (row % 3), high) for left in (80, 680) for row, (top, high) in enumerate(tops)]
     assert read(page) == list(range(len(page)))
-
-
-@pytest.mark.parametrize("degrees", [0, 3, -8])
-@pytest.mark.parametrize("columns", [2, 5])
-def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: int, degrees: float) -> None:
-    ends = [0, 6, 3, 1, 5, 2, 4, 90]  # a paragraph's last line is short
-    text = [line(60 + 268 * column, 160 + 25 * row, 260 - ends[row % 8]) for column in range(columns) for row in range(32)]
-    page = [line(60, 60, 268 * columns - 8, 60), *text]
-    assert read(sloped(page, degrees)) == list(range(len(page)))
-
-
-def test_cells_close_to_each_other_are_read_by_rows() -> None:
-    cells = [line(left, 100 + 30 * row, 92 - 7 * (row % 3)) for row in range(12) for left in (60, 160, 260, 360)]
-    assert read(cells) == list(range(len(cells)))
 
 
 def test_a_form_above_two_columns_is_read_by_rows() -> None:

@@ -28,12 +28,13 @@ from ocr_serving.modules.structure_table.module import StructureTable, TableCont
 from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.page import ReadPage, UprightPage
-from ocr_serving.stages.reading_order import regions_in_order, runs_down
+from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.region import added, whole
 from ocr_serving.stages.tables.words import Word
+from ocr_serving.stages.text_frame import runs_down
 
 read_params = params_beside(__file__)
 

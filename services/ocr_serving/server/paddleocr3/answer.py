@@ -21,7 +21,7 @@ from ocr_serving.server import convert, wire
 from ocr_serving.server.messages import Reply
 from ocr_serving.server.paddleocr3 import catalogue, envelope, layout, options, pictures, reading
 from ocr_serving.server.paddleocr3.catalogue import LAYOUT, OCR, PREPROCESSING, TABLES
-from ocr_serving.server.paddleocr3.lines import SaidLine, ocr_result, preprocessor_result, texts
+from ocr_serving.server.paddleocr3.lines import SaidLine, ocr_result, preprocessor_result, table_results
 from ocr_serving.server.paddleocr3.options import LayoutRequest, MalformedError, Request, TableRequest
 from ocr_serving.server.paddleocr3.reading import Asked
 from ocr_serving.stages.page import UprightPage
@@ -235,7 +235,7 @@ def _read_tables(work: Work, image: Image, where: str) -> tuple[Entry, None]:
     if with_layout:
         result["layout_det_res"] = layout.detected(found["regions"])
     result["overall_ocr_res"] = ocr_result(lines, asked.told(), inner=True)
-    result["table_res_list"] = _tables(found["regions"], lines, asked.least, reading.size_of(page.image))
+    result["table_res_list"] = table_results(found["regions"], lines, asked.least, reading.size_of(page.image))
     entry: Entry = {"prunedResult": result}
     if work.request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "ocr_res_img", with_layout=with_layout)
@@ -265,25 +265,6 @@ def _found_tables(work: Work, image: Image, where: str) -> tuple[bool, Entry]:
     lines = list(reading.answered(reading.said(page, params)))
     regions = [{"type": "table", "bbox": list(box), "res": content, "score": 1.0} for box, content in found]
     return False, {"regions": regions, "lines": lines}
-
-
-def _tables(regions: Sequence[Mapping[str, Any]], lines: Sequence[SaidLine], least: float, size: tuple[int, int]) -> list[Entry]:
-    """`table_res_list`, of a page of that width and height."""
-    found = []
-    for region in regions:
-        content = region["res"]
-        if isinstance(content, Mapping):
-            cells = [_cell(corners, region["bbox"], size) for corners in content["cell_bbox"]]
-            inside = [line for line in reading.centred(lines, region["bbox"]) if line.confidence >= least]
-            found.append({"cell_box_list": cells, "pred_html": content["html"], "table_ocr_pred": texts(inside)})
-    return found
-
-
-def _cell(corners: Sequence[float], bbox: Sequence[float], size: tuple[int, int]) -> list[float]:
-    """The upright box of a cell, whose corners are told from the top left of its table, on a page of that width and height."""
-    low, high = np.zeros(2), np.array(size, np.float64)
-    points = np.clip(np.array(corners, np.float64).reshape(-1, 2) + np.array(bbox[:2], np.float64), low, high)
-    return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
 
 
 def _pictures(
@@ -328,7 +309,7 @@ def _read_layout(work: Work, image: Image, where: str) -> tuple[Entry, Any]:
     result["layout_det_res"] = layout.detected(found["regions"])
     result["overall_ocr_res"] = ocr_result(lines, asked.told(), inner=True)
     if with_tables:
-        result["table_res_list"] = _tables(found["regions"], lines, asked.least, reading.size_of(page.image))
+        result["table_res_list"] = table_results(found["regions"], lines, asked.least, reading.size_of(page.image))
     entry: Entry = {"prunedResult": result, "markdown": {}}
     if request.shown:
         entry["outputImages"] = _pictures(page.image, found, lines, work, "overall_ocr_res")

@@ -101,6 +101,37 @@ def texts(lines: Sequence[SaidLine]) -> dict[str, Any]:
     }
 
 
+def table_results(
+    regions: Sequence[Mapping[str, Any]], lines: Sequence[SaidLine], least: float, size: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """`table_res_list`, of a page of that width and height."""
+    found = []
+    for region in regions:
+        content = region["res"]
+        if isinstance(content, Mapping):
+            cells = [_cell(corners, region["bbox"], size) for corners in content["cell_bbox"]]
+            inside = [line for line in _centred(lines, region["bbox"]) if line.confidence >= least]
+            found.append({"cell_box_list": cells, "pred_html": content["html"], "table_ocr_pred": texts(inside)})
+    return found
+
+
+def _cell(corners: Sequence[float], bbox: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """The upright box of a cell, whose corners are told from the top left of its table, on a page of that width and height."""
+    low, high = np.zeros(2), np.array(size, np.float64)
+    points = np.clip(np.array(corners, np.float64).reshape(-1, 2) + np.array(bbox[:2], np.float64), low, high)
+    return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
+
+
+def _centred(lines: Sequence[SaidLine], box: Sequence[float]) -> list[SaidLine]:
+    """The lines whose middle is in `box`."""
+    found = []
+    for line in lines:
+        x1, y1, x2, y2 = line.box
+        if box[0] <= (x1 + x2) / 2 <= box[2] and box[1] <= (y1 + y2) / 2 <= box[3]:
+            found.append(line)
+    return found
+
+
 def preprocessor_result(*, turns: bool, turn: int) -> dict[str, Any]:
     """What was done to a page before it was read: `turn` is by how many degrees it lay turned, clockwise."""
     settings = {"use_doc_orientation_classify": turns, "use_doc_unwarping": False}

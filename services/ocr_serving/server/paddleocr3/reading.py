@@ -204,16 +204,6 @@ def answered(lines: Sequence[SaidLine]) -> Iterator[dict[str, Any]]:
         yield {"text": line.text, "confidence": line.confidence, "text_region": [[float(x), float(y)] for x, y in line.quad]}
 
 
-def centred(lines: Sequence[SaidLine], box: Sequence[float]) -> list[SaidLine]:
-    """The lines whose middle is in `box`."""
-    found = []
-    for line in lines:
-        x1, y1, x2, y2 = line.box
-        if box[0] <= (x1 + x2) / 2 <= box[2] and box[1] <= (y1 + y2) / 2 <= box[3]:
-            found.append(line)
-    return found
-
-
 def size_of(image: Image) -> tuple[int, int]:
     """Width and height."""
     return image.shape[1], image.shape[0]
