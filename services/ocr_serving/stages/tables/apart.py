@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,13 +58,17 @@ LEAST_RULES = 5
 
 @dataclass
 class Row:
-    """Texts on one level: which lines they are of, x1, x2 of what stands apart in it, y1, y2, and the frame it is in."""
+    """Texts on one level: which lines they are of, x1, x2 of what stands apart in it, y1, y2, and the frame it is in.
+
+    `is_caption` where it says that it is one.
+    """
 
     lines: list[int]
     parts: list[tuple[float, float]]
     top: float
     bottom: float
     frame: int | None
+    is_caption: bool = False
 
     @property
     def middle(self) -> float:
@@ -75,21 +79,28 @@ class Row:
         return len(self.parts) > 1 or self.frame is not None
 
 
-def tables_apart(boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings, height: float) -> list[list[int]]:
+def tables_apart(
+    boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings, height: float, captions: Collection[int] = ()
+) -> list[list[int]]:
     """Indices of the lines of each table, from top to bottom; one list of all where the picture is one table, or shows none.
 
-    `boxes` are lines of text on a level picture, `words` the boxes of the words of each, `rules` what is ruled there.
+    `boxes` are lines of text on a level picture, `words` the boxes of the words of each, `rules` what is ruled there, `captions`
+    the indices of lines that say that they are such.
     """
-    tables = tables_among(boxes, words, rules, height)
+    tables = tables_among(boxes, words, rules, height, captions)
     return tables if len(tables) > 1 or (tables and len(tables[0]) < len(boxes)) else [list(range(len(boxes)))]
 
 
-def tables_among(boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings, height: float) -> list[list[int]]:
+def tables_among(
+    boxes: Rectangles, words: Sequence[Rectangles], rules: Rulings, height: float, captions: Collection[int] = ()
+) -> list[list[int]]:
     """The same; [] where there is none."""
     if len(boxes) < LEAST_CELLS:
         return []
     frames = _frames(boxes, rules, height)
     rows = _rows(boxes, words, frames, height)
+    for row in rows:
+        row.is_caption = not row.is_tabular and any(line in captions for line in row.lines)
     found = _not_letterheads(rows, [run for run in _runs(rows, height) if _is_table(rows, run)], rules)
     found = [_grown(rows, run, rules, height) for run in found]
     return [sorted({line for index in run for line in rows[index].lines}) for run in _without_overlap(found)]
@@ -188,6 +199,8 @@ def _goes_on(
     if first is not None and second is not None:
         return False
     between = [rows[index] for index in range(upper + 1, lower)]
+    if any(row.is_caption for row in between):
+        return False
     following = [lower]
     for index in tabular[tabular.index(lower) + 1 :]:
         if index != following[-1] + 1 or rows[index].frame != second or len(following) == 6:
@@ -270,7 +283,7 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         crossing: list[Row] = []
         while 0 <= at + direction < len(rows):
             row, inner = rows[at + direction], rows[at]
-            if row.is_tabular or abs(row.middle - inner.middle) > FAR * step or _is_large(row, members):
+            if row.is_tabular or row.is_caption or abs(row.middle - inner.middle) > FAR * step or _is_large(row, members):
                 break
             if row.parts[0][0] < left - height or row.parts[-1][1] > right + height:
                 break
@@ -282,9 +295,18 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         goes_on = beyond is not None and not beyond.is_tabular and abs(beyond.middle - rows[at].middle) < LINES_OF_PROSE * height
         if len(crossing) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
             taken = []
+        elif taken and goes_on and beyond is not None and _ends_paragraph(rows[at], beyond, left, height):
+            taken.pop()
         found += taken
         found += _held(rows, run, taken, direction, rules, (left, right), height)
     return sorted(set(found))
+
+
+def _ends_paragraph(row: Row, beyond: Row, left: float, height: float) -> bool:
+    """Whether a line begins where the longer one next to it does, and not where the table at `left` does."""
+    starts = row.parts[0][0]
+    longer = beyond.parts[-1][1] > row.parts[-1][1] + height
+    return longer and abs(starts - beyond.parts[0][0]) < INTO * height < abs(starts - left)
 
 
 def _held(

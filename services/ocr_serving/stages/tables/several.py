@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,12 @@ from ocr_serving.stages.tables.beside import parted, sides, without_bridges
 from ocr_serving.stages.tables.picture import content, line_height
 from ocr_serving.stages.tables.read import Recognizer, Sheet, Structurer, TableText, Written, of_words, read, read_on, sheet
 from ocr_serving.stages.tables.region import Box
+
+CAPTION = re.compile(
+    r"(table|tables|tab\.|tabelle|tableau|tabla|tabela|tabella|figure|fig\.|exhibit|таблица|表|图|圖)\s*[\divxlc]+\s*([.:：—–-]|\s|$)",
+    re.IGNORECASE,
+)
+"""What a caption begins with: its name and its number. A heading over all columns of a table stands where one may too."""
 
 
 class Placed(NamedTuple):
@@ -32,7 +40,7 @@ def read_each(
     kept = lines.that_say_something()
     written = lines.of(kept)
     on = sheet(picture, written.quads)
-    parts, groups = _apart(on) if several else (on, [list(range(len(kept)))])
+    parts, groups = _apart(on, written.texts) if several else (on, [list(range(len(kept)))])
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
@@ -49,19 +57,21 @@ def read_each(
     return found
 
 
-def _apart(on: Sheet) -> tuple[Sheet, list[list[int]]]:
+def _apart(on: Sheet, texts: Sequence[str]) -> tuple[Sheet, list[list[int]]]:
     """A sheet whose rules are those of one table each, and the lines of each table."""
     if not len(on.boxes):
         return on, [[]]
     words = [of_words(on.ready.picture, on.boxes[[index]]) for index in range(len(on.boxes))]
     height = line_height(on.boxes)
+    captions = {index for index, text in enumerate(texts) if CAPTION.match(text.strip())}
     cuts = parted(on.ready.picture, on.boxes, words, on.rules, height)
     if not cuts:
-        return on, tables_apart(on.boxes, words, on.rules, height)
+        return on, tables_apart(on.boxes, words, on.rules, height, captions)
     on = on._replace(rules=without_bridges(on.rules, cuts))
     found: list[list[int]] = []
     for group in sides(cuts, on.boxes):
-        tables = tables_among(on.boxes[group], [words[index] for index in group], on.rules, height)
+        named = {n for n, index in enumerate(group) if index in captions}
+        tables = tables_among(on.boxes[group], [words[index] for index in group], on.rules, height, named)
         found += [[group[index] for index in table] for table in tables]
     found.sort(key=lambda table: (float(on.boxes[table, 1].min()), float(on.boxes[table, 0].min())))
     return on, found or [list(range(len(on.boxes)))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from ocr_serving.stages.tables.apart import tables_apart
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
+from ocr_serving.stages.tables.several import CAPTION
 
 NO_RULES = Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
 HEIGHT = 20.0
@@ -23,9 +24,9 @@ def prose(top: float, count: int, right: float = 900) -> list[list[float]]:
     return [[50, top + n * 26, right, top + n * 26 + HEIGHT] for n in range(count)]
 
 
-def apart(lines: Sequence[Sequence[float]], rules: Rulings = NO_RULES) -> list[list[int]]:
+def apart(lines: Sequence[Sequence[float]], rules: Rulings = NO_RULES, captions: Collection[int] = ()) -> list[list[int]]:
     boxes: Rectangles = np.array(lines, np.float64)
-    return tables_apart(boxes, [boxes[[n]] for n in range(len(boxes))], rules, HEIGHT)
+    return tables_apart(boxes, [boxes[[n]] for n in range(len(boxes))], rules, HEIGHT, captions)
 
 
 def test_prose_about_a_table_is_no_part_of_it() -> None:
@@ -35,6 +36,30 @@ def test_prose_about_a_table_is_no_part_of_it() -> None:
 def test_a_caption_at_the_left_is_no_row_but_a_heading_in_the_middle_is() -> None:
     assert apart([[50, 88, 420, 108], *rows(120, 5)]) == [list(range(1, 16))]
     assert apart([[150, 88, 510, 108], *rows(120, 5)]) == [list(range(16))]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_caption"),
+    [
+        ("Table 3. Stock by site", True),
+        ("TABLE IV: Costs", True),
+        ("Tableau 2 – Prix", True),
+        ("表2：价格", True),
+        ("Tables and chairs", False),
+        ("Tablets 20 mg", False),
+        ("Stock by site", False),
+    ],
+)
+def test_captions_say_their_name_and_number(text: str, *, is_caption: bool) -> None:
+    assert bool(CAPTION.match(text)) is is_caption
+
+
+def test_what_says_that_it_is_a_caption_is_no_row_and_parts_tables() -> None:
+    caption: list[float] = [150, 88, 510, 108]
+    assert apart([caption, *rows(120, 5)], captions=[0]) == [list(range(1, 16))]
+    between: list[list[float]] = [*rows(20, 3), [150, 116, 510, 136], *rows(148, 3)]
+    assert apart(between, captions=[9]) == [list(range(9)), list(range(10, 19))]
+    assert apart(between) == [list(range(19))]
 
 
 @pytest.mark.parametrize("columns", [(50, 300, 500), (80, 240, 420, 640)])
@@ -77,6 +102,12 @@ def test_an_address_of_four_lines_is_no_table_where_there_is_another() -> None:
 
 def test_the_last_line_of_a_paragraph_close_above_a_table_is_no_heading_of_it() -> None:
     assert apart([*prose(20, 3), [50, 98, 560, 118], *rows(132, 6)]) == [list(range(4, 22))]
+
+
+def test_a_last_word_close_above_a_table_that_is_set_in_is_no_heading_of_it() -> None:
+    table = rows(132, 6, (62, 300, 500))
+    assert apart([*prose(20, 3), [50, 98, 120, 118], *table]) == [list(range(4, 22))]
+    assert apart([*prose(20, 2), [62, 98, 120, 118], *table]) == [list(range(2, 21))]
 
 
 def test_prose_found_in_two_pieces_is_no_row() -> None:
