@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -46,6 +47,8 @@ SURE = 0.6
 
 Structurer = Callable[[Image], Structure]
 Recognizer = Callable[[Sequence[Image]], list[Text]]
+
+_DATE = re.compile(r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4})[,;]?")
 
 
 class TableText(NamedTuple):
@@ -350,7 +353,8 @@ def _looked_into(
 def _content(members: list[int], boxes: Rectangles, words: Sequence[str], height: float) -> str:
     """The text of one cell: its lines from top to bottom, a word that was broken in lower case put together again.
 
-    What has a hyphen before a figure or after a capital, as numbers of parts have, is not broken there: it keeps its words.
+    What has a hyphen before a figure or after a capital, as numbers of parts have, is not broken there: it keeps its words. Dates,
+    which are, lose nothing by it.
     """
     if not members:
         return ""
@@ -359,6 +363,8 @@ def _content(members: list[int], boxes: Rectangles, words: Sequence[str], height
     for line in filter(None, lines):
         if len(text) > 1 and text[-1] == "-" and text[-2].islower() and line[0].islower():
             text = text[:-1] + line
+        elif text and _DATE.fullmatch(text.rsplit(maxsplit=1)[-1] + line.split(maxsplit=1)[0]):
+            text += line
         else:
             text = f"{text} {line}" if text else line
     return text

@@ -165,6 +165,9 @@ def test_spaces_show_columns_and_rows() -> None:
     ("first", "second", "said"),
     [
         ("USG-99-", "9557368063013", "USG-99- 9557368063013"),
+        ("due 2026-08-", "12 at noon", "due 2026-08-12 at noon"),
+        ("12/08/", "2026", "12/08/2026"),
+        ("4-", "2 left", "4- 2 left"),
         ("PVC-", "rohr", "PVC- rohr"),
         ("deliv-", "eries", "deliveries"),
         ("before-", "Christmas", "before- Christmas"),
