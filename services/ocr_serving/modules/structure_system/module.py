@@ -1,5 +1,6 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
@@ -32,7 +33,8 @@ from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
 from ocr_serving.stages.tables.lines import Lines
-from ocr_serving.stages.tables.region import added, whole
+from ocr_serving.stages.tables.picture import line_height
+from ocr_serving.stages.tables.region import about, added, covered, whole
 from ocr_serving.stages.tables.words import Word
 from ocr_serving.stages.text_frame import runs_down
 
@@ -40,6 +42,12 @@ read_params = params_beside(__file__)
 
 WITHOUT_TEXT = ("figure", "equation", "table")
 """Regions that are something without lines of text."""
+
+HEADING = 1.5
+"""A single line about tables that is so many times as high as most is a title."""
+
+Beside = tuple[list["RegionLine"], Rectangles, list[int], set[int]]
+"""The lines of a page, their boxes, the indices of those in a region, and of those that are told."""
 
 
 class LineWord(TypedDict):
@@ -136,6 +144,7 @@ class StructureSystem(Module):
         ocr: bool | None = None,
         table_text: Literal["page", "crop"] | None = None,
         table_engine: TableEngine | None = None,
+        find_tables: bool | None = None,
         det_limit_side_len: SideLength | None = None,
         det_limit_type: LimitType | None = None,
         det_db_thresh: Score | None = None,
@@ -165,6 +174,7 @@ class StructureSystem(Module):
             ocr=ocr,
             table_text=table_text,
             table_engine=table_engine,
+            find_tables=find_tables,
             det_limit_side_len=det_limit_side_len,
             det_limit_type=det_limit_type,
             det_db_thresh=det_db_thresh,
@@ -225,25 +235,68 @@ class StructureSystem(Module):
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
             x1, y1, x2, y2 = bbox
-            content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
-                in_tables.update(inside)
                 once = bool(lines) and (params.reads_tables_once or known)
                 taken = self._told(page, lines, inside) if once else None
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), taken, params, exact=known)
-            else:
-                touched = touching(boxes, bbox)
-                inside = [index for index in touched if index not in moved]
-                if touched and not inside and region.label not in WITHOUT_TEXT:
-                    continue
-                content = [lines[index] for index in inside if index in sure]
+                parts, cells = self._tables(image, region, bbox, taken, (lines, boxes, inside, sure), params, exact=known)
+                in_tables.update(cells)
+                told.update(inside)
+                answers += parts
+                continue
+            touched = touching(boxes, bbox)
+            inside = [index for index in touched if index not in moved]
+            if touched and not inside and region.label not in WITHOUT_TEXT:
+                continue
+            content = [lines[index] for index in inside if index in sure]
             told.update(inside)
-            answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
+            answers.append(_region(region.label.lower(), bbox, content, region))
         found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
         if return_lines:
             found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
         return found
+
+    def _tables(
+        self,
+        image: Image,
+        region: Region,
+        bbox: Sequence[int],
+        taken: Lines | None,
+        beside: Beside,
+        params: StructureParams,
+        *,
+        exact: bool,
+    ) -> tuple[list[PageRegion], list[int]]:
+        """The table that a region of the layout is; several, with the text about them, where it holds more than one.
+
+        With the indices of the lines that are in tables.
+        """
+        lines, boxes, inside, sure = beside
+        x1, y1, x2, y2 = bbox
+        asked = params if params.layout else params.model_copy(update={"find_tables": False})
+        picture = image[y1:y2, x1:x2]
+        found = self.tables.each(picture, asked, corner=(x1, y1), lines=taken, exact=exact, is_region=True)
+        if len(found) == 1:
+            return [_region("table", bbox, found[0][1], region)], inside
+        places = np.array([box for box, _ in found], np.float64) + np.array([x1, y1, x1, y1])
+        groups = [[inside[n] for n in group] for group in about(boxes[inside], places)]
+        parts: list[PageRegion] = []
+        for place, (_, content) in zip(places.astype(int).tolist(), found, strict=True):
+            # What stands about tables is told as text, but for what only a second reading of small print found.
+            told = covered([line["text_region"] for line in content["unmatched"]], boxes[sorted(itertools.chain(*groups))])
+            left = [line for line, is_told in zip(content["unmatched"], told, strict=True) if not is_told]
+            parts.append(_region("table", place, {**content, "unmatched": left}, region))
+        usual = line_height(boxes[inside])
+        for group in groups:
+            said = [lines[index] for index in group if index in sure]
+            if said:
+                low, high = boxes[group, :2].min(axis=0), boxes[group, 2:].max(axis=0)
+                heading = len(group) == 1 and high[1] - low[1] >= HEADING * usual
+                box = [*np.floor(low).astype(int).tolist(), *np.ceil(high).astype(int).tolist()]
+                parts.append(_region("title" if heading else "text", box, said, region))
+        order = regions_in_order(np.array([part["bbox"] for part in parts], np.float64), image.shape[1], image.shape[0])
+        in_tables = set(inside) - {index for group in groups for index in group}
+        return [parts[index] for index in order], sorted(in_tables)
 
     def _frames(
         self, image: Image, regions: Sequence[Region], boxes: Rectangles, params: StructureParams
@@ -307,6 +360,11 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _region(label: str, bbox: Sequence[int], content: list[RegionLine] | TableContent, of: Region) -> PageRegion:
+    """What is, or is a part of, a region of the layout."""
+    return {"type": label, "bbox": list(bbox), "res": content, "score": of.score, "img_idx": 0}
 
 
 def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
