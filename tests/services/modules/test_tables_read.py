@@ -308,3 +308,16 @@ def test_a_region_that_holds_two_tables_is_two_and_the_text_about_them(system: S
     assert [block.kind for block in blocks].count("table") == 2
     (between,) = [block for block in blocks if getattr(block, "text", "") == "Bearings outside it"]
     assert between.order == 2
+
+
+def test_a_grid_that_the_layout_takes_for_something_else_is_a_table(system: StructureSystem) -> None:
+    table = drawn(STOCK, "ruled", margin=4)
+    page = np.full((table.shape[0] + 400, table.shape[1] + 360, 3), 255, np.uint8)
+    page[60 : 60 + table.shape[0], 30 : 30 + table.shape[1]] = table
+    (network,) = system.predict([page], find_tables=False)
+    (answer,) = system.predict([page])
+    assert isinstance(network, dict)
+    assert isinstance(answer, dict)
+    assert "table" not in {region["type"] for region in network["regions"]}, "the layout sees none"
+    (found,) = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
+    assert grid(found["html"])[2:] == [list(row) for row in STOCK[2:]]

@@ -32,6 +32,7 @@ from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
+from ocr_serving.stages.tables.kind import labelled
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.picture import line_height
 from ocr_serving.stages.tables.region import about, added, covered, whole
@@ -232,6 +233,8 @@ class StructureSystem(Module):
         told: set[int] = set()
         in_tables: set[int] = set()
         answers: list[PageRegion] = []
+        if params.layout and params.table and params.find_tables and not params.asks_network_alone:
+            regions = labelled(image, regions, boxes)
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
             x1, y1, x2, y2 = bbox
