@@ -1,13 +1,11 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ocr_serving.config.params import (
     Lang,
@@ -25,14 +23,14 @@ from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
-from ocr_serving.modules.structure_table.module import StructureTable, TableContent
-from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
+from ocr_serving.modules.structure_system.answer import PageRegion, PageStructure, RegionLine, as_sent, checked, moved_line, part
+from ocr_serving.modules.structure_table.module import StructureTable
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
-from ocr_serving.stages.tables.kind import labelled
+from ocr_serving.stages.tables.kind import grids, labelled
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.picture import line_height
 from ocr_serving.stages.tables.region import about, added, covered, whole
@@ -51,55 +49,11 @@ Beside = tuple[list["RegionLine"], Rectangles, list[int], set[int]]
 """The lines of a page, their boxes, the indices of those in a region, and of those that are told."""
 
 
-class LineWord(TypedDict):
-    """One word of a line: text, confidence, corners [x, y] in pixels of the image."""
-
-    text: str
-    confidence: float
-    text_region: list[list[float]]
-
-
-class RegionLine(TypedDict):
-    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
-
-    `words`, from left to right, where they are asked for; a line that was given has those and the source that it was given with.
-    """
-
-    text: str
-    confidence: float
-    text_region: list[list[float]]
-    angle: NotRequired[str]
-    words: NotRequired[list[LineWord]]
-    source: NotRequired[Literal["ocr", "pdf"]]
-
-
 class Told(NamedTuple):
     """What is told beside the regions: all lines of the page; the words of lines."""
 
     lines: bool = False
     words: bool = False
-
-
-class PageRegion(TypedDict):
-    """One region: label in lower case, bbox x1, y1, x2, y2 in pixels, its lines or its table, and how sure the network is."""
-
-    type: str
-    bbox: list[int]
-    res: list[RegionLine] | TableContent
-    score: float
-    img_idx: int
-
-
-class PageStructure(TypedDict):
-    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does.
-
-    With `return_lines` all lines too.
-    """
-
-    regions: list[PageRegion]
-    unassigned: list[RegionLine]
-    lines: NotRequired[list[RegionLine]]
-    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -208,7 +162,7 @@ class StructureSystem(Module):
         page = ocr.page(sent, params, where) if reads else ocr.upright(sent, where, params)
         regions = self._regions(page, params)
         if given is not None:
-            lines = [_moved(line, page.as_upright) for line in _checked(given)]
+            lines = [moved_line(line, page.as_upright) for line in checked(given)]
         else:
             lines = self._lines(page, words=told.words) if isinstance(page, ReadPage) else []
         answer = self._assigned(page, regions, lines, params, known=given is not None, return_lines=told.lines)
@@ -235,6 +189,11 @@ class StructureSystem(Module):
         answers: list[PageRegion] = []
         if params.layout and params.table and params.find_tables and not params.asks_network_alone:
             regions = labelled(image, regions, boxes)
+            loose = grids(image, regions, boxes)
+            if loose:
+                regions = [*regions, *loose]
+                order = regions_in_order(np.array([region.box for region in regions], np.float64), image.shape[1], image.shape[0])
+                regions = [regions[index] for index in order]
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
             x1, y1, x2, y2 = bbox
@@ -253,7 +212,7 @@ class StructureSystem(Module):
                 continue
             content = [lines[index] for index in inside if index in sure]
             told.update(inside)
-            answers.append(_region(region.label.lower(), bbox, content, region))
+            answers.append(part(region.label.lower(), bbox, content, region))
         found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
         if return_lines:
             found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
@@ -280,7 +239,7 @@ class StructureSystem(Module):
         picture = image[y1:y2, x1:x2]
         found = self.tables.each(picture, asked, corner=(x1, y1), lines=taken, exact=exact, is_region=True)
         if len(found) == 1:
-            return [_region("table", bbox, found[0][1], region)], inside
+            return [part("table", bbox, found[0][1], region)], inside
         places = np.array([box for box, _ in found], np.float64) + np.array([x1, y1, x1, y1])
         groups = [[inside[n] for n in group] for group in about(boxes[inside], places)]
         parts: list[PageRegion] = []
@@ -288,7 +247,7 @@ class StructureSystem(Module):
             # What stands about tables is told as text, but for what only a second reading of small print found.
             told = covered([line["text_region"] for line in content["unmatched"]], boxes[sorted(itertools.chain(*groups))])
             left = [line for line, is_told in zip(content["unmatched"], told, strict=True) if not is_told]
-            parts.append(_region("table", place, {**content, "unmatched": left}, region))
+            parts.append(part("table", place, {**content, "unmatched": left}, region))
         usual = line_height(boxes[inside])
         for group in groups:
             said = [lines[index] for index in group if index in sure]
@@ -296,8 +255,8 @@ class StructureSystem(Module):
                 low, high = boxes[group, :2].min(axis=0), boxes[group, 2:].max(axis=0)
                 heading = len(group) == 1 and high[1] - low[1] >= HEADING * usual
                 box = [*np.floor(low).astype(int).tolist(), *np.ceil(high).astype(int).tolist()]
-                parts.append(_region("title" if heading else "text", box, said, region))
-        order = regions_in_order(np.array([part["bbox"] for part in parts], np.float64), image.shape[1], image.shape[0])
+                parts.append(part("title" if heading else "text", box, said, region))
+        order = regions_in_order(np.array([one["bbox"] for one in parts], np.float64), image.shape[1], image.shape[0])
         in_tables = set(inside) - {index for group in groups for index in group}
         return [parts[index] for index in order], sorted(in_tables)
 
@@ -363,46 +322,6 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
-
-
-def _region(label: str, bbox: Sequence[int], content: list[RegionLine] | TableContent, of: Region) -> PageRegion:
-    """What is, or is a part of, a region of the layout."""
-    return {"type": label, "bbox": list(bbox), "res": content, "score": of.score, "img_idx": 0}
-
-
-def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
-    """What was found on an upright page, with its places as the image that was sent has them."""
-    if not page.turn:
-        return answer
-
-    def line(found: RegionLine) -> RegionLine:
-        return _moved(found, page.as_sent)
-
-    regions: list[PageRegion] = []
-    for region in answer["regions"]:
-        found = region["res"]
-        content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
-        regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
-    moved: PageStructure = {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
-    if "lines" in answer:
-        moved["lines"] = list(map(line, answer["lines"]))
-    return moved
-
-
-def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray[np.float32]]) -> RegionLine:
-    """A line, and its words, where `move` puts their corners."""
-    moved: RegionLine = {**line, "text_region": move(line["text_region"]).tolist()}
-    if "words" in line:
-        moved["words"] = [{**word, "text_region": move(word["text_region"]).tolist()} for word in line["words"]]
-    return moved
-
-
-def _checked(lines: list[RegionLine]) -> list[RegionLine]:
-    """Lines that were given. Raises InputError where one has no four corners."""
-    for number, line in enumerate(lines):
-        if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
-            raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
-    return lines
 
 
 if __name__ == "__main__":

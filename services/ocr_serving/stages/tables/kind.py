@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
 from ocr_serving.stages.layout import Region
@@ -34,6 +35,9 @@ APART = 1.0
 AROUND = 0.5
 """Heights of a line by which a region is grown: the layout cuts off outermost rules."""
 
+ROOM = 2.0
+"""Heights of a line around lines in no region where a grid about them is looked for."""
+
 LITTLE = 0.3
 """Heights of a line around lines of text; rules further away are others'."""
 
@@ -54,6 +58,31 @@ def _labelled(image: Image, region: Region, lines: Rectangles) -> Region:
         box = grid_in(image, region.box, lines)
         return region if box is None else region._replace(label="table", box=box)
     return region
+
+
+def grids(image: Image, regions: Sequence[Region], boxes: Rectangles) -> list[Region]:
+    """Tables that rules draw about lines of a page that are in none of its `regions`; `boxes` are all its lines."""
+    loose = np.ones(len(boxes), bool)
+    for region in regions:
+        loose[centred(boxes, region.box)] = False
+    lines = boxes[loose]
+    height = line_height(lines)
+    if len(lines) < LEAST_CELLS or max(len(row) for row in rows_of_text(lines, height)) < 2:
+        return []
+    x, y = np.maximum(lines[:, :2].min(axis=0) - ROOM * height, 0).astype(int).tolist()
+    right, bottom = (lines[:, 2:].max(axis=0) + ROOM * height).astype(int).tolist()
+    on = sheet(image[y:bottom, x:right], _quads(lines - np.array([x, y, x, y])))
+    found = []
+    for rules in groups_of_rules(on.rules, height):
+        if len(rules.level) < 3 or len(rules.upright) < 3:
+            continue
+        corners = on.ready.back(_corners(rules)) + np.array([x, y])
+        box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+        inside = centred(boxes, box)
+        if len(inside) >= LEAST_CELLS and loose[inside].all():
+            whole = grid_in(image, box, boxes[inside])
+            found += [] if whole is None else [Region(whole, "table", 0.0)]
+    return found
 
 
 def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[float, float, float, float] | None:
@@ -79,10 +108,16 @@ def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[floa
     homes = explain.homes(grid, on.boxes[held])
     if len(set(homes) - {None}) < LEAST_CELLS or explain.faults(grid, on.boxes[held], rules, height) > FAULTS:
         return None
-    corners = on.ready.back(np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]], np.float64))
+    corners = on.ready.back(_corners(rules))
     low, high = corners.min(axis=0) + np.array([x1, y1]), corners.max(axis=0) + np.array([x1, y1])
     a, b, c, d = box
-    return min(a, float(low[0])), min(b, float(low[1])), max(c, float(high[0])), max(d, float(high[1]))
+    limits = float(image.shape[1]), float(image.shape[0])
+    return (
+        max(0.0, min(a, float(low[0]))),
+        max(0.0, min(b, float(low[1]))),
+        min(limits[0], max(c, float(high[0]))),
+        min(limits[1], max(d, float(high[1]))),
+    )
 
 
 def is_running_text(image: Image, boxes: Rectangles) -> bool:
@@ -97,6 +132,13 @@ def is_running_text(image: Image, boxes: Rectangles) -> bool:
         return False
     spaces = [b - a for line in on.boxes.tolist() for a, b in gaps(on.ready.picture, (line[0], line[1], line[2], line[3]))]
     return max(spaces, default=0.0) < APART * height
+
+
+def _corners(rules: Rulings) -> NDArray[np.float64]:
+    """The corners of the box around rules, shape (4, 2)."""
+    sides = rules.boxes()
+    (x1, y1), (x2, y2) = sides[:, :2].min(axis=0), sides[:, 2:].max(axis=0)
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
 
 
 def _quads(boxes: Rectangles) -> Quads:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from helpers.drawn_tables import Style, drawn
 from ocr_serving.stages.layout import Region
-from ocr_serving.stages.tables.kind import labelled
+from ocr_serving.stages.tables.kind import grids, labelled
 from ocr_serving.stages.tables.picture import Rectangles
 
 ROWS = [["Item", "Pieces", "Net"], ["Belt", "12", "7.25"], ["Pump", "3", "98.00"], ["Fuse", "640", "0.15"]]
@@ -64,3 +64,23 @@ def test_running_text_that_is_called_a_table_is_text() -> None:
 )
 def test_tables_stay_tables(rows: list[list[str]], style: Style) -> None:
     assert label(rows, style, "table") == "table"
+
+
+def test_grids_in_no_region_are_found_each_for_itself() -> None:
+    picture, lines = page(ROWS, "ruled")
+    height, width = picture.shape[:2]
+    both = np.concatenate([picture, picture])
+    there = np.concatenate([lines, lines + np.array([0, height, 0, height])])
+    told = grids(both, [], there)
+    assert [region.label for region in told] == ["table", "table"]
+    tops = sorted(region.box[1] for region in told)
+    assert np.abs(np.array(tops) - (30, height + 30)).max() <= 6
+    (left,) = grids(both, [Region((0.0, 0.0, float(width), float(height)), "text", 0.9)], there)
+    assert left.box[1] > height, "what is in a region is the layout's"
+    assert grids(*_with_no_region(ROWS, "bare")) == []
+    assert grids(*_with_no_region(PROSE, "ruled")) == []
+
+
+def _with_no_region(rows: list[list[str]], style: Style) -> tuple[NDArray[np.uint8], list[Region], Rectangles]:
+    picture, lines = page(rows, style)
+    return picture, [], lines
