@@ -286,8 +286,9 @@ class TableParams(OCRParams):
     find_tables: bool = Field(
         True,
         description=(
-            "Whether structure_table looks for the tables of a picture that is a whole page; without it, and where table_engine is"
-            " network, each picture is one table."
+            "Whether structure_table looks for the tables of a picture that is a whole page, and structure_system for those of a"
+            " region that the layout takes for one; without it, and where table_engine is network, each picture and region is one"
+            " table."
         ),
     )
     table_resize: Resize | None = Field(

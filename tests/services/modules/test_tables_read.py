@@ -17,7 +17,7 @@ from helpers.drawn_tables import Entry, Style, drawn
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
-from ocr_serving.output import tables
+from ocr_serving.output import build, tables
 from ocr_serving.server.paddleocr3 import answer as paddleocr3
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.tables.lines import Lines
@@ -282,3 +282,42 @@ def test_headings_above_a_region_belong_to_its_table(system: StructureSystem) ->
     assert grid(found["res"]["html"])[0] == ["Item", "Description", "Qty", "Unit price", "Amount"]
     lines = [line["text"] for region in answer["regions"] if isinstance(region["res"], list) for line in region["res"]]
     assert "Unit price" not in lines, "it is told in the table"
+
+
+def test_a_region_that_holds_two_tables_is_two_and_the_text_about_them(system: StructureSystem) -> None:
+    blank = [""] * 4
+    first, second = drawn([*LIST[:5], blank], "ruled", margin=4), drawn(LIST[:4], "ruled", margin=4)
+    page = np.full((620, 60 + first.shape[1], 3), 255, np.uint8)
+    for top, text, table in ((10, "Bearings within the region", first), (50 + first.shape[0], "Bearings outside it", second)):
+        cv2.putText(page, text, (40, top + 16), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (20, 20, 20), 1, cv2.LINE_AA)
+        page[top + 30 : top + 30 + table.shape[0], 30 : 30 + table.shape[1]] = table
+    system.begin_request()
+    (whole,) = system.predict([page], find_tables=False)
+    (answer,) = system.predict([page], return_lines=True)
+    assert isinstance(whole, dict)
+    assert isinstance(answer, dict)
+    assert [region["type"] for region in whole["regions"]].count("table") == 1, "the layout sees one"
+    tables_told = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
+    assert [[row for row in grid(table["html"]) if row != blank] for table in tables_told] == [LIST[:5], LIST[:4]]
+    assert [table["unmatched"] for table in tables_told] == [[], []]
+    said = [[line["text"] for line in region["res"]] for region in answer["regions"] if isinstance(region["res"], list)]
+    assert said == [["Bearings within the region"], ["Bearings outside it"]]
+    assert [isinstance(region["res"], dict) for region in answer["regions"]] == [False, True, False, True], "in reading order"
+    assert answer["unassigned"] == []
+    blocks = build.page(answer, page).blocks
+    assert [block.kind for block in blocks].count("table") == 2
+    (between,) = [block for block in blocks if getattr(block, "text", "") == "Bearings outside it"]
+    assert between.order == 2
+
+
+def test_a_grid_that_the_layout_takes_for_something_else_is_a_table(system: StructureSystem) -> None:
+    table = drawn(STOCK, "ruled", margin=4)
+    page = np.full((table.shape[0] + 400, table.shape[1] + 360, 3), 255, np.uint8)
+    page[60 : 60 + table.shape[0], 30 : 30 + table.shape[1]] = table
+    (network,) = system.predict([page], find_tables=False)
+    (answer,) = system.predict([page])
+    assert isinstance(network, dict)
+    assert isinstance(answer, dict)
+    assert "table" not in {region["type"] for region in network["regions"]}, "the layout sees none"
+    (found,) = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
+    assert grid(found["html"])[2:] == [list(row) for row in STOCK[2:]]

@@ -1,12 +1,11 @@
 """structure_system: whole pages: layout, text of the regions, tables as HTML, in reading order."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from ocr_serving.config.params import (
     Lang,
@@ -24,15 +23,17 @@ from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.modules.structure_layout.module import StructureLayout
-from ocr_serving.modules.structure_table.module import StructureTable, TableContent
-from ocr_serving.modules.structure_table.module import as_sent as table_as_sent
+from ocr_serving.modules.structure_system.answer import PageRegion, PageStructure, RegionLine, as_sent, checked, moved_line, part
+from ocr_serving.modules.structure_table.module import StructureTable
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
+from ocr_serving.stages.tables.kind import grids, labelled
 from ocr_serving.stages.tables.lines import Lines
-from ocr_serving.stages.tables.region import added, whole
+from ocr_serving.stages.tables.picture import line_height
+from ocr_serving.stages.tables.region import about, added, covered, whole
 from ocr_serving.stages.tables.words import Word
 from ocr_serving.stages.text_frame import runs_down
 
@@ -41,27 +42,11 @@ read_params = params_beside(__file__)
 WITHOUT_TEXT = ("figure", "equation", "table")
 """Regions that are something without lines of text."""
 
+HEADING = 1.5
+"""A single line about tables that is so many times as high as most is a title."""
 
-class LineWord(TypedDict):
-    """One word of a line: text, confidence, corners [x, y] in pixels of the image."""
-
-    text: str
-    confidence: float
-    text_region: list[list[float]]
-
-
-class RegionLine(TypedDict):
-    """One line, as of ocr_system: text, confidence, corners [x, y] in pixels of the image, angle if asked for.
-
-    `words`, from left to right, where they are asked for; a line that was given has those and the source that it was given with.
-    """
-
-    text: str
-    confidence: float
-    text_region: list[list[float]]
-    angle: NotRequired[str]
-    words: NotRequired[list[LineWord]]
-    source: NotRequired[Literal["ocr", "pdf"]]
+Beside = tuple[list["RegionLine"], Rectangles, list[int], set[int]]
+"""The lines of a page, their boxes, the indices of those in a region, and of those that are told."""
 
 
 class Told(NamedTuple):
@@ -69,28 +54,6 @@ class Told(NamedTuple):
 
     lines: bool = False
     words: bool = False
-
-
-class PageRegion(TypedDict):
-    """One region: label in lower case, bbox x1, y1, x2, y2 in pixels, its lines or its table, and how sure the network is."""
-
-    type: str
-    bbox: list[int]
-    res: list[RegionLine] | TableContent
-    score: float
-    img_idx: int
-
-
-class PageStructure(TypedDict):
-    """The regions of one image in reading order, the lines that are in none of them, and by how much it lies turned, if it does.
-
-    With `return_lines` all lines too.
-    """
-
-    regions: list[PageRegion]
-    unassigned: list[RegionLine]
-    lines: NotRequired[list[RegionLine]]
-    page_angle: NotRequired[int]
 
 
 @moduleinfo(name="structure_system", version="1.0.0", summary="Layout, text and tables of pages", type="cv/structure_system")
@@ -136,6 +99,7 @@ class StructureSystem(Module):
         ocr: bool | None = None,
         table_text: Literal["page", "crop"] | None = None,
         table_engine: TableEngine | None = None,
+        find_tables: bool | None = None,
         det_limit_side_len: SideLength | None = None,
         det_limit_type: LimitType | None = None,
         det_db_thresh: Score | None = None,
@@ -165,6 +129,7 @@ class StructureSystem(Module):
             ocr=ocr,
             table_text=table_text,
             table_engine=table_engine,
+            find_tables=find_tables,
             det_limit_side_len=det_limit_side_len,
             det_limit_type=det_limit_type,
             det_db_thresh=det_db_thresh,
@@ -197,7 +162,7 @@ class StructureSystem(Module):
         page = ocr.page(sent, params, where) if reads else ocr.upright(sent, where, params)
         regions = self._regions(page, params)
         if given is not None:
-            lines = [_moved(line, page.as_upright) for line in _checked(given)]
+            lines = [moved_line(line, page.as_upright) for line in checked(given)]
         else:
             lines = self._lines(page, words=told.words) if isinstance(page, ReadPage) else []
         answer = self._assigned(page, regions, lines, params, known=given is not None, return_lines=told.lines)
@@ -222,28 +187,78 @@ class StructureSystem(Module):
         told: set[int] = set()
         in_tables: set[int] = set()
         answers: list[PageRegion] = []
+        if params.layout and params.table and params.find_tables and not params.asks_network_alone:
+            regions = labelled(image, regions, boxes)
+            loose = grids(image, regions, boxes)
+            if loose:
+                regions = [*regions, *loose]
+                order = regions_in_order(np.array([region.box for region in regions], np.float64), image.shape[1], image.shape[0])
+                regions = [regions[index] for index in order]
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
             x1, y1, x2, y2 = bbox
-            content: list[RegionLine] | TableContent
             if params.table and region.label == "table" and x1 < x2 and y1 < y2:
                 inside = centred(boxes, bbox)
-                in_tables.update(inside)
                 once = bool(lines) and (params.reads_tables_once or known)
                 taken = self._told(page, lines, inside) if once else None
-                content = self.tables.table(image[y1:y2, x1:x2], (x1, y1), taken, params, exact=known)
-            else:
-                touched = touching(boxes, bbox)
-                inside = [index for index in touched if index not in moved]
-                if touched and not inside and region.label not in WITHOUT_TEXT:
-                    continue
-                content = [lines[index] for index in inside if index in sure]
+                parts, cells = self._tables(image, region, bbox, taken, (lines, boxes, inside, sure), params, exact=known)
+                in_tables.update(cells)
+                told.update(inside)
+                answers += parts
+                continue
+            touched = touching(boxes, bbox)
+            inside = [index for index in touched if index not in moved]
+            if touched and not inside and region.label not in WITHOUT_TEXT:
+                continue
+            content = [lines[index] for index in inside if index in sure]
             told.update(inside)
-            answers.append({"type": region.label.lower(), "bbox": bbox, "res": content, "score": region.score, "img_idx": 0})
+            answers.append(part(region.label.lower(), bbox, content, region))
         found: PageStructure = {"regions": answers, "unassigned": [lines[index] for index in sorted(sure - told)]}
         if return_lines:
             found["lines"] = [lines[index] for index in sorted(sure | in_tables)]
         return found
+
+    def _tables(
+        self,
+        image: Image,
+        region: Region,
+        bbox: Sequence[int],
+        taken: Lines | None,
+        beside: Beside,
+        params: StructureParams,
+        *,
+        exact: bool,
+    ) -> tuple[list[PageRegion], list[int]]:
+        """The table that a region of the layout is; several, with the text about them, where it holds more than one.
+
+        With the indices of the lines that are in tables.
+        """
+        lines, boxes, inside, sure = beside
+        x1, y1, x2, y2 = bbox
+        asked = params if params.layout else params.model_copy(update={"find_tables": False})
+        picture = image[y1:y2, x1:x2]
+        found = self.tables.each(picture, asked, corner=(x1, y1), lines=taken, exact=exact, is_region=True)
+        if len(found) == 1:
+            return [part("table", bbox, found[0][1], region)], inside
+        places = np.array([box for box, _ in found], np.float64) + np.array([x1, y1, x1, y1])
+        groups = [[inside[n] for n in group] for group in about(boxes[inside], places)]
+        parts: list[PageRegion] = []
+        for place, (_, content) in zip(places.astype(int).tolist(), found, strict=True):
+            # What stands about tables is told as text, but for what only a second reading of small print found.
+            told = covered([line["text_region"] for line in content["unmatched"]], boxes[sorted(itertools.chain(*groups))])
+            left = [line for line, is_told in zip(content["unmatched"], told, strict=True) if not is_told]
+            parts.append(part("table", place, {**content, "unmatched": left}, region))
+        usual = line_height(boxes[inside])
+        for group in groups:
+            said = [lines[index] for index in group if index in sure]
+            if said:
+                low, high = boxes[group, :2].min(axis=0), boxes[group, 2:].max(axis=0)
+                heading = len(group) == 1 and high[1] - low[1] >= HEADING * usual
+                box = [*np.floor(low).astype(int).tolist(), *np.ceil(high).astype(int).tolist()]
+                parts.append(part("title" if heading else "text", box, said, region))
+        order = regions_in_order(np.array([one["bbox"] for one in parts], np.float64), image.shape[1], image.shape[0])
+        in_tables = set(inside) - {index for group in groups for index in group}
+        return [parts[index] for index in order], sorted(in_tables)
 
     def _frames(
         self, image: Image, regions: Sequence[Region], boxes: Rectangles, params: StructureParams
@@ -307,41 +322,6 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
-
-
-def as_sent(answer: PageStructure, page: UprightPage) -> PageStructure:
-    """What was found on an upright page, with its places as the image that was sent has them."""
-    if not page.turn:
-        return answer
-
-    def line(found: RegionLine) -> RegionLine:
-        return _moved(found, page.as_sent)
-
-    regions: list[PageRegion] = []
-    for region in answer["regions"]:
-        found = region["res"]
-        content = list(map(line, found)) if isinstance(found, list) else table_as_sent(found, page, region["bbox"])
-        regions.append({**region, "bbox": [int(side) for side in page.box_as_sent(region["bbox"])], "res": content})
-    moved: PageStructure = {"regions": regions, "unassigned": list(map(line, answer["unassigned"])), "page_angle": page.turn}
-    if "lines" in answer:
-        moved["lines"] = list(map(line, answer["lines"]))
-    return moved
-
-
-def _moved(line: RegionLine, move: Callable[[Sequence[Sequence[float]]], NDArray[np.float32]]) -> RegionLine:
-    """A line, and its words, where `move` puts their corners."""
-    moved: RegionLine = {**line, "text_region": move(line["text_region"]).tolist()}
-    if "words" in line:
-        moved["words"] = [{**word, "text_region": move(word["text_region"]).tolist()} for word in line["words"]]
-    return moved
-
-
-def _checked(lines: list[RegionLine]) -> list[RegionLine]:
-    """Lines that were given. Raises InputError where one has no four corners."""
-    for number, line in enumerate(lines):
-        if len(line["text_region"]) != 4 or any(len(corner) != 2 for corner in line["text_region"]):
-            raise InputError(f"lines: line {number} needs a text_region of four corners [x, y].")
-    return lines
 
 
 if __name__ == "__main__":

@@ -157,15 +157,27 @@ class StructureTable(Module):
         known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
         return self._best(picture, corner, known, params, exact=exact)[0][1]
 
-    def each(self, picture: Image, params: TableParams | None = None) -> list[tuple[Box, TableContent]]:
+    def each(
+        self,
+        picture: Image,
+        params: TableParams | None = None,
+        *,
+        corner: tuple[int, int] = (0, 0),
+        lines: Lines | None = None,
+        exact: bool = False,
+        is_region: bool = False,
+    ) -> list[tuple[Box, TableContent]]:
         """The tables that `picture`, which may be a whole page, shows, from top to bottom, each with its place x1, y1, x2, y2.
 
-        One that is the whole picture where it is no page with tables, and where `params`, or the module's, look for none.
+        One that is the whole picture where it is no page with tables, and where `params`, or the module's, look for none. With
+        `is_region` the picture is what a layout takes for one table: it is that, whole, unless two are found in it. `corner`,
+        `lines` and `exact` as of `table`; places are those on `picture`, but for those of lines in no cell.
         """
         params = params or self.params
-        if params.asks_network_alone:
-            return [((0, 0, picture.shape[1], picture.shape[0]), self.table(picture, params=params))]
-        return self._best(picture, (0, 0), None, params, several=params.find_tables)
+        if params.asks_network_alone or not params.find_tables:
+            whole = (0, 0, picture.shape[1], picture.shape[0])
+            return [(whole, self.table(picture, corner, lines, params, exact=exact))]
+        return self._best(picture, corner, lines, params, exact=exact, several=True, is_region=is_region)
 
     def _told(
         self,
@@ -193,10 +205,11 @@ class StructureTable(Module):
         *,
         exact: bool = False,
         several: bool = False,
+        is_region: bool = False,
     ) -> list[tuple[Box, TableContent]]:
         """What explains the words best: the network's plan, the rules, or the spaces between texts. With its place on `picture`.
 
-        One table, all that `picture` shows, unless `several` are looked for.
+        One table, all that `picture` shows, unless `several` are looked for; with `is_region` as of `each`.
         """
         whole = (0, 0, picture.shape[1], picture.shape[0])
         at = np.array(corner, np.float64)
@@ -217,7 +230,14 @@ class StructureTable(Module):
                 _, texts, parts = surest(Lines(quads, texts, parts), Lines((lines.quads - at) * scale, lines.texts, known))
         written = Written(quads, [line.text for line in texts], parts)
         with self.stage("structure"):
-            tables = read_each(picture, written, lambda part: self.structurer(part, params), self.ocr.recognizer, several=several)
+            tables = read_each(
+                picture,
+                written,
+                lambda part: self.structurer(part, params),
+                self.ocr.recognizer,
+                several=several,
+                is_region=is_region,
+            )
         answers: list[tuple[Box, TableContent]] = []
         for (x1, y1, x2, y2), table in tables:
             if table.cut:

@@ -45,6 +45,9 @@ CENTRED = 1.5
 RULED = 0.6
 """Share of a table's width that a level rule has where what stands between it and the table belongs to this."""
 
+UNDER = 0.4
+"""Heights of a line by which what underlines it is below it at most."""
+
 LEAST_CELLS = 6
 """Columns times rows of a table that no rules frame; fewer are an address, or two lines with a tab."""
 
@@ -102,7 +105,8 @@ def tables_among(
     for row in rows:
         row.is_caption = not row.is_tabular and any(line in captions for line in row.lines)
     found = _not_letterheads(rows, [run for run in _runs(rows, height) if _is_table(rows, run)], rules)
-    found = [_grown(rows, run, rules, height) for run in found]
+    free = _outside(rules, frames)
+    found = [_grown(rows, run, free, height) for run in found]
     return [sorted({line for index in run for line in rows[index].lines}) for run in _without_overlap(found)]
 
 
@@ -118,6 +122,15 @@ def _frames(boxes: Rectangles, rules: Rulings, height: float) -> Rectangles:
         if inside.sum() >= LEAST_CELLS - 2:
             found.append(box)
     return np.array(found, np.float64).reshape(-1, 4)
+
+
+def _outside(rules: Rulings, frames: Rectangles) -> Rulings:
+    """`rules` without those of frames, which close what is in these and nothing beyond."""
+    boxes = rules.boxes()
+    held = np.zeros(len(boxes), bool)
+    for frame in frames:
+        held |= np.all((boxes[:, :2] >= frame[:2] - 1) & (boxes[:, 2:] <= frame[2:] + 1), axis=1)
+    return Rulings(rules.level[~held[: len(rules.level)]], rules.upright[~held[len(rules.level) :]])
 
 
 def _rows(boxes: Rectangles, words: Sequence[Rectangles], frames: Rectangles, height: float) -> list[Row]:
@@ -281,7 +294,8 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         at = run[0] if direction < 0 else run[-1]
         taken: list[int] = []
         crossing: list[Row] = []
-        while 0 <= at + direction < len(rows):
+        # What stands alone beyond a frame is a caption, or a note, wherever it begins.
+        while rows[at].frame is None and 0 <= at + direction < len(rows):
             row, inner = rows[at + direction], rows[at]
             if row.is_tabular or row.is_caption or abs(row.middle - inner.middle) > FAR * step or _is_large(row, members):
                 break
@@ -322,9 +336,9 @@ def _held(
     at = min([*run, *taken]) if direction < 0 else max([*run, *taken])
     left, right = sides
     shared = np.minimum(rules.level[:, 2], right) - np.maximum(rules.level[:, 1], left)
-    wide = rules.level[
-        (shared >= RULED * (right - left)) & (rules.level[:, 2] - rules.level[:, 1] < (right - left) + 4 * height), 0
-    ]
+    long = (shared >= RULED * (right - left)) & (rules.level[:, 2] - rules.level[:, 1] < (right - left) + 4 * height)
+    beyond_it = rows[: max(0, at)] if direction < 0 else []
+    wide = np.array([y for y, *ends in rules.level[long].tolist() if not _underlines(y, ends, beyond_it, height)], np.float64)
     for count in (2, 1):
         beyond = [at + direction * n for n in range(1, count + 1)]
         if not all(0 <= index < len(rows) and not rows[index].is_tabular for index in beyond):
@@ -337,6 +351,17 @@ def _held(
         if closed and abs(outer.middle - inner.middle) < 3 * count * height:
             return beyond
     return []
+
+
+def _underlines(y: float, ends: Sequence[float], rows: Sequence[Row], height: float) -> bool:
+    """Whether a level rule is that below the only text of one of `rows`, and no longer."""
+    return any(
+        len(row.parts) == 1
+        and row.middle < y < row.bottom + UNDER * height
+        and row.parts[0][0] - height < ends[0]
+        and ends[1] < row.parts[0][1] + height
+        for row in rows
+    )
 
 
 def _without_overlap(runs: Sequence[Sequence[int]]) -> list[list[int]]:

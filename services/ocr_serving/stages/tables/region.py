@@ -25,6 +25,9 @@ ALIGNED = 0.7
 MOST_ALIGNED = 0.6
 """Share of the texts above a table that stand over its columns where they are its headings."""
 
+ROOM = 1.0
+"""Heights of a line between lines about tables that stand together, at most."""
+
 
 def whole(box: Sequence[int], boxes: Rectangles, size: tuple[int, int]) -> Box:
     """`box` of a table, with all of the lines of text that are in it for the most part, and with its row of headings.
@@ -60,6 +63,37 @@ def added(box: Sequence[int], grown: Sequence[int], boxes: Rectangles) -> list[i
     """Indices of the lines that are in `grown` for the most part, but not in `box`."""
     inside = _centred(boxes, (grown[0], grown[1], grown[2], grown[3]))
     return np.flatnonzero(inside & ~_centred(boxes, (box[0], box[1], box[2], box[3]))).tolist()
+
+
+def about(boxes: Rectangles, tables: Rectangles) -> list[list[int]]:
+    """Which lines of text stand together about tables: indices of `boxes` outside all of `tables`, from top to bottom.
+
+    What a table stands between, or more than `ROOM` heights of a line, is apart.
+    """
+    outside = np.flatnonzero(~np.any([_centred(boxes, (a, b, c, d)) for a, b, c, d in tables.tolist()], axis=0))
+    if not len(outside):
+        return []
+    height = line_height(boxes[outside])
+    groups: list[list[int]] = []
+    for row in rows_of_text(boxes[outside], height):
+        lines = outside[row].tolist()
+        if groups:
+            above, both = boxes[groups[-1]], boxes[[*groups[-1], *lines]]
+            near = boxes[lines, 1].min() - above[:, 3].max() <= ROOM * height
+            middles = (tables[:, 1] + tables[:, 3]) / 2
+            between = (middles > above[:, 1].min()) & (middles < boxes[lines, 3].max())
+            between &= (tables[:, 0] < both[:, 2].max()) & (tables[:, 2] > both[:, 0].min())
+            if near and not between.any():
+                groups[-1] += lines
+                continue
+        groups.append(lines)
+    return groups
+
+
+def covered(quads: Sequence[Sequence[Sequence[float]]], boxes: Rectangles) -> list[bool]:
+    """Whether the middle of each quad is in one of `boxes`."""
+    middles = [np.mean(np.array(quad, np.float64), axis=0) for quad in quads]
+    return [bool(np.all((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:]), axis=1).any()) for middle in middles]
 
 
 def _centred(boxes: Rectangles, box: tuple[float, float, float, float]) -> NDArray[np.bool_]:

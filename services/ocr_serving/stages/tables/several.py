@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.stages.tables.apart import tables_among, tables_apart
+from ocr_serving.stages.tables.apart import UNDER, tables_among, tables_apart
 from ocr_serving.stages.tables.beside import parted, sides, without_bridges
-from ocr_serving.stages.tables.picture import content, line_height
+from ocr_serving.stages.tables.picture import MARGIN, Rectangles, content, line_height
 from ocr_serving.stages.tables.read import Recognizer, Sheet, Structurer, TableText, Written, of_words, read, read_on, sheet
 from ocr_serving.stages.tables.region import Box
+from ocr_serving.stages.tables.ruled import groups_of_rules
 
 CAPTION = re.compile(
     r"(table|tables|tab\.|tabelle|tableau|tabla|tabela|tabella|figure|fig\.|exhibit|таблица|表|图|圖)\s*[\divxlc]+\s*([.:：—–-]|\s|$)",
     re.IGNORECASE,
 )
 """What a caption begins with: its name and its number. A heading over all columns of a table stands where one may too."""
+
+EDGE = 3.0
+"""Pixels around a table that are left at least: its outermost rule is seen with what is beside it."""
 
 
 class Placed(NamedTuple):
@@ -30,22 +35,25 @@ class Placed(NamedTuple):
 
 
 def read_each(
-    picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer, *, several: bool = True
+    picture: Image, lines: Written, structurer: Structurer, recognizer: Recognizer, *, several: bool = True, is_region: bool = False
 ) -> list[Placed]:
     """The tables that `picture` shows, from top to bottom, with what is written on it; one at least.
 
     A picture of one table is that table, whole, and so is any where `several` is false. Lines outside tables are unmatched ones of
-    the nearest.
+    the nearest. `is_region` says that the picture is no page, but what somebody took for a table: where it holds no two of them, it
+    is one, with all its lines.
     """
     kept = lines.that_say_something()
     written = lines.of(kept)
     on = sheet(picture, written.quads)
     parts, groups = _apart(on, written.texts) if several else (on, [list(range(len(kept)))])
+    if is_region and len(groups) < 2:
+        groups = [list(range(len(kept)))]
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
         return [Placed(whole, table._replace(unmatched=[kept[index] for index in table.unmatched]))]
-    boxes = [_box(parts, group, picture) for group in groups]
+    boxes = [_box(parts, group, rules, picture) for group, rules in zip(groups, _rules(parts, groups), strict=True)]
     outside = sorted(set(range(len(kept))) - {index for group in groups for index in group})
     nearest = {index: _nearest(on, index, groups) for index in outside}
     found = []
@@ -77,9 +85,53 @@ def _apart(on: Sheet, texts: Sequence[str]) -> tuple[Sheet, list[list[int]]]:
     return on, found or [list(range(len(on.boxes)))]
 
 
-def _box(on: Sheet, group: list[int], picture: Image) -> Box:
-    """The part of the picture that holds the lines of a table, and the rules about them."""
-    x1, y1, x2, y2 = content(on.boxes[group], on.rules.boxes())
+def _rules(on: Sheet, groups: Sequence[list[int]]) -> list[Rectangles]:
+    """For each table the rules that may be its own: of those that touch each other and frame lines of tables, these tables'.
+
+    Others are where no line stands between them and the table. What underlines a line outside of all tables is no table's.
+    """
+    height = line_height(on.boxes)
+    middles = (on.boxes[:, :2] + on.boxes[:, 2:]) / 2
+    outside = np.delete(on.boxes, [index for group in groups for index in group], axis=0)
+    found: list[list[Rectangles]] = [[np.zeros((0, 4))] for _ in groups]
+    for rules in groups_of_rules(on.rules, height):
+        boxes = rules.boxes()
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+        framed = np.all((middles > low) & (middles < high), axis=1)
+        owners = [n for n, group in enumerate(groups) if framed[group].any()]
+        if not owners and not _is_underline(low, high, outside, height):
+            owners = [n for n, group in enumerate(groups) if not _is_parted(low[1], high[1], on.boxes, group)]
+        for n in owners:
+            found[n].append(boxes)
+    return [np.concatenate(boxes) for boxes in found]
+
+
+def _is_parted(top: float, bottom: float, boxes: Rectangles, group: list[int]) -> bool:
+    """Whether a line of another table, or of none, is between a table and rules from `top` to `bottom` above or below it."""
+    low, high = boxes[group, 1].min(), boxes[group, 3].max()
+    others = np.delete(boxes, group, axis=0)
+    others = others[(others[:, 0] < boxes[group, 2].max()) & (others[:, 2] > boxes[group, 0].min())]
+    middles = (others[:, 1] + others[:, 3]) / 2
+    return bool(((middles > top) & (middles < low)).any()) if top < low else bool(((middles > high) & (middles < bottom)).any())
+
+
+def _is_underline(low: NDArray[np.float64], high: NDArray[np.float64], lines: Rectangles, height: float) -> bool:
+    """Whether a level rule from `low` to `high` lies right below one of `lines`, and is no longer."""
+    below = (high[1] > (lines[:, 1] + lines[:, 3]) / 2) & (high[1] < lines[:, 3] + UNDER * height)
+    along = (low[0] > lines[:, 0] - height) & (high[0] < lines[:, 2] + height)
+    return bool(high[1] - low[1] < height and (below & along).any())
+
+
+def _box(on: Sheet, group: list[int], rules: Rectangles, picture: Image) -> Box:
+    """The part of the picture that holds the lines of a table, and the `rules` about them, with room but no other line's part."""
+    boxes, height = on.boxes[group], line_height(on.boxes)
+    x1, y1, x2, y2 = content(boxes, rules)
+    room = MARGIN * line_height(boxes)
+    others = np.delete(on.boxes, group, axis=0)
+    others = others[(others[:, 0] < x2) & (others[:, 2] > x1)]
+    above, below = others[others[:, 3] < y1 + room], others[others[:, 1] > y2 - room]
+    y1 = min(max([y1, *(above[:, 3] + UNDER * height)]), y1 + room - EDGE)
+    y2 = max(min([y2, *below[:, 1]]), y2 - room + EDGE)
     corners = on.ready.back(np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64))
     size = np.array([picture.shape[1], picture.shape[0]], np.float64)
     low = np.clip(np.floor(corners.min(axis=0)), 0, size - 1).astype(int).tolist()

@@ -135,3 +135,29 @@ def test_what_rules_enclose_is_one_table_though_its_cells_have_one_line() -> Non
 def test_what_a_rule_closes_off_belongs_to_the_table() -> None:
     rules = Rulings(np.array([[84, 45, 640], [116, 45, 640], [290, 45, 640]], np.float64), np.zeros((0, 3)))
     assert apart([*prose(0, 2), [50, 88, 420, 108], *rows(120, 5)], rules) == [list(range(2, 18))]
+
+
+def framed(top: float, count: int) -> tuple[list[list[float]], list[tuple[float, float, float]], list[tuple[float, float, float]]]:
+    """Rows of a table, and the level and upright rules about each of its cells."""
+    bottom = top + 32.0 * count
+    return (
+        rows(top + 6, count),
+        [(top + 32.0 * n, 40.0, 620.0) for n in range(count + 1)],
+        [(x, top, bottom) for x in (40.0, 290.0, 490.0, 620.0)],
+    )
+
+
+@pytest.mark.parametrize("right", [200.0, 420.0])
+def test_a_caption_between_two_frames_is_of_neither(right: float) -> None:
+    (first, level, upright), (second, more, others) = framed(20, 4), framed(190, 4)
+    rules = Rulings(np.array(level + more), np.array(upright + others))
+    caption: list[float] = [50, 158, right, 178]
+    assert apart([*first, caption, *second], rules) == [list(range(12)), list(range(13, 25))]
+
+
+def test_what_underlines_a_line_does_not_close_a_table() -> None:
+    lines: list[list[float]] = [[50, 20, 600, 40], [50, 60, 450, 80], *rows(100, 5)]
+    closed = Rulings(np.array([[52.0, 40, 620]]), np.zeros((0, 3)))
+    underlined = Rulings(np.array([[42.0, 50, 600]]), np.zeros((0, 3)))
+    assert apart(lines, closed) == [list(range(1, 17))]
+    assert apart(lines, underlined) == [list(range(2, 17))]
