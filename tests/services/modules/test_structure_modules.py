@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ocr_serving.errors import InputError
 from ocr_serving.modules.loader import BUILTIN, load_module
-from ocr_serving.modules.structure_system.answer import PageStructure
+from ocr_serving.modules.page_answer import PageStructure
 from ocr_serving.modules.structure_system.module import StructureSystem
 
 PAGES = Path(__file__).parents[2] / "golden" / "pages"

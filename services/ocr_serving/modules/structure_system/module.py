@@ -22,8 +22,8 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision
 from ocr_serving.errors import InputError
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.modules.page_answer import PageRegion, PageStructure, RegionLine, as_sent, checked, moved_line, part
 from ocr_serving.modules.structure_layout.module import StructureLayout
-from ocr_serving.modules.structure_system.answer import PageRegion, PageStructure, RegionLine, as_sent, checked, moved_line, part
 from ocr_serving.modules.structure_table.module import StructureTable
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.page import ReadPage, UprightPage

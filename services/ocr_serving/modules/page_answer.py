@@ -1,4 +1,7 @@
-"""What structure_system answers for a page, and its places on the image that was sent. Pure."""
+"""What structure_system answers for a page, and its places on the image that was sent. Pure.
+
+It is not beside the module, which is four files to copy.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NotRequired
