@@ -34,6 +34,9 @@ ROOMY, ON_LEVEL = 1.15, 0.2
 """Rows so many heights of a line apart leave room between them that lines of one cell do not; a text is on the level of a row where
 it is off its middle by this share of their distance."""
 
+EMPTY_ROW = 0.5
+"""Words not explained that a row without any is worth."""
+
 ONE_COLUMN = 0.3
 """Share of faults that a table of one column is worth: it is a list."""
 
@@ -109,7 +112,7 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
     wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
-    wrong += 0.5 * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
+    wrong += EMPTY_ROW * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
     return wrong / len(boxes)
 
 

@@ -38,6 +38,10 @@ def test_texts_in_a_grid_of_rules_are_a_table_whatever_it_is_called(called: str)
     assert label(ROWS, "ruled", called) == "table"
 
 
+def test_rows_that_nobody_filled_in_are_of_the_grid() -> None:
+    assert label([*ROWS, *[[""] * 3] * 4], "ruled", "equation") == "table"
+
+
 def test_the_region_of_a_grid_reaches_to_its_outermost_rules() -> None:
     picture, lines = page(ROWS, "ruled")
     height, width = picture.shape[:2]
