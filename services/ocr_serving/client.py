@@ -21,6 +21,9 @@ from ocr_serving.output import results
 
 CONNECT_TIMEOUT_S = 10.0
 
+_OF_A_PAGE = re.compile(r"results\[\d+\]: ")
+"""How a remark begins on a page that was looked at, such as that it is blank; those on what was not name an image, or say so."""
+
 
 class UnreachableError(ServingError):
     """No server answers at the URL; there is no sense in asking it for the next image."""
@@ -160,7 +163,7 @@ def _reply(response: requests.Response, seconds: float) -> Reply:
         ) from None
     if status != "000" or not isinstance(entries, list) or not entries:
         raise AnswerError(msg or f"HTTP {response.status_code}, status {status}, without a reason.")
-    if msg and all(results.read(entry).empty for entry in entries):
+    if msg and not _OF_A_PAGE.match(msg) and all(results.read(entry).empty for entry in entries):
         raise AnswerError(msg)
     timing = response.headers.get("Server-Timing", "")
     return Reply(response.content, entries, msg, seconds, _timed("work", timing), _timed("cpu", timing))

@@ -201,11 +201,19 @@ def test_a_slow_server_fails_the_image_and_names_the_option() -> None:
         (b'{"msg": "no", "results": "", "status": "101"}', 200, "no"),
         (b'{"msg": "", "results": "", "status": "101"}', 500, "HTTP 500, status 101, without a reason"),
         (b'{"msg": "broken image", "results": [[]], "status": "000"}', 200, "broken image"),
+        (b'{"msg": "results[0] was left out", "results": [[]], "status": "000"}', 200, "left out"),
     ],
 )
 def test_what_is_no_result_is_told_in_one_sentence(body: bytes, code: int, reason: str) -> None:
     with scripted((code, {}, body)) as server, Client(server.url) as asking, pytest.raises(AnswerError, match=reason):
         asking.predict(b"x")
+
+
+def test_a_page_on_which_nothing_is_read_was_read() -> None:
+    blank = {"msg": "results[0]: it is blank, all of one colour", "results": [[]], "status": "000"}
+    with scripted(answer(blank)) as server, Client(server.url) as asking:
+        reply = asking.predict(b"x")
+    assert (list(reply.entries), reply.msg) == ([[]], blank["msg"])
 
 
 def test_no_server_is_one_sentence_with_the_url(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
