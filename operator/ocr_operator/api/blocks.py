@@ -35,6 +35,15 @@ class Rule:
         return {"rule": self.cel, "message": self.message}
 
 
+def one_source(what: str, *fields: str) -> Rule:
+    """That exactly one of `fields`, all that a block has, is given: where `what` comes from."""
+    return Rule(
+        " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in fields) + " == 1",
+        f"{what} from one source: give exactly one of {', '.join(fields[:-1])} and {fields[-1]}",
+        lambda block: len(block.model_fields_set) != 1,
+    )
+
+
 def with_rules(schema: dict[str, Any], cls: type[Any]) -> None:
     """Tell the API server the rules of a block."""
     if cls.rules:

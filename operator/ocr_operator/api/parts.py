@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
-from ocr_operator.api.blocks import Block, CountOrPercent, Free, Quantity, Rule, with_rules
+from ocr_operator.api.blocks import Block, CountOrPercent, Free, Quantity, Rule, one_source, with_rules
 
 OWN_VOLUMES = ("config", "tmp", "models", "shm", "api-keys", "job-store")
 OWN_PATHS = ("/etc/ocr-serving", "/tmp", "/models", "/dev/shm", "/run/api-keys", "/var/lib/ocr-serving")  # noqa: S108  paths of the container
@@ -216,13 +216,7 @@ class GoldenClaim(Block):
 class Golden(Block):
     """Pictures, and beside each a text file of the same name that ends in .txt with the words that stand on it."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(has(self.configMap) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.image) ? 1 : 0) == 1",
-            "the golden set comes from one source: give exactly one of configMap, pvc and image",
-            lambda block: len(block.model_fields_set) != 1,
-        ),
-    )
+    rules: ClassVar[tuple[Rule, ...]] = (one_source("the golden set comes", "configMap", "pvc", "image"),)
     config_map: Name | None = Field(None, description="A ConfigMap, of at most 1 MiB.")
     pvc: GoldenClaim | None = Field(None, description="A volume.")
     image: str | None = Field(

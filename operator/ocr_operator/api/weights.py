@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ocr_operator.api.blocks import Block, KeyedBy, Quantity, Rule
+from ocr_operator.api.blocks import Block, KeyedBy, Quantity, Rule, one_source
 from ocr_operator.api.parts import Claim, Name
 
 LONGEST_WITH_CACHE = 46
@@ -107,13 +107,7 @@ class Cache(Block):
 class Models(Block):
     """Where the weights come from; those in the image can be read in every case."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "(has(self.image) ? 1 : 0) + (has(self.pvc) ? 1 : 0) + (has(self.download) ? 1 : 0) + (has(self.cache) ? 1 : 0) == 1",
-            "models come from one source: give exactly one of image, pvc, download and cache",
-            lambda block: len(block.model_fields_set) != 1,
-        ),
-    )
+    rules: ClassVar[tuple[Rule, ...]] = (one_source("models come", "image", "pvc", "download", "cache"),)
     image: Literal["default"] | None = Field(None, description="The weights in the image, as without `models`.")
     pvc: Claim | None = Field(None, description="A store of models on a volume, mounted read-only at /models.")
     download: Annotated[list[Download], KeyedBy("name")] | None = Field(

@@ -11,11 +11,11 @@ from ocr_operator.api.spec import OCRService
 from ocr_operator.desired.refusable import can_be_refused
 from ocr_operator.kube import ExistsError, Kube, RefusedError, UnreachableError
 from ocr_operator.loop.ownership import check_is_ours, controller_of
-from ocr_operator.names import CHILD_KINDS, HASH_ANNOTATION, KIND
+from ocr_operator.names import CHILD_KINDS, KIND
 from ocr_operator.observed.cache import Cache, Owner, Ref, ref_of, version_of
 from ocr_operator.observed.contention import GONE, Contention, writer_of
 from ocr_operator.observed.drift import differences
-from ocr_operator.observed.live import Live, live_of
+from ocr_operator.observed.live import Live, hash_of, live_of
 from ocr_operator.observed.status import Problem
 
 JSON = dict[str, Any]
@@ -317,11 +317,6 @@ class Children:
         self._accepted[ref] = (digest, found)
         if not found and is_newest:
             self._cache.set_agrees(ref, digest)
-
-
-def hash_of(body: Mapping[str, Any]) -> str:
-    """What HASH_ANNOTATION says; empty where there is none."""
-    return str((body["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
 
 
 def _least_replicas(manifest: JSON, manifests: Sequence[JSON]) -> int:

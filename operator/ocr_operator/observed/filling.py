@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ocr_operator.names import COMPONENT_LABEL, HASH_ANNOTATION, MODELS_CONTAINER
+from ocr_operator.names import COMPONENT_LABEL, MODELS_CONTAINER
 from ocr_operator.observed.failures import failure_of
+from ocr_operator.observed.live import hash_of
 from ocr_operator.observed.status import Problem
 
 JSON = dict[str, Any]
@@ -23,7 +24,7 @@ class Filling:
 
 def is_filled(job: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> bool:
     """Whether `job`, made of `manifest`, has come to its end."""
-    return job is not None and _hash(job) == _hash(manifest) and bool(_ended_at(job))
+    return job is not None and hash_of(job) == hash_of(manifest) and bool(_ended_at(job))
 
 
 def must_refill(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> bool:
@@ -56,10 +57,6 @@ def filling(manifest: Mapping[str, Any], claim: Mapping[str, Any] | None, pods: 
 def fillers(pods: Iterable[Mapping[str, Any]], component: str) -> list[Mapping[str, Any]]:
     """Those of `pods` that fill the cache."""
     return [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == component]
-
-
-def _hash(body: Mapping[str, Any]) -> str:
-    return str((body["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
 
 
 def _conditions(job: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocr_operator.names import FIELD_MANAGER
+from ocr_operator.names import FIELD_MANAGER, HASH_ANNOTATION
 from ocr_operator.text import compact
 
 
@@ -45,3 +45,8 @@ def owned_fields(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def as_text(body: Mapping[str, Any]) -> bytes:
     """`body` as compact JSON."""
     return compact(body)
+
+
+def hash_of(body: Mapping[str, Any]) -> str:
+    """What HASH_ANNOTATION says; empty where there is none."""
+    return str((body["metadata"].get("annotations") or {}).get(HASH_ANNOTATION, ""))
