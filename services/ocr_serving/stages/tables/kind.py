@@ -11,7 +11,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.stages.layout import Region
 from ocr_serving.stages.regions import centred
 from ocr_serving.stages.tables import explain
-from ocr_serving.stages.tables.picture import Quads, Rectangles, line_height
+from ocr_serving.stages.tables.picture import Rectangles, corners_of, line_height
 from ocr_serving.stages.tables.read import sheet
 from ocr_serving.stages.tables.ruled import groups_of_rules, ruled
 from ocr_serving.stages.tables.rulings import Rulings
@@ -71,7 +71,7 @@ def grids(image: Image, regions: Sequence[Region], boxes: Rectangles) -> list[Re
         return []
     x, y = np.maximum(lines[:, :2].min(axis=0) - ROOM * height, 0).astype(int).tolist()
     right, bottom = (lines[:, 2:].max(axis=0) + ROOM * height).astype(int).tolist()
-    on = sheet(image[y:bottom, x:right], _quads(lines - np.array([x, y, x, y])))
+    on = sheet(image[y:bottom, x:right], corners_of(lines - np.array([x, y, x, y])))
     found = []
     for rules in groups_of_rules(on.rules, height):
         if len(rules.level) < 3 or len(rules.upright) < 3:
@@ -93,7 +93,7 @@ def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[floa
     x1, y1, x2, y2 = (int(side) for side in np.array(box) + np.array([-1, -1, 1, 1]) * AROUND * height)
     x1, y1 = max(0, x1), max(0, y1)
     picture = image[y1:y2, x1:x2]
-    on = sheet(picture, _quads(boxes - np.array([x1, y1, x1, y1])))
+    on = sheet(picture, corners_of(boxes - np.array([x1, y1, x1, y1])))
     groups = groups_of_rules(on.rules, height)
     rules = groups[0] if groups else Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
     if len(rules.level) < 3 or len(rules.upright) < 3:
@@ -131,7 +131,7 @@ def is_running_text(image: Image, boxes: Rectangles) -> bool:
         return False
     x1, y1 = (int(max(0.0, side - LITTLE * height)) for side in boxes[:, :2].min(axis=0))
     x2, y2 = (int(side + LITTLE * height) for side in boxes[:, 2:].max(axis=0))
-    on = sheet(image[y1:y2, x1:x2], _quads(boxes - np.array([x1, y1, x1, y1])))
+    on = sheet(image[y1:y2, x1:x2], corners_of(boxes - np.array([x1, y1, x1, y1])))
     if len(on.rules.level) + len(on.rules.upright):
         return False
     spaces = [b - a for line in on.boxes.tolist() for a, b in gaps(on.ready.picture, (line[0], line[1], line[2], line[3]))]
@@ -143,8 +143,3 @@ def _corners(rules: Rulings) -> NDArray[np.float64]:
     sides = rules.boxes()
     (x1, y1), (x2, y2) = sides[:, :2].min(axis=0), sides[:, 2:].max(axis=0)
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
-
-
-def _quads(boxes: Rectangles) -> Quads:
-    """The corners of upright boxes."""
-    return boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)

@@ -129,6 +129,11 @@ def background(picture: Image) -> float:
     return float(np.median(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)))
 
 
+def corners_of(boxes: Rectangles) -> Quads:
+    """The corners of upright boxes, clockwise from the top left."""
+    return boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+
+
 def line_height(boxes: Rectangles) -> float:
     """The usual height of lines of text in pixels."""
     return max(6.0, float(np.median(boxes[:, 3] - boxes[:, 1]))) if len(boxes) else 16.0

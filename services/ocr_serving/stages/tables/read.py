@@ -17,7 +17,7 @@ from ocr_serving.stages.table import Structure
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted
 from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_empty, without_margins
-from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, line_height, prepared, upright
+from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, corners_of, line_height, prepared, upright
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.spaced import spaced, wide_gutters
@@ -137,7 +137,7 @@ def read_on(on: Sheet, lines: Written, structurer: Structurer, recognizer: Recog
     homeless = [members[index] for index, text in enumerate(texts) if index not in placed and text]
     unmatched = sorted([*outside, *homeless])
     sides = grid.boxes()
-    corners = ready.back(sides[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]).reshape(-1, 8)
+    corners = ready.back(corners_of(sides)).reshape(-1, 8)
     return TableText(markup(grid, contents), corners, unmatched, cut and bool(homeless))
 
 
