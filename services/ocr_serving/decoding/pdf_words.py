@@ -179,14 +179,14 @@ INVISIBLE = 3
 
 
 def _look(text: Any, index: int, known: dict[int, tuple[bool, int]]) -> tuple[bool, int]:
-    """Whether the letter's object is drawn at all, with some colour, and where its font is in memory."""
+    """Whether the letter's object is drawn at all, and where its font is in memory."""
     import pypdfium2.raw as pdfium
 
     piece = pdfium.FPDFText_GetTextObject(text.raw, index)
     key = ctypes.addressof(piece.contents) if piece else 0
     if key not in known:
         font = pdfium.FPDFTextObj_GetFont(piece) if piece else None
-        is_drawn = not piece or (pdfium.FPDFTextObj_GetTextRenderMode(piece) != INVISIBLE and not _is_clear(piece))
+        is_drawn = not piece or pdfium.FPDFTextObj_GetTextRenderMode(piece) != INVISIBLE
         known[key] = is_drawn, ctypes.addressof(font.contents) if font else 0
     return known[key]
 
@@ -286,16 +286,17 @@ def _parted_at_gaps(words: list[PdfWord], width: float, height: float) -> list[l
 
 
 def _scanned(page: Any) -> bool:
-    """Whether a picture over nearly all of the page hides text, which it does where that is drawn before it."""
+    """Whether a picture over nearly all of the page hides text, which is drawn before it, or shows what clear text says."""
     import pypdfium2.raw as pdfium
 
-    pieces, below = 0, 0
+    pieces, below, clear, covered = 0, 0, 0, False
     for piece in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_TEXT], max_depth=3):
         if piece.type == pdfium.FPDF_PAGEOBJ_TEXT:
             pieces += 1
+            clear += _is_clear(piece.raw)
         elif _covers(piece, page):
-            below = pieces
-    return below > HIDDEN * pieces
+            below, clear, covered = pieces, 0, True
+    return covered and below + clear > HIDDEN * pieces
 
 
 def _covers(picture: Any, page: Any) -> bool:

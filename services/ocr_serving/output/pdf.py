@@ -268,7 +268,7 @@ def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
 def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[str]:
     """The operators that set `text` between the corners, from the top left on, in units of the page.
 
-    Readers take a word apart whose letters climb or fall. On a line that lies a little aslant letters stand level, and the words of it,
+    Readers take a word apart whose letters climb or fall. On a line that lies a little aslant letters stand level, and its words,
     or the parts of a long one, step by step along it.
     """
     upper, _, (rx, ry), (lx, ly) = corners

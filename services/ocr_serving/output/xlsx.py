@@ -9,7 +9,7 @@ from typing import Any
 
 from ocr_serving.output import values
 from ocr_serving.output.tables import CONTROL
-from ocr_serving.output.tree import Document, Table, text_of
+from ocr_serving.output.tree import Box, Document, Pair, Table, text_of
 from ocr_serving.output.values import Typed
 
 WIDEST, NARROWEST = 60, 8
@@ -30,14 +30,21 @@ def workbook(document: Document) -> bytes:
         _write_table(book.create_sheet(f"Table {number}"), table)
     if document.fields:
         heads = ["Question", "Answer", "Page"]
-        rows = [[pair.question, pair.answer, str(pair.page)] for pair in document.fields]
-        _write_rows(book.create_sheet("Fields"), [heads, *rows])
+        _write_rows(book.create_sheet("Fields"), [heads, *_answers(document.fields)])
     if not tables:
         text = [line.split("\t") for page in document.pages for block in page.blocks for line in text_of(block).split("\n")]
         _write_rows(book.create_sheet("Text"), text, has_head=False)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def _answers(fields: Sequence[Pair]) -> list[list[str]]:
+    """A row for each question on the form: several answers to it, such as the lines of an address, are in one cell."""
+    found: dict[tuple[int, str, Box], list[str]] = {}
+    for pair in fields:
+        found.setdefault((pair.page, pair.question, pair.question_box), []).append(pair.answer)
+    return [[question, "\n".join(answers), str(page)] for (page, question, _), answers in found.items()]
 
 
 def _write_table(sheet: Any, table: Table) -> None:
@@ -78,7 +85,7 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
                 at.border = Border(left=line, right=line, top=line, bottom=line)
             if has_head and m == 1:
                 at.font = Font(bold=True)
-        longest = max((len(text) for text in column), default=0)
+        longest = max((len(line) for text in column for line in text.split("\n")), default=0)
         sheet.column_dimensions[get_column_letter(n)].width = min(WIDEST, max(NARROWEST, longest + 2))
     if has_head:
         sheet.freeze_panes = "A2"

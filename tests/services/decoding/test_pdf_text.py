@@ -100,7 +100,9 @@ def test_an_invisible_layer_a_scan_and_a_page_without_text_are_doubted() -> None
     with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
         made.pages[0].add_resource(pikepdf.Dictionary(ca=0), pikepdf.Name.ExtGState, pikepdf.Name.Clear)
         made.pages[0].contents_add(b"/Clear gs", prepend=True)
-        assert pdf_text.read(pdfs.saved(made), 1)[0].doubt == "its text is an invisible layer"
+        clear = pdfs.saved(made)
+    scan = pdfs.with_picture(clear, PIL.Image.new("RGB", (300, 400), "white"), (0, 0, 595, 842), below=True)
+    assert pdf_text.read(scan, 1)[0].doubt == "a picture covers the page"
 
 
 def test_text_over_a_picture_that_fills_the_page_is_believed() -> None:
