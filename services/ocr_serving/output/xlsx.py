@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 from collections.abc import Sequence
 from typing import Any
 
 from ocr_serving.output import values
+from ocr_serving.output.dates import Dated
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Box, Document, Pair, Table, text_of
 from ocr_serving.output.values import Typed
@@ -74,7 +74,7 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
     heads = [column[0] for column in columns] if has_head else []
     bodies = values.typed([column[has_head:] for column in columns], heads)
     for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
-        cells = [Typed(column[0]), *body] if has_head else list(body)
+        cells: list[Typed | Dated] = [Typed(column[0]), *body] if has_head else list(body)
         for m, value in enumerate(cells, 1):
             if value.value == "" and not has_head:
                 continue
@@ -91,7 +91,7 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
         sheet.freeze_panes = "A2"
 
 
-def _set(at: Any, value: Typed) -> None:
+def _set(at: Any, value: Typed | Dated) -> None:
     if isinstance(value.value, str):
         at.value = CONTROL.sub("", value.value)[:MOST_LETTERS]
         # What begins with = stays text.
@@ -101,5 +101,5 @@ def _set(at: Any, value: Typed) -> None:
         return
     at.value = value.value
     at.number_format = value.form
-    if isinstance(value.value, datetime.date):
+    if isinstance(value, Dated):
         at.data_type = "d"
