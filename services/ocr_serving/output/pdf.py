@@ -12,7 +12,7 @@ import PIL.Image
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
 from ocr_serving.output import archival, invisible_font
-from ocr_serving.output.lines import is_upright, joint, part, without_spaces
+from ocr_serving.output.lines import as_seen, joint, part, runs_down, runs_left, without_spaces
 from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Document, Line, Page, Point, Quad, Word
@@ -228,6 +228,9 @@ def _content(lines: Sequence[Line], to_page: _ToPage, font: _Font) -> bytes:
 
 def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
     words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
+    if runs_left(line.text) and not runs_down(line):
+        # Readers set the letters of a row right themselves, and take them to come as they are seen.
+        words.reverse()
     placed = [_pieces(word, line) for word in words]
     for n, pieces in enumerate(placed):
         for text, quad in pieces:
@@ -255,8 +258,8 @@ def _beyond(quad: Quad, corner: Point) -> Point:
 def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
     """A word and its place; in a line that runs down, letter under letter where the script is written so."""
     text = CONTROL.sub("", word.text)
-    if not is_upright(line.quad):
-        return [(text, word.quad)]
+    if not runs_down(line):
+        return [(as_seen(text), word.quad)]
     if any(without_spaces(letter) for letter in text):
         share = 1 / len(text)
         return [(letter, part(word.quad, n * share, (n + 1) * share)) for n, letter in enumerate(text)]

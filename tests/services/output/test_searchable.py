@@ -270,3 +270,25 @@ def test_letters_of_a_word_stand_level_on_a_page_that_lies_aslant(degrees: float
         x1, y1, x2, y2 = (side / whole_side for side, whole_side in zip(word.box, (WIDTH, HEIGHT) * 2, strict=True))
         left, top, right, bottom = places[word.text]
         assert (left + right, top + bottom) == pytest.approx((x1 + x2, y1 + y2), abs=0.005), "in the middle of its ink"
+
+
+@pytest.mark.parametrize("said", ["مرحبا بالعالم هذا نص", "שלום עולם 2026 (זה) טקסט", "Hello שלום world"])
+def test_what_is_read_from_the_right_is_found_as_it_is_written(said: str) -> None:
+    whole = document(build.page([line(said, 100, 90, 600, 40)], None, size=(WIDTH, HEIGHT)))
+    data = pdf.of_images(whole, [b""], [picture()])
+    with pypdfium2.PdfDocument(data) as opened:
+        text = opened[0].get_textpage()
+        assert text.get_text_range().strip() == said
+        if said[0] > "z":
+            boxes = [text.get_charbox(text.get_text_range().index(word), loose=True) for word in said.split()]
+            assert boxes == sorted(boxes, reverse=True), "the first word is the rightmost"
+
+
+def test_a_letter_alone_does_not_run_down_the_page() -> None:
+    whole = document(build.page([line("I", 100, 100, 12, 40), line("Hello", 100, 300, 120, 40)], None, size=(WIDTH, HEIGHT)))
+    with pypdfium2.PdfDocument(pdf.of_images(whole, [b""], [picture()])) as opened:
+        text = opened[0].get_textpage()
+        turns = [
+            pypdfium2.raw.FPDFText_GetCharAngle(text.raw, n) for n in (text.get_text_range().index(word) for word in ("I", "Hello"))
+        ]
+    assert turns == pytest.approx([0, 0])
