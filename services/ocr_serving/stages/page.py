@@ -75,6 +75,11 @@ class ReadPage(UprightPage):
         return sum(len(line.text) * line.confidence for line in self.texts) / total if total else 1.0
 
     @property
+    def letters(self) -> int:
+        """How many letters and digits were read."""
+        return sum(character.isalnum() for line in self.texts for character in line.text)
+
+    @property
     def remarks(self) -> list[str]:
         """What is to be said of it."""
         return super().remarks + ([f"it {self.reading_remark}"] if self.reading_remark else [])
