@@ -166,6 +166,16 @@ def test_a_page_of_which_no_line_is_told_says_so() -> None:
     assert unread(ReadPage(PAGE, 0, (600, 400)), 0.5) == "it is blank, all of one colour"
 
 
+def test_a_page_most_of_which_is_not_read_says_so() -> None:
+    large = np.array([[40, 100], [360, 100], [360, 500], [40, 500]], np.float32)
+    page = ReadPage(PAGE, 0, (600, 400), [ACROSS[0], large, ACROSS[-1]], texts=[GOOD, Text("", 0.9), GOOD])
+    assert unread(page, 0.5) == (
+        "3 lines were found on it, but most of what they cover, 1 of them, was not read with a confidence of 0.5 or more: send it "
+        "larger or sharper"
+    )
+    assert unread(replace(page, texts=[Text("?#", 0.4), GOOD, GOOD]), 0.5) == ""
+
+
 @pytest.mark.parametrize(
     ("colours", "said"),
     [
