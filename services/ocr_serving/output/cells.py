@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from ocr_serving.output import tables
@@ -20,6 +21,10 @@ EXPLAINED = 0.5
 """A structure whose cells say less than this share of the letters on its place is none."""
 
 
+ALIKE = 0.7
+"""Two readings of one text have this ratio of letters in common, twice their number over that of both."""
+
+
 def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[Table | None, list[Line]]:
     """The table that `content` (`html`, `cell_bbox`) is, with `lines` in its cells, and the lines that are in none.
 
@@ -31,7 +36,7 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
     if not cells or (not any(cell.text for cell in cells) and lines):
         return None, list(lines)
     places = _places(cells, content.get("cell_bbox") or [], box)
-    homes, left = _homes([plain(cell.text) for cell in cells], places, lines)
+    homes, left, reworded = _homes([plain(cell.text) for cell in cells], places, lines)
     letters = sum(len(plain(line.text)) for line in lines)
     if lines and sum(len(plain(line.text)) for line in left) > (1 - EXPLAINED) * letters:
         # A table may have been read from its own picture, in other words than the page was.
@@ -42,7 +47,9 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
     for index, (cell, place) in enumerate(zip(cells, places, strict=True)):
         text = " ".join(cell.text.split())
         inside = [line for row in rows(homes[index]) for line in row] if homes[index] else []
-        if text and not inside:
+        if index in reworded:
+            text = " ".join(line.text for line in inside)
+        elif text and not inside:
             inside = _stand_in(text, place)
         found.append(Cell(row=cell.row, column=cell.column, rows=cell.rows, columns=cell.columns, text=text, lines=tuple(inside)))
     inside = [line for cell in found for line in cell.lines]
@@ -72,12 +79,15 @@ def _places(cells: Sequence[tables.Cell], boxes: Sequence[Sequence[float]], tabl
     ]
 
 
-def _homes(texts: Sequence[str], places: Sequence[Box], lines: Sequence[Line]) -> tuple[list[list[Line]], list[Line]]:
-    """For each cell the lines, or parts of lines, that it says, the nearest first served; and the lines that none says."""
+def _homes(texts: Sequence[str], places: Sequence[Box], lines: Sequence[Line]) -> tuple[list[list[Line]], list[Line], set[int]]:
+    """For each cell the lines, or parts of lines, that it says, the nearest first served; those that none says; and the cells that
+    say theirs in other letters: a table may have been read anew, larger than the page was.
+    """
     remaining = list(texts)
     homes: list[list[Line]] = [[] for _ in texts]
     left: list[Line] = []
     parted: list[Line] = []
+    reworded: set[int] = set()
     # Long texts first: a "1" must not take the 1 of a longer text's cell.
     for line in sorted(lines, key=lambda line: -len(line.text)):
         index = _nearest(plain(line.text), line.box, remaining, places)
@@ -86,12 +96,14 @@ def _homes(texts: Sequence[str], places: Sequence[Box], lines: Sequence[Line]) -
         else:
             remaining[index] = remaining[index].replace(plain(line.text), "", 1)
             homes[index].append(line)
+    unlike: list[Line] = []
     for line in parted:
         spread: dict[int, list[Word]] = {}
         taken = list(remaining)
         for word in line.words:
             index = _nearest(plain(word.text), word.box, taken, places)
             if index is None:
+                unlike.append(line)
                 break
             taken[index] = taken[index].replace(plain(word.text), "", 1)
             spread.setdefault(index, []).append(word)
@@ -99,9 +111,38 @@ def _homes(texts: Sequence[str], places: Sequence[Box], lines: Sequence[Line]) -
             remaining = taken
             for index, words in spread.items():
                 homes[index].append(_part(line, words))
-            continue
-        left.append(line)
-    return homes, left
+    for line in unlike:
+        nowhere = list(line.words)
+        for index, words in _by_place(line.words, places).items():
+            said, rest = "".join(plain(word.text) for word in words), remaining[index]
+            if said in rest:
+                remaining[index] = rest.replace(said, "", 1)
+            elif SequenceMatcher(None, rest, said).ratio() >= ALIKE:
+                remaining[index] = ""
+                reworded.add(index)
+            else:
+                continue
+            homes[index].append(_part(line, words))
+            nowhere = [word for word in nowhere if word not in words]
+        if nowhere:
+            left.append(_part(line, nowhere))
+    return homes, left, reworded
+
+
+def _by_place(words: Sequence[Word], places: Sequence[Box]) -> dict[int, list[Word]]:
+    """The words in the middle of each cell, by its index; those in none are left out."""
+    found: dict[int, list[Word]] = {}
+    for word in words:
+        index = next((n for n, place in enumerate(places) if _within(word.box, place)), None)
+        if index is not None:
+            found.setdefault(index, []).append(word)
+    return found
+
+
+def _within(box: Box, place: Box) -> bool:
+    """Whether the middle of `box` is in a place."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return place[0] <= x <= place[2] and place[1] <= y <= place[3]
 
 
 def _nearest(text: str, box: Box, texts: Sequence[str], places: Sequence[Box]) -> int | None:
