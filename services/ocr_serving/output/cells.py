@@ -143,7 +143,7 @@ class _Homes:
                 self._put(index, [plain(word.text) for word in words], _part(line, words))
 
     def _reworded(self, line: Line) -> bool:
-        """Whether cells at a line's height say it in nearly the same letters; words that none says are then with those beside them."""
+        """Whether cells at a line's height say it in nearly the same letters; words that none says are then with their neighbours."""
         found = self._said(line, level=True)
         strange = [plain(word.text) for word, home in zip(line.words, found, strict=True) if home is None]
         other = self._alike("".join(strange), line.box)
@@ -173,7 +173,7 @@ class _Homes:
         return index if best >= ALIKE else None
 
     def _nearest(self, text: str, box: Box, texts: Sequence[str], *, level: bool = False) -> int | None:
-        """The cell nearest to `box` of those that say `text`, at its height if `level`; of several as near that which says least."""
+        """The cell nearest to `box` of those that say `text`, at its height if `level`; of several the one that says least."""
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         found: list[tuple[float, int, int]] = []
         for index, (said, place) in enumerate(zip(texts, self._places, strict=True)):
