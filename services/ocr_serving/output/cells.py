@@ -143,7 +143,7 @@ class _Homes:
                 self._put(index, [plain(word.text) for word in words], _part(line, words))
 
     def _reworded(self, line: Line) -> bool:
-        """Whether cells at a line's height say it in nearly the same letters; words that none says are then with their neighbours."""
+        """Whether cells at a line's height say it in nearly the same letters; words that none says go with their neighbours."""
         found = self._said(line, level=True)
         strange = [plain(word.text) for word, home in zip(line.words, found, strict=True) if home is None]
         other = self._alike("".join(strange), line.box)
