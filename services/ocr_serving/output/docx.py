@@ -120,7 +120,7 @@ def _paper(page: Page) -> tuple[float, float]:
 
 def _add(file: Any, block: Block, page: Page, room: float, scale: float) -> None:
     if isinstance(block, Table):
-        _add_table(file, block, room)
+        _add_table(file, block, room, scale)
     elif isinstance(block, List):
         _add_list(file, block)
     elif isinstance(block, FormField):
@@ -184,7 +184,7 @@ def _add_figure(file: Any, block: Figure, page: Page, room: float) -> None:
         file.add_paragraph(_clean(block.text), style="Caption")
 
 
-def _add_table(file: Any, table: Table, room: float) -> None:
+def _add_table(file: Any, table: Table, room: float, scale: float) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.shared import Inches, Pt
@@ -194,7 +194,7 @@ def _add_table(file: Any, table: Table, room: float) -> None:
     grid.autofit = False
     # python-docx looks a cell up by walking the table; all of them at once are walked once.
     places = [list(row.cells) for row in grid.rows]
-    for n, width in enumerate(_widths(table, room)):
+    for n, width in enumerate(_widths(table, room, (table.box[2] - table.box[0]) * scale)):
         grid.columns[n].width = Inches(width)
         for row in places:
             row[n].width = Inches(width)
@@ -212,18 +212,20 @@ def _add_table(file: Any, table: Table, room: float) -> None:
     if table.rows > 1:
         # The head is repeated where a table goes on on the next page.
         grid.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
-    file.add_paragraph()
+    # Word makes one of two tables with nothing between them.
+    between = file.add_paragraph().paragraph_format
+    between.space_after, between.line_spacing = Pt(0), Pt(8)
 
 
-def _widths(table: Table, room: float) -> list[float]:
-    """Inches of each column: what its longest text takes, all together no more than the page's."""
+def _widths(table: Table, room: float, shown: float) -> list[float]:
+    """Inches of each column: what its longest text takes, all together `shown`, as on the page, but at most `room`."""
     wanted = [0.5] * table.columns
     for cell in table.cells:
         if cell.columns == 1:
             longest = max((len(word) for word in cell.text.split()), default=0)
             wanted[cell.column] = max(wanted[cell.column], min(len(cell.text), max(30, longest)) / LETTERS_TO_INCH + 0.2)
-    shrink = min(1.0, room / sum(wanted))
-    return [width * shrink for width in wanted]
+    total = min(room, max(shown, sum(wanted)))
+    return [width * total / sum(wanted) for width in wanted]
 
 
 def _clean(text: str) -> str:

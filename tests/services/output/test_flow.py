@@ -146,18 +146,18 @@ def test_headers_stand_first_and_footers_last_whatever_the_columns() -> None:
 
 def test_a_heading_is_known_by_the_number_that_it_goes_on_with() -> None:
     first = page(
-        region("title", (100, 50, 900, 100), line("1 Introduction", 100, 60, height=26)),
-        region("text", (100, 120, 900, 300), line("The pump is inspected once in each year.", 100, 130)),
-        region("text", (100, 200, 900, 300), line("1.1 Tools", 100, 210, height=23)),
-        region("text", (100, 240, 900, 300), line("A wrench and a gasket are what it needs.", 100, 250)),
-        region("text", (100, 340, 900, 400), line("Nobody has ever needed more.", 100, 350)),
+        region("title", (100, 50, 900, 90), line("1 Introduction", 100, 60, height=26)),
+        region("text", (100, 120, 900, 160), line("The pump is inspected once in each year.", 100, 130)),
+        region("text", (100, 200, 900, 240), line("1.1 Tools", 100, 210, height=23)),
+        region("text", (100, 240, 900, 280), line("A wrench and a gasket are what it needs.", 100, 250)),
+        region("text", (100, 340, 900, 380), line("Nobody has ever needed more.", 100, 350)),
     )
     then = page(
-        region("text", (100, 200, 900, 300), line("2 Results", 100, 210, height=26)),
-        region("text", (100, 240, 900, 300), line("They were good in all of the nine years.", 100, 250)),
-        region("text", (100, 340, 900, 400), line("4 Results of another chapter", 100, 350, height=26)),
-        region("text", (100, 440, 900, 500), line("3 workers of the plant agreed", 100, 450)),
-        region("text", (100, 540, 900, 600), line("Nobody has ever needed more.", 100, 550)),
+        region("text", (100, 200, 900, 240), line("2 Results", 100, 210, height=26)),
+        region("text", (100, 240, 900, 280), line("They were good in all of the nine years.", 100, 250)),
+        region("text", (100, 340, 900, 380), line("4 Results of another chapter", 100, 350, height=26)),
+        region("text", (100, 440, 900, 480), line("3 workers of the plant agreed", 100, 450)),
+        region("text", (100, 540, 900, 580), line("Nobody has ever needed more.", 100, 550)),
         number=2,
     )
     found = [
