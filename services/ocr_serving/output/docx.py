@@ -198,6 +198,8 @@ def _add_table(file: Any, table: Table, room: float, scale: float) -> None:
         grid.columns[n].width = Inches(width)
         for row in places:
             row[n].width = Inches(width)
+    columns = _columns(table)
+    headed = table.rows > 1 and values.has_head(columns)
     for cell in table.cells:
         place = places[cell.row][cell.column]
         if cell.rows * cell.columns > 1:
@@ -206,15 +208,24 @@ def _add_table(file: Any, table: Table, room: float, scale: float) -> None:
         paragraph.paragraph_format.space_after = Pt(0)
         run = paragraph.add_run(_clean(cell.text))
         run.font.size = Pt(9.5)
-        run.bold = cell.row == 0 and table.rows > 1
-        if values.number(cell.text) is not None:
+        run.bold = headed and cell.row == 0
+        over_numbers = headed and cell.row == 0 and cell.columns == 1 and values.is_of_numbers(columns[cell.column][1:])
+        if over_numbers or values.number(cell.text) is not None:
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    if table.rows > 1:
+    if headed:
         # The head is repeated where a table goes on on the next page.
         grid.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
     # Word makes one of two tables with nothing between them.
     between = file.add_paragraph().paragraph_format
     between.space_after, between.line_spacing = Pt(0), Pt(8)
+
+
+def _columns(table: Table) -> list[list[str]]:
+    """The texts of each column, row by row; "" where a cell reaches from above or from the left."""
+    found = [[""] * table.rows for _ in range(table.columns)]
+    for cell in table.cells:
+        found[cell.column][cell.row] = cell.text
+    return found
 
 
 def _widths(table: Table, room: float, shown: float) -> list[float]:
