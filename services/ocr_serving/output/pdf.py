@@ -68,6 +68,20 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
         raise InputError("The PDF needs a password, so that no words can be added.") from None
     except pikepdf.PdfError as exc:
         raise InputError(f"The PDF is too damaged to add words to it: {exc}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        # Entries that are of another type than they have to be.
+        raise InputError("The PDF is too damaged to add words to it: print it to a new PDF, and send that.") from None
+
+
+def user_units(original: bytes) -> list[float]:
+    """What a unit of each page is in points (/UserUnit, ISO 32000-1, 14.11.2); [] for what cannot be opened."""
+    import pikepdf
+
+    try:
+        with pikepdf.open(io.BytesIO(original)) as pdf:
+            return [max(0.01, float(page.obj.get("/UserUnit", 1))) for page in pdf.pages]
+    except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
@@ -197,7 +211,7 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
         x1, y1, x2, y2 = (float(side) for side in value)
     except (TypeError, ValueError):
         return None
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+    return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)) if x1 != x2 and y1 != y2 else None
 
 
 def _inherited(place: Any, key: str) -> Any:
@@ -219,6 +233,8 @@ def _add_text(place: Any, font: _Font, content: bytes) -> None:
         return
     if "/Resources" not in place.obj and (inherited := _inherited(place, "/Resources")) is not None:
         place.obj["/Resources"] = inherited
+    if not isinstance(place.resources.get("/Font", pikepdf.Dictionary()), pikepdf.Dictionary):
+        del place.resources["/Font"]
     name = place.add_resource(font.font, pikepdf.Name.Font)
     # First, where no content before it has moved the page.
     place.contents_add(content.replace(b"/FONT", str(name).encode()), prepend=True)

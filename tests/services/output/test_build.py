@@ -223,6 +223,42 @@ def test_every_line_is_in_one_block() -> None:
         assert not Counter(word for one in read for word in one["text"].split()) - words
 
 
+def test_points_that_stand_apart_are_one_list_with_those_inside_it() -> None:
+    points = [("• A wrench", 100), ("• Gaskets:", 100), ("• of rubber", 140), ("• of felt", 140), ("• Oil", 100)]
+    found = page(
+        *(region("text", (x, 100 + 60 * n, 900, 130 + 60 * n), line(text, x, 100 + 60 * n)) for n, (text, x) in enumerate(points))
+    )
+    (block,) = found.blocks
+    assert isinstance(block, List)
+    assert [(item.marker, item.text, item.depth) for item in block.items] == [
+        ("•", text.removeprefix("• "), (x - 100) // 40) for text, x in points
+    ]
+
+
+@pytest.mark.parametrize("signs", ["a) b) c)", "i. ii. iii.", "h. i. j.", "(1) (2) (3)", "o o o"])
+def test_paragraphs_whose_signs_go_on_counting_are_a_list(signs: str) -> None:
+    texts = [f"{sign} the next point of them" for sign in signs.split()]
+    apart = page(
+        *(region("text", (100, 100 + 60 * n, 900, 130 + 60 * n), line(text, 100, 100 + 60 * n)) for n, text in enumerate(texts))
+    )
+    near = page(region("text", (100, 100, 900, 200), *(line(text, 100, 100 + 25 * n) for n, text in enumerate(texts))))
+    for found in (apart, near):
+        (block,) = found.blocks
+        assert isinstance(block, List)
+        assert [item.marker for item in block.items] == signs.split()
+
+
+def test_paragraphs_that_do_not_count_and_words_that_look_like_a_sign_are_no_list() -> None:
+    texts = ["1. Mai war ein Feiertag.", "4. Juli auch.", "1. August ebenso."]
+    apart = page(
+        *(region("text", (100, 100 + 60 * n, 900, 130 + 60 * n), line(text, 100, 100 + 60 * n)) for n, text in enumerate(texts))
+    )
+    assert [block.kind for block in apart.blocks] == ["paragraph"] * 3
+    prose = ["o homem que veio ontem não era", "o mesmo que vimos, e disse que", "a casa estava fechada."]
+    (block,) = page(region("text", (100, 100, 900, 200), *(line(text, 100, 100 + 25 * n) for n, text in enumerate(prose)))).blocks
+    assert block.kind == "paragraph"
+
+
 def test_questions_and_answers_are_fields() -> None:
     question, answer = line("Name:", 100, 100), line("Ada", 200, 100)
     pair = [one | {"pred": label, "pred_id": n} for n, (one, label) in enumerate([(question, "QUESTION"), (answer, "ANSWER")])]
