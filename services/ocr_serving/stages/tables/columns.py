@@ -38,7 +38,7 @@ FIGURES = 0.6
 """Share of a column's texts, and of the letters and digits of a text, that are figures."""
 
 LONG = 10.0
-"""Heights of a line; texts of two columns that are usually longer are columns of print."""
+"""Heights of a line; a column whose texts are usually longer is one of print, where there are more such than columns of figures."""
 
 RULED, LEAST_RULES = 0.85, 3
 """Share of a table's width that level rules have, so many at least, where they part its rows."""
@@ -126,13 +126,14 @@ def shows_columns(on: Sheet, group: Sequence[int], texts: Sequence[str]) -> bool
         return False
     filled = len(cells) / (rows * columns)
     aligned = sum(_is_aligned(column, height) for column in by_column)
-    figures = [np.mean([figure for _, _, figure in column]) >= FIGURES for column in by_column]
+    figures = [bool(np.mean([figure for _, _, figure in column]) >= FIGURES) for column in by_column]
     long = sum(float(np.median([x2 - x1 for x1, x2, _ in column])) > LONG * height for column in by_column)
-    if long > 1 or aligned < columns:
+    is_ruled = _is_ruled(on.rules, boxes)
+    if long > max(sum(figures), int(is_ruled)) or aligned < columns:
         return False
     if columns == 2:
-        return filled >= WELL_FILLED and bool(figures[1])
-    return filled >= (FILLED if any(figures) or _is_ruled(on.rules, boxes) else WELL_FILLED)
+        return filled >= WELL_FILLED and figures[1]
+    return filled >= (FILLED if any(figures) or is_ruled else WELL_FILLED)
 
 
 Text = tuple[float, float, bool]

@@ -30,6 +30,7 @@ PROSE = [
     ["on, at prices that do not differ from the usual", "to all members who ask for it in due time, with"],
     ["ones by more than what the committee had allowed", "the remarks that were made when it was signed. "],
 ]
+POINTS = [[f"{sign}.", left, right] for sign, (left, right) in zip("ABCDE", PROSE, strict=True)]
 AXES = [["40", "", "", ""], ["30", "", "Peak", ""], ["20", "", "", ""], ["10", "", "", ""], ["", "2021", "2022", "2023"]]
 
 
@@ -67,7 +68,9 @@ def test_names_and_their_prices_are_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [ADDRESS, PROSE, AXES, STOCK[:2], PRICES[:3]], ids=["address", "prose", "diagram", "two rows", "three prices"]
+    "rows",
+    [ADDRESS, PROSE, POINTS, AXES, STOCK[:2], PRICES[:3]],
+    ids=["address", "prose", "points", "diagram", "two rows", "three prices"],
 )
 def test_what_only_stands_beside_each_other_is_none(rows: list[list[str]]) -> None:
     assert labels(rows, "bare", "text") == ["text"]
