@@ -62,7 +62,7 @@ def read(
         loaded.begin_request()
         return loaded.predict([image], **(keywords | further))[0]
 
-    reader = Reader(ask, "return_lines" in takes, "auto", "return_words" in takes)
+    reader = Reader(ask, "return_lines" in takes, "auto", "return_words" in takes, "return_items" in takes)
     for sheet in job.sheets():
         if sheet.image is None:
             job.miss(sheet, sheet.why)

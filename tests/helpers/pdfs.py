@@ -27,8 +27,8 @@ def of_text(*pages: Sequence[str], mode: int = 0, size: float = 14, **about: Any
     return saved(made)
 
 
-def with_picture(data: bytes, picture: PIL.Image.Image, box: tuple[float, float, float, float]) -> bytes:
-    """`data` with a picture on its first page, in points: x, y of the lower left corner, width, height."""
+def with_picture(data: bytes, picture: PIL.Image.Image, box: tuple[float, float, float, float], *, below: bool = False) -> bytes:
+    """`data` with a picture on its first page, over or below its text, in points: x, y of the lower left corner, width, height."""
     file = io.BytesIO()
     picture.convert("RGB").save(file, "PDF")
     with pikepdf.open(io.BytesIO(data)) as made, pikepdf.open(file) as other:
@@ -36,7 +36,7 @@ def with_picture(data: bytes, picture: PIL.Image.Image, box: tuple[float, float,
         image = next(iter(other.pages[0].resources.XObject.values()))
         name = page.add_resource(made.copy_foreign(image), pikepdf.Name.XObject)
         x, y, width, height = box
-        page.contents_add(f"q {width} 0 0 {height} {x} {y} cm {name} Do Q".encode())
+        page.contents_add(f"q {width} 0 0 {height} {x} {y} cm {name} Do Q".encode(), prepend=below)
         return saved(made)
 
 

@@ -66,7 +66,8 @@ class _Local:
         self._module = load_module(wanted.module, params=wanted.params, **settings)
         # The other module has parameters of its own.
         self._fields: Module | None = load_module(FIELDS, params={}, **settings) if wanted.fields else None
-        words = "return_words" in inspect.signature(self._module.predict).parameters
+        words = _has(self._module, "return_words")
+        self._about_fields: dict[str, Any] = {"return_items": True} if self._fields and _has(self._fields, "return_items") else {}
         self._reader = Reader(self._ask, wanted.structure, wanted.pdf_text, words)
 
     def _ask(self, image: Image, **keywords: Any) -> Any:
@@ -76,8 +77,12 @@ class _Local:
     def read(self, image: Image, text: PdfPage | None) -> Answer:
         entry, remarks = self._reader(image, text)
         remarks += self._module.warnings
-        fields = None if self._fields is None else self._fields.predict([image])[0]
+        fields = None if self._fields is None else self._fields.predict([image], **self._about_fields)[0]
         return Answer(entry, remarks, fields)
+
+
+def _has(module: Module, argument: str) -> bool:
+    return argument in inspect.signature(module.predict).parameters
 
 
 _local: _Local | ServingError | None = None
@@ -159,6 +164,7 @@ def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout:
     """A running service at `url`, of which `threads` pages are asked at the same time. Raises ServingError."""
     served = _served(url, api_key)
     words = _takes(url, api_key, wanted.module, "return_words")
+    about_fields = {"return_items": True} if wanted.fields and _takes(url, api_key, FIELDS, "return_items") else {}
     for name in [wanted.module] + [FIELDS] * wanted.fields:
         if name not in served:
             raise UnreachableError(
@@ -172,7 +178,7 @@ def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout:
 
         def read(image: Image, text: PdfPage | None) -> Answer:
             entry, remarks = Reader(ask, wanted.structure, wanted.pdf_text, words)(image, text)
-            return Answer(entry, remarks, _asked(fields, image, {}) if wanted.fields else None)
+            return Answer(entry, remarks, _asked(fields, image, about_fields) if wanted.fields else None)
 
         executor = ThreadPoolExecutor(threads)
         try:

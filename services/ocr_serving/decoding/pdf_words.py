@@ -17,7 +17,10 @@ LINE_GAP = 1.0
 """Heights of a letter: words of a row that stand further apart are two lines, as they are to OCR."""
 
 COVERING = 0.7
-"""A picture over so much of the page is a scan, and the text with it somebody's OCR."""
+"""A picture over so much of the page is a scan, and what is written below it somebody's OCR; it may be a background to the rest."""
+
+HIDDEN = 0.05
+"""Share of the pieces of text that may lie below such a picture."""
 
 MOST_LETTERS = 100_000
 """On a page; one with more is no page of text."""
@@ -116,7 +119,7 @@ def _letters(page: Any, text: Any) -> _Read:
     turn = 0
     font = 0
     fonts: dict[int, int] = {}
-    modes: dict[int, tuple[int, int]] = {}
+    looks: dict[int, tuple[bool, int]] = {}
     rotation = page.get_rotation()
 
     def end_word() -> None:
@@ -152,8 +155,8 @@ def _letters(page: Any, text: Any) -> _Read:
         if not pdfium.FPDFText_GetLooseCharBox(text.raw, index, bounds):
             continue
         found.letters += 1
-        mode, face = _look(text, index, modes)
-        found.unseen += mode == 3
+        is_drawn, face = _look(text, index, looks)
+        found.unseen += not is_drawn
         strange = letter == "\ufffd" or 0xD800 <= code <= 0xF8FF or code >= 0xF0000 or (code < 32 and not hyphen)
         found.unknown += not hyphen and bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
         here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
@@ -171,17 +174,29 @@ def _letters(page: Any, text: Any) -> _Read:
     return found
 
 
-def _look(text: Any, index: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """How the letter's object is drawn, of which 3 is not at all, and where its font is in memory."""
+INVISIBLE = 3
+"""Text rendering mode (ISO 32000-1, 9.3.6)."""
+
+
+def _look(text: Any, index: int, known: dict[int, tuple[bool, int]]) -> tuple[bool, int]:
+    """Whether the letter's object is drawn at all, and where its font is in memory."""
     import pypdfium2.raw as pdfium
 
     piece = pdfium.FPDFText_GetTextObject(text.raw, index)
     key = ctypes.addressof(piece.contents) if piece else 0
     if key not in known:
         font = pdfium.FPDFTextObj_GetFont(piece) if piece else None
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(piece) if piece else 0
-        known[key] = mode, ctypes.addressof(font.contents) if font else 0
+        is_drawn = not piece or pdfium.FPDFTextObj_GetTextRenderMode(piece) != INVISIBLE
+        known[key] = is_drawn, ctypes.addressof(font.contents) if font else 0
     return known[key]
+
+
+def _is_clear(piece: Any) -> bool:
+    """Whether a piece of text is filled with a colour that is all transparent."""
+    import pypdfium2.raw as pdfium
+
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    return bool(pdfium.FPDFPageObj_GetFillColor(piece, red, green, blue, alpha)) and alpha.value == 0
 
 
 def _corners(page: Any, box: list[float], turn: int) -> Corners:
@@ -271,15 +286,26 @@ def _parted_at_gaps(words: list[PdfWord], width: float, height: float) -> list[l
 
 
 def _scanned(page: Any) -> bool:
-    import pypdfium2
+    """Whether a picture over nearly all of the page hides text, which is drawn before it, or shows what clear text says."""
     import pypdfium2.raw as pdfium
 
-    for piece in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3):
-        with contextlib.suppress(pypdfium2.PdfiumError):
-            bounds = piece.get_bounds() if hasattr(piece, "get_bounds") else piece.get_pos()
-            x1, y1 = _shown(page, bounds[0], bounds[1])
-            x2, y2 = _shown(page, bounds[2], bounds[3])
-            across, down = (abs(max(0.0, min(1.0, b)) - max(0.0, min(1.0, a))) for a, b in ((x1, x2), (y1, y2)))
-            if across * down >= COVERING:
-                return True
+    pieces, below, clear, covered = 0, 0, 0, False
+    for piece in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_TEXT], max_depth=3):
+        if piece.type == pdfium.FPDF_PAGEOBJ_TEXT:
+            pieces += 1
+            clear += _is_clear(piece.raw)
+        elif _covers(piece, page):
+            below, clear, covered = pieces, 0, True
+    return covered and below + clear > HIDDEN * pieces
+
+
+def _covers(picture: Any, page: Any) -> bool:
+    import pypdfium2
+
+    with contextlib.suppress(pypdfium2.PdfiumError):
+        bounds = picture.get_bounds()
+        x1, y1 = _shown(page, bounds[0], bounds[1])
+        x2, y2 = _shown(page, bounds[2], bounds[3])
+        across, down = (abs(max(0.0, min(1.0, b)) - max(0.0, min(1.0, a))) for a, b in ((x1, x2), (y1, y2)))
+        return across * down >= COVERING
     return False

@@ -38,6 +38,9 @@ LEAST_LINES = 3
 LARGER = 1.15
 """A title of several lines is this many times as high as the page's middle line."""
 
+QUESTION = "QUESTION"
+"""How `kie_ser_re` labels the lines that ask."""
+
 Kind = Literal["heading", "paragraph", "caption", "header", "footer"]
 
 KINDS: Mapping[str, Kind] = {
@@ -159,7 +162,9 @@ def _knows_lines(entry: Any) -> bool:
 
 def _items(entry: Any) -> list[Any]:
     """All lines of an entry as they are told; one in two regions is there twice."""
-    if isinstance(entry, Mapping) and "re_res" in entry:
+    if isinstance(entry, Mapping) and "items" in entry:
+        items = list(entry["items"])
+    elif isinstance(entry, Mapping) and "re_res" in entry:
         items = [item for pair in entry["re_res"] for item in pair]
     elif isinstance(entry, Mapping) and "ser_res" in entry:
         items = list(entry["ser_res"])
@@ -301,23 +306,43 @@ def _order(found: Sequence[Block], size: tuple[int, int]) -> list[Block]:
 
 
 def pairs(entry: Any, number: int) -> list[Pair]:
-    """The questions and answers in an entry of `kie_ser_re`; [] for those of other modules."""
+    """The questions and answers in an entry of `kie_ser_re`, also those without an answer where it tells all its `items`.
+
+    A question with several answers is in as many pairs. [] for the entries of other modules.
+    """
     if not isinstance(entry, Mapping) or "re_res" not in entry:
         return []
-    found = []
-    for question, answer in entry["re_res"]:
-        asked, said = read_line(question), read_line(answer)
-        found.append(
-            Pair(
-                question=asked.text,
-                answer=said.text,
-                page=number,
-                question_box=asked.box,
-                answer_box=said.box,
-                confidence=min(asked.confidence, said.confidence),
-            )
+    told = [(read_line(question), read_line(answer)) for question, answer in entry["re_res"]]
+    answered = {(question.text, question.quad) for question, _ in told}
+    found = [_pair(question, answer, number) for question, answer in told]
+    for item in entry.get("items", ()):
+        if item["pred"] == QUESTION and ((question := read_line(item)).text, question.quad) not in answered:
+            found.append(_pair(question, None, number))
+    # Those without an answer stand among the others as they are read.
+    places = {(line.text, line.box): n for n, line in reversed(list(enumerate(map(read_line, entry.get("items", ())))))}
+    return sorted(found, key=lambda pair: places.get((pair.question, pair.question_box), 0))
+
+
+def _pair(question: Line, answer: Line | None, number: int) -> Pair:
+    if answer is None:
+        _, top, right, bottom = question.box
+        end = (right, top, right, bottom)
+        return Pair(
+            question=question.text,
+            answer="",
+            page=number,
+            question_box=question.box,
+            answer_box=end,
+            confidence=question.confidence,
         )
-    return found
+    return Pair(
+        question=question.text,
+        answer=answer.text,
+        page=number,
+        question_box=question.box,
+        answer_box=answer.box,
+        confidence=min(question.confidence, answer.confidence),
+    )
 
 
 def with_fields(whole: Document, found: Sequence[Pair]) -> Document:
@@ -333,7 +358,7 @@ def _as_field(block: Block, found: Sequence[Pair]) -> Block:
     if not isinstance(block, Text) or block.kind != "paragraph":
         return block
     said = {line.text for line in block.lines}
-    for question in dict.fromkeys(pair.question for pair in found):
+    for question in dict.fromkeys(pair.question for pair in found if pair.answer):
         answers = [pair.answer for pair in found if pair.question == question and pair.answer in said]
         if question in said and answers and said == {question, *answers}:
             return FormField(

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from ocr_serving import __version__
-from ocr_serving.output.lines import height, is_upright
+from ocr_serving.output.lines import height, runs_down
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Block, Box, Document, Figure, Line, Page, Table
 
@@ -69,7 +69,7 @@ def _line(line: Line, name: str) -> str:
 
 def _baseline(line: Line) -> str:
     """The lower side as a slope and where it leaves the box's bottom left corner, or the angle of a line that is turned."""
-    if is_upright(line.quad):
+    if runs_down(line):
         return "textangle 270"
     (ax, ay), (bx, by), (rx, ry), (lx, ly) = line.quad
     # Counted against the clock: 90 is read upwards.

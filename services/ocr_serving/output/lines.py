@@ -30,6 +30,9 @@ JUSTIFIED_ROWS, JUSTIFIED_WORDS, JUSTIFIED_SHARE = 3, 4, 0.6
 EVEN = 1.7
 """The widest room between words of a row that is set to both sides, as a multiple of the narrowest."""
 
+MIRRORED = dict(zip("()[]{}<>«»", ")(][}{><»«", strict=True))
+"""Signs that look the other way in a text that is read from the right."""
+
 HYPHENS = "-\u2010\u00ad"
 
 NARROW_LETTERS = frozenset("iIljtfr.,:;!'|()[]`\"")
@@ -75,15 +78,24 @@ def read_quad(points: Sequence[Sequence[float]]) -> Quad:
 
 
 def derived_words(text: str, quad: Quad, confidence: float, source: Source) -> tuple[Word, ...]:
-    """The words of a line of which only the whole is known: each as long as its letters are wide in common fonts."""
+    """The words of a line of which only the whole is known: each as long as its letters are wide in common fonts.
+
+    In a line that is read from the right the first word is the rightmost.
+    """
     ends: list[float] = [0.0]
     for letter in text:
         ends.append(ends[-1] + _width(letter))
     total = ends[-1] or 1.0
+
+    def place(start: float, end: float) -> Quad:
+        start, end = start / total, end / total
+        return part(quad, 1 - end, 1 - start) if from_right else part(quad, start, end)
+
+    from_right = runs_left(text) and not is_upright(quad)
     return tuple(
         Word(
             text=match[0],
-            quad=part(quad, ends[match.start()] / total, ends[match.end()] / total),
+            quad=place(ends[match.start()], ends[match.end()]),
             confidence=confidence,
             source=source,
         )
@@ -125,6 +137,11 @@ def is_upright(quad: Quad) -> bool:
     return float(np.hypot(d[0] - a[0], d[1] - a[1])) >= 2 * float(np.hypot(b[0] - a[0], b[1] - a[1]))
 
 
+def runs_down(line: Line) -> bool:
+    """Whether a line runs down the page; a single letter that is high and narrow does not."""
+    return len(line.text.strip()) > 1 and is_upright(line.quad)
+
+
 def _between(one: Point, other: Point, share: float) -> Point:
     return one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share
 
@@ -133,7 +150,7 @@ def height(line: Line) -> float:
     """How high a line's letters are, across its direction, in pixels."""
     a, b, _, d = line.quad
     sides = float(np.hypot(b[0] - a[0], b[1] - a[1])), float(np.hypot(d[0] - a[0], d[1] - a[1]))
-    return max(1.0, sides[0] if is_upright(line.quad) else sides[1])
+    return max(1.0, sides[0] if runs_down(line) else sides[1])
 
 
 def slope(lines: Sequence[Line]) -> float:
@@ -276,6 +293,23 @@ def runs_left(text: str) -> bool:
     """Whether a text is read from the right: its first letter that has a direction is Arabic's or Hebrew's (UAX #9, P2 and P3)."""
     kinds = (unicodedata.bidirectional(letter) for letter in text)
     return next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L"
+
+
+def as_seen(text: str) -> str:
+    """A text that is read from the right as its letters stand from left to right, brackets as they look; another as it is.
+
+    Numbers and words of other scripts in it run to the right (UAX #9, L2 and L4).
+    """
+    if not runs_left(text):
+        return text
+    stretches = re.split(r"((?:[^\W_](?:[.,:/+-](?=[^\W_]))?)+)", text)
+    seen = ""
+    for stretch in reversed(stretches):
+        own = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in stretch)
+        seen += (
+            stretch if stretch[:1].isalnum() and not own else "".join(MIRRORED.get(letter, letter) for letter in reversed(stretch))
+        )
+    return seen
 
 
 def without_spaces(letter: str) -> bool:

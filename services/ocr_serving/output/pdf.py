@@ -12,7 +12,8 @@ import PIL.Image
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
 from ocr_serving.output import archival, invisible_font
-from ocr_serving.output.lines import is_upright, joint, part, without_spaces
+from ocr_serving.output.lines import as_seen, joint, part, runs_down, runs_left, without_spaces
+from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Document, Line, Page, Point, Quad, Word
 
@@ -22,26 +23,30 @@ SMALLEST, LARGEST = 3.0, 14400.0
 
 FONT_NAME = "OcrServing"
 FORMS = {"L": "/DeviceGray", "RGB": "/DeviceRGB", "1": "/DeviceGray"}
+QUARTER = math.pi / 2
+STEEPEST = math.radians(20)
+"""Lines that lie aslant by more are set as they lie."""
+
+STEP = 0.6
+"""Heights of a line that the letters of a part of a word may be too high or too low."""
+
 QUALITY = 92
 """Of a JPEG written anew, as one is that lies on its side."""
-
-INVISIBLE = 3
-"""Text rendering mode (ISO 32000-1, 9.3.6)."""
 
 
 def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are;
     pages that `document` does not tell of, too.
 
-    An invisible layer of text on a page that was read anew is taken out, so that no word is found twice. Raises InputError where
-    the file cannot be changed.
+    The text of a page that was read anew, visible or not, is no longer found or selected, so that no word is found twice; the page
+    looks as it did. Raises InputError where the file cannot be changed.
     """
     import pikepdf
 
     try:
         with pikepdf.open(io.BytesIO(original), password=password) as pdf:
             archive = archival.allows(pdf)
-            font = _Font(pdf)
+            font, silence = _Font(pdf), Silence(pdf)
             for page in document.pages:
                 if page.number > len(pdf.pages):
                     break
@@ -50,7 +55,7 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
                 if not read:
                     continue
                 if not any(line.source == "pdf" for line in page.lines):
-                    _drop_invisible(pdf, place)
+                    silence.page(place)
                 _add_text(place, font, _content(read, _ToPage(place, page), font))
             font.finish()
             if archive:
@@ -223,6 +228,9 @@ def _content(lines: Sequence[Line], to_page: _ToPage, font: _Font) -> bytes:
 
 def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
     words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
+    if runs_left(line.text) and not runs_down(line):
+        # Readers set the letters of a row right themselves, and take them to come as they are seen.
+        words.reverse()
     placed = [_pieces(word, line) for word in words]
     for n, pieces in enumerate(placed):
         for text, quad in pieces:
@@ -250,8 +258,8 @@ def _beyond(quad: Quad, corner: Point) -> Point:
 def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
     """A word and its place; in a line that runs down, letter under letter where the script is written so."""
     text = CONTROL.sub("", word.text)
-    if not is_upright(line.quad):
-        return [(text, word.quad)]
+    if not runs_down(line):
+        return [(as_seen(text), word.quad)]
     if any(without_spaces(letter) for letter in text):
         share = 1 / len(text)
         return [(letter, part(word.quad, n * share, (n + 1) * share)) for n, letter in enumerate(text)]
@@ -261,48 +269,39 @@ def _pieces(word: Word, line: Line) -> list[tuple[str, Quad]]:
 
 
 def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[str]:
-    """The operators that set `text` between the corners, from the top left on, in units of the page."""
-    (_, _), (_, _), (rx, ry), (lx, ly) = corners
-    upper = corners[0]
+    """The operators that set `text` between the corners, from the top left on, in units of the page.
+
+    Readers take a word apart whose letters climb or fall. On a line that lies a little aslant letters stand level, and its words,
+    or the parts of a long one, step by step along it.
+    """
+    upper, _, (rx, ry), (lx, ly) = corners
     length, high = math.hypot(rx - lx, ry - ly), math.hypot(upper[0] - lx, upper[1] - ly)
     if not math.isfinite(length * high) or high <= 0:
         return
-    length = max(length, 0.01)
-    dx, dy = ((rx - lx) / length, (ry - ly) / length) if length > 0.01 else (1.0, 0.0)
+    angle = math.atan2(ry - ly, rx - lx) if length > 0.01 else 0.0
+    level = round(angle / QUARTER) * QUARTER
+    aslant = angle - level
+    if abs(aslant) > STEEPEST:
+        level, aslant = angle, 0.0
+    parts = min(len(text), max(1, math.ceil(length * abs(math.sin(aslant)) / (STEP * high))))
+    x, y = sum(point[0] for point in corners) / 4, sum(point[1] for point in corners) / 4
+    dx, dy = math.cos(level), math.sin(level)
     size = max(0.5, high)
-    # The letters stand on a line a little above the box's lower side.
-    below = -invisible_font.DESCENT / invisible_font.UNITS * size
-    x, y = lx - dy * below, ly + dx * below
-    wide = len(text) * size * invisible_font.WIDTH / invisible_font.UNITS
-    yield (
-        f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {x:.2f} {y:.2f} Tm {100 * length / wide:.2f} Tz"
-        f" <{font.hex(text)}> Tj"
-    )
-
-
-def _drop_invisible(pdf: Any, place: Any) -> None:
-    """Take the invisible text out of a page's content; a content that cannot be read stays as it is."""
-    import pikepdf
-
-    try:
-        instructions = list(pikepdf.parse_content_stream(place))
-    except pikepdf.PdfError:
-        return
-    kept, mode, saved, dropped = [], 0, [], False
-    for instruction in instructions:
-        operator = str(instruction.operator)
-        if operator == "q":
-            saved.append(mode)
-        elif operator == "Q" and saved:
-            mode = saved.pop()
-        elif operator == "Tr":
-            mode = int(instruction.operands[0])
-        if operator in ("Tj", "TJ", "'", '"') and mode == INVISIBLE:
-            dropped = True
-            continue
-        kept.append(instruction)
-    if dropped:
-        place.obj["/Contents"] = pdf.make_stream(pikepdf.unparse_content_stream(kept))
+    for n in range(parts):
+        start, end = (round(len(text) * part / parts) for part in (n, n + 1))
+        part = text[start:end]
+        # From the middle of the word to that of the part, along the line.
+        along = length * ((start + end) / 2 / len(text) - 0.5)
+        wide = max(0.01, length * len(part) / len(text) * math.cos(aslant))
+        # The letters stand on a line a little above the box's lower side.
+        below = high / 2 + invisible_font.DESCENT / invisible_font.UNITS * size
+        left = x + along * math.cos(angle) - dx * wide / 2 + dy * below
+        base = y + along * math.sin(angle) - dy * wide / 2 - dx * below
+        squeezed = 100 * wide / (len(part) * size * invisible_font.WIDTH / invisible_font.UNITS)
+        yield (
+            f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {left:.2f} {base:.2f} Tm {squeezed:.2f} Tz"
+            f" <{font.hex(part)}> Tj"
+        )
 
 
 def _picture(pdf: Any, file: bytes, image: Image) -> Any:

@@ -56,12 +56,16 @@ class Ask(Protocol):
 
 @dataclass(frozen=True)
 class Reader:
-    """How pages are read: `ask` is `structure_system` where `structure` is true, else `ocr_system`; `words`: it can tell them."""
+    """How pages are read: `ask` is `structure_system` where `structure` is true, else another module that answers lines.
+
+    `words`: it can tell them; `items`: it can tell the lines that are in no pair, as `kie_ser_re` can.
+    """
 
     ask: Ask
     structure: bool
     pdf_text: PdfText = "auto"
     words: bool = False
+    items: bool = False
 
     def __call__(self, image: Image, text: PdfPage | None = None) -> tuple[Any, list[str]]:
         """The entry of a page, BGR uint8 of shape (H, W, 3), with `text` if it is of a PDF; and remarks on it, as sentences' ends.
@@ -88,7 +92,8 @@ class Reader:
     @property
     def _told(self) -> dict[str, bool]:
         """What of a page is asked for beside the regions."""
-        return dict.fromkeys(["return_lines"] * self.structure + ["return_words"] * self.words, True)
+        told = {"return_lines": self.structure, "return_words": self.words, "return_items": self.items}
+        return {name: True for name, is_told in told.items() if is_told}
 
     def _lines(self, image: Image, **asked: bool) -> list[Mapping[str, Any]]:
         """The lines that OCR alone reads."""

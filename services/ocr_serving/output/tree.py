@@ -184,7 +184,10 @@ class Page(Frozen):
 
 
 class Pair(Frozen):
-    """What key information extraction found: a question of a form, its answer, where both are, on which page."""
+    """What key information extraction found: a question of a form, its answer, where both are, on which page.
+
+    Where there is no answer it is "", and its box, of no width, the end of the question.
+    """
 
     question: str
     answer: str

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Value = str | int | float | datetime.date
+from ocr_serving.output import dates
+from ocr_serving.output.dates import Dated
+
+Value = str | int | float
 
 Mark = Literal[".", ","]
 """A decimal mark."""
@@ -40,33 +42,6 @@ _NAMES = re.compile(
 )
 """Heads of columns whose figures are names, not amounts."""
 
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar janvier janv enero gennaio",
-            "february feb februar février fevrier févr febrero febbraio",
-            "march mar märz maerz mars marzo mär",
-            "april apr avril avr abril aprile",
-            "may mai mayo maggio",
-            "june jun juni juin junio giugno",
-            "july jul juli juillet juil julio luglio",
-            "august aug août aout agosto",
-            "september sep sept septembre septiembre settembre",
-            "october oct oktober okt octobre octubre ottobre",
-            "november nov novembre noviembre",
-            "december dec dezember dez décembre decembre déc diciembre dicembre",
-        ),
-        1,
-    )
-    for name in names.split()
-}
-
-_YEAR_FIRST = re.compile(r"^(\d{4})([-/.])(\d{1,2})\2(\d{1,2})$|^(\d{4})年(\d{1,2})月(\d{1,2})日$")
-_YEAR_LAST = re.compile(r"^(\d{1,2})([-/.])(\d{1,2})\2(\d{4})$")
-_DAY_NAME = re.compile(r"^(\d{1,2})(?:\.|st|nd|rd|th)?[ -]([^\W\d_]{3,})\.?,?[ -](\d{4})$")
-_NAME_DAY = re.compile(r"^([^\W\d_]{3,})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})$")
-
 
 @dataclass(frozen=True)
 class Typed:
@@ -76,11 +51,11 @@ class Typed:
     form: str = ""
 
 
-def typed(columns: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[list[Typed]]:
+def typed(columns: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[list[Typed | Dated]]:
     """Each column's texts as values. What a column leaves open, its decimal mark, the table's other columns decide.
 
     A column of which one number begins with a needless 0 holds names, and so does one whose head, of `heads` where they are known,
-    says so: telephone numbers, accounts, post codes. A date whose day and month cannot be told apart stays text.
+    says so: telephone numbers, accounts, post codes. A date whose day, month and year cannot be told apart stays text.
     """
     of_table = _mark([text for column in columns for text in column])
     named = [n < len(heads) and _NAMES.search(heads[n]) is not None for n in range(len(columns))]
@@ -98,13 +73,12 @@ def _has_money(texts: Sequence[str]) -> bool:
     )
 
 
-def _column(texts: Sequence[str], of_table: Mark | None) -> list[Typed]:
+def _column(texts: Sequence[str], of_table: Mark | None) -> list[Typed | Dated]:
     mark = _mark(texts) or of_table
     names = any(re.fullmatch(r"0\d+", text.strip()) for text in texts)
-    day_first = _day_first(texts)
-    found = []
-    for text in texts:
-        date = _date(text.strip(), day_first)
+    of_column = dates.typed(texts)
+    found: list[Typed | Dated] = []
+    for text, date in zip(texts, of_column, strict=True):
         found.append(date or (None if names and text.strip().isdecimal() else number(text, mark)) or Typed(text))
     return found
 
@@ -161,11 +135,15 @@ def number(text: str, mark: Mark | None = None) -> Typed | None:
         value = -value
     form = ("#,##0" if grouped else "0") + ("." + "0" * len(decimals) if decimals else "")
     if match["after"] == "%":
-        return Typed(round(value / 100, len(decimals) + 2), form + "%")
-    if money:
-        form = f'"{money}" {form}'
+        value, form = round(value / 100, len(decimals) + 2), form + "%"
+    elif money:
+        form = f'"{money}"{" " * text.strip()[match.end("before" if match["before"] else "out") :].startswith(" ")}{form}'
     elif match["after"]:
-        form = f'{form} "{match["after"]}"'
+        form = f'{form}{" " * (text.strip()[match.start("after") - 1] == " ")}"{match["after"]}"'
+    if match["open"]:
+        form = f"{form};({form})"
+    elif match["minus3"]:
+        form = f"{form};{form}-"
     return Typed(value, form)
 
 
@@ -195,47 +173,3 @@ def _parts(digits: str, mark: Mark | None) -> tuple[str, str, bool] | None:
     if re.fullmatch(rf"\d{{1,3}}(?:{separator}\d{{3}})+|\d{{1,2}}(?:{separator}\d{{2}})*{separator}\d{{3}}", whole) is None:
         return None
     return re.sub(r"\D", "", whole), decimals, True
-
-
-def _day_first(texts: Sequence[str]) -> bool | None:
-    """Whether dates such as 3/4/2026 have the day first; None where nothing tells. With points they always have."""
-    matches = [match for text in texts if (match := _YEAR_LAST.match(text.strip()))]
-    if any(int(match[1]) > 12 for match in matches):
-        return True
-    if any(int(match[3]) > 12 for match in matches):
-        return False
-    return None
-
-
-def _date(text: str, day_first: bool | None) -> Typed | None:
-    if match := _YEAR_FIRST.match(text):
-        year, month, day = (match[1], match[3], match[4]) if match[1] else (match[5], match[6], match[7])
-        sign = match[2] or "-"
-        form = f"yyyy{sign}mm{sign}dd" if match[1] else 'yyyy"年"m"月"d"日"'
-        return _dated(int(year), int(month), int(day), form)
-    if match := _YEAR_LAST.match(text):
-        first = True if match[2] == "." else day_first
-        if first is None:
-            same = match[1] == match[3]
-            first = True if same else None
-        if first is None:
-            return None
-        day, month = (match[1], match[3]) if first else (match[3], match[1])
-        order = ("dd", "mm") if first else ("mm", "dd")
-        return _dated(int(match[4]), int(month), int(day), f"{order[0]}{match[2]}{order[1]}{match[2]}yyyy")
-    if match := _DAY_NAME.match(text):
-        month_number = MONTHS.get(match[2].lower())
-        return _dated(int(match[3]), month_number, int(match[1]), "d mmmm yyyy") if month_number else None
-    if match := _NAME_DAY.match(text):
-        month_number = MONTHS.get(match[1].lower())
-        return _dated(int(match[3]), month_number, int(match[2]), "mmmm d, yyyy") if month_number else None
-    return None
-
-
-def _dated(year: int, month: int, day: int, form: str) -> Typed | None:
-    try:
-        date = datetime.date(year, month, day)
-    except ValueError:
-        return None
-    # A spreadsheet's calendar begins in 1900.
-    return Typed(date, form.replace("/", "\\/")) if year > 1900 else None

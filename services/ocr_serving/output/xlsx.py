@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 import io
 from collections.abc import Sequence
 from typing import Any
 
 from ocr_serving.output import values
+from ocr_serving.output.dates import Dated
 from ocr_serving.output.tables import CONTROL
-from ocr_serving.output.tree import Document, Table, text_of
+from ocr_serving.output.tree import Box, Document, Pair, Table, text_of
 from ocr_serving.output.values import Typed
 
 WIDEST, NARROWEST = 60, 8
@@ -30,14 +30,21 @@ def workbook(document: Document) -> bytes:
         _write_table(book.create_sheet(f"Table {number}"), table)
     if document.fields:
         heads = ["Question", "Answer", "Page"]
-        rows = [[pair.question, pair.answer, str(pair.page)] for pair in document.fields]
-        _write_rows(book.create_sheet("Fields"), [heads, *rows])
+        _write_rows(book.create_sheet("Fields"), [heads, *_answers(document.fields)])
     if not tables:
         text = [line.split("\t") for page in document.pages for block in page.blocks for line in text_of(block).split("\n")]
         _write_rows(book.create_sheet("Text"), text, has_head=False)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
+
+
+def _answers(fields: Sequence[Pair]) -> list[list[str]]:
+    """A row for each question on the form: several answers to it, such as the lines of an address, are in one cell."""
+    found: dict[tuple[int, str, Box], list[str]] = {}
+    for pair in fields:
+        found.setdefault((pair.page, pair.question, pair.question_box), []).append(pair.answer)
+    return [[question, "\n".join(answers), str(page)] for (page, question, _), answers in found.items()]
 
 
 def _write_table(sheet: Any, table: Table) -> None:
@@ -67,7 +74,7 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
     heads = [column[0] for column in columns] if has_head else []
     bodies = values.typed([column[has_head:] for column in columns], heads)
     for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
-        cells = [Typed(column[0]), *body] if has_head else list(body)
+        cells: list[Typed | Dated] = [Typed(column[0]), *body] if has_head else list(body)
         for m, value in enumerate(cells, 1):
             if value.value == "" and not has_head:
                 continue
@@ -78,13 +85,13 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = T
                 at.border = Border(left=line, right=line, top=line, bottom=line)
             if has_head and m == 1:
                 at.font = Font(bold=True)
-        longest = max((len(text) for text in column), default=0)
+        longest = max((len(line) for text in column for line in text.split("\n")), default=0)
         sheet.column_dimensions[get_column_letter(n)].width = min(WIDEST, max(NARROWEST, longest + 2))
     if has_head:
         sheet.freeze_panes = "A2"
 
 
-def _set(at: Any, value: Typed) -> None:
+def _set(at: Any, value: Typed | Dated) -> None:
     if isinstance(value.value, str):
         at.value = CONTROL.sub("", value.value)[:MOST_LETTERS]
         # What begins with = stays text.
@@ -94,5 +101,5 @@ def _set(at: Any, value: Typed) -> None:
         return
     at.value = value.value
     at.number_format = value.form
-    if isinstance(value.value, datetime.date):
+    if isinstance(value, Dated):
         at.data_type = "d"

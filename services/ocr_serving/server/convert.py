@@ -134,10 +134,13 @@ class Request:
     options: Options = Options()
 
 
-def reply(module: Module, request: Request, *, structure: bool, words: bool) -> Reply:
-    """The document as an answer: its images, and the pages of its PDFs, are its pages, in their order. Raises ServingError."""
+def reply(module: Module, request: Request, takes: Collection[str]) -> Reply:
+    """The document as an answer: its images, and the pages of its PDFs, are its pages, in their order.
+
+    `takes` are the arguments of the module's `predict`. Raises ServingError.
+    """
     data = [images.bytes_from_base64(text, where=f"images[{n}]") for n, text in enumerate(request.encoded)]
-    whole = _Whole(module, request, data, structure=structure, words=words)
+    whole = _Whole(module, request, data, takes)
     return _answer(whole.files(), request.forms, whole.remarks, whole.counted)
 
 
@@ -156,7 +159,7 @@ def _answer(made: formats.Files, forms: Sequence[str], said: Sequence[str], coun
 class _Whole:
     """The files of one request as one document."""
 
-    def __init__(self, module: Module, request: Request, data: Sequence[bytes], *, structure: bool, words: bool) -> None:
+    def __init__(self, module: Module, request: Request, data: Sequence[bytes], takes: Collection[str]) -> None:
         """Reads all pages. Raises ServingError."""
         self._module, self._request = module, request
         self._is_pdf = any(pages.is_pdf(one) for one in data)
@@ -167,7 +170,8 @@ class _Whole:
         about = request.options.pdf_text, request.options.joins
         if chosen is not None and len(data) > 1:
             raise InputError("pages: chooses among the pages of one file: send one.")
-        self._reader = Reader(self._ask, structure, request.options.pdf_text, words)
+        words, items = "return_words" in takes, "return_items" in takes
+        self._reader = Reader(self._ask, "return_lines" in takes, request.options.pdf_text, words, items)
         self.job = Job(TITLE, data[0], request.forms, module.limits, *about, chosen=chosen)
         allowance = Allowance(module.limits.seconds_together)
         done = 0

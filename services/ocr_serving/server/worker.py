@@ -133,7 +133,7 @@ class Worker:
             takes = self.accepted[task.module].model.model_fields
             request = convert.Request(task.output.split(","), images, self.defaults[task.module] | keywords, options)
             with opening_with(module.open_engine):
-                return convert.reply(module, request, structure="return_lines" in takes, words="return_words" in takes)
+                return convert.reply(module, request, takes)
         with opening_with(module.open_engine):
             results = module.serving_method(images, **(self.defaults[task.module] | keywords))
         return wire.reply(wire.OK, "; ".join(module.warnings), results)

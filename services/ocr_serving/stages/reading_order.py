@@ -28,6 +28,10 @@ DENSE = 0.33
 BOXES = 1.5
 """… in so many boxes a row, as cells of a table would be in more …"""
 
+NARROW_ROWS, NARROW_DENSE = 5, 0.5
+"""A narrower column, as one beside the text of a page, is one where it has so many rows, that close, of one box each, and they are
+not those of its neighbours: cells of a table, and labels of a form, stand beside each other."""
+
 RAGGED, UNALIGNED = 0.7, 0.6
 """… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
 
@@ -199,12 +203,15 @@ def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
     parts = _between_gutters(lines, block)
     columns: list[list[int]] = []
     rows: list[list[list[int]]] = []
+    narrow: list[bool] = []
     few: list[int] = []
     for part in parts:
         own = _apart(lines.cores, part, V)
-        if len(own) > 1 and _is_running(lines, part, own):
+        running = len(own) > 1 and _is_running(lines, part, own)
+        if running or _is_narrow_column(lines, part, own):
             columns.append(few + part)
             rows.append(own)
+            narrow.append(not running)
             few = []
         elif len(own) > 1:
             return [block]
@@ -214,10 +221,9 @@ def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
             few = few + part
     if len(columns) < 2 or max(map(len, rows)) < 3:
         return [block]
-    for (left, right), (left_rows, right_rows) in zip(pairwise(columns), pairwise(rows), strict=True):
-        if min(_filled(lines, left, left_rows), _filled(lines, right, right_rows)) < RAGGED and (
-            _aligned(lines, left_rows, right_rows) > 0.5
-        ):
+    for (left, right), (left_rows, right_rows), are_narrow in zip(pairwise(columns), pairwise(rows), pairwise(narrow), strict=True):
+        ragged = any(are_narrow) or min(_filled(lines, left, left_rows), _filled(lines, right, right_rows)) < RAGGED
+        if ragged and _aligned(lines, left_rows, right_rows) > 0.5:
             return [block]
     return columns
 
@@ -232,6 +238,14 @@ def _is_running(lines: Lines, part: list[int], rows: list[list[int]]) -> bool:
         return False
     dense = len(rows) * high >= DENSE * float(np.ptp(boxes[:, [1, 3]]))
     return dense and _filled(lines, part, rows) >= UNALIGNED
+
+
+def _is_narrow_column(lines: Lines, part: list[int], rows: list[list[int]]) -> bool:
+    """Whether `part`, too narrow for running text, may be a column all the same, where its rows are not those of its neighbours."""
+    if len(rows) < NARROW_ROWS or len(part) > len(rows):
+        return False
+    high = float(np.median(lines.height[part]))
+    return len(rows) * high >= NARROW_DENSE * float(np.ptp(lines.boxes[part][:, [1, 3]]))
 
 
 def _filled(lines: Lines, part: list[int], rows: list[list[int]]) -> float:

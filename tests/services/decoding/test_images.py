@@ -314,6 +314,46 @@ def test_a_faint_page_is_stretched_and_no_other() -> None:
     assert difference(saved(kept, "PNG"), kept) == 0
 
 
+def printed(level: int, paper: int = 255, block: int | None = 0) -> images.Image:
+    """A page of printed lines of one grey level, above a block of another."""
+    page = np.full((500, 900, 3), paper, np.uint8)
+    for top in range(60, 340, 40):
+        cv2.putText(
+            page, "Payable within thirty days 1,234.50", (40, top), cv2.FONT_HERSHEY_SIMPLEX, 1, (level,) * 3, 2, cv2.LINE_AA
+        )
+    if block is not None:
+        page[380:460, 40:860] = block
+    return page
+
+
+@pytest.mark.parametrize(("ink", "paper", "block"), [(248, 255, 0), (240, 248, 20), (7, 0, 255)])
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_ink_nearly_as_bright_as_its_paper_is_drawn_away_from_it_beside_darker_things(
+    ink: int, paper: int, block: int, ending: str
+) -> None:
+    page = printed(ink, paper, block)
+    found = decoded(cv2.imencode(ending, page)[1].tobytes()).astype(int)
+    strokes, ground = page[:360, :, 0] == ink, page[:360, :, 0] == paper
+    assert abs(np.median(found[:360, :, 0][strokes]) - np.median(found[:360, :, 0][ground])) > 60
+    assert abs(np.median(found[:360, :, 0][ground]) - paper) <= 2
+    assert abs(np.median(found[390:450, 60:840]) - block) <= 2
+
+
+def test_a_page_with_other_pale_things_stays_as_it_is() -> None:
+    for page in (printed(0), printed(200), printed(0, 255, 240)):
+        assert (decoded(cv2.imencode(".png", page)[1].tobytes()) == page).all()
+    shaded = printed(0)
+    shaded[350:380] = np.linspace(255, 235, 900)[None, :, None].round()
+    shaded[::40, :, :] = np.minimum(shaded[::40], 242)
+    assert (decoded(cv2.imencode(".png", shaded)[1].tobytes()) == shaded).all()
+    plain = printed(248)
+    assert (decoded(cv2.imencode(".png", plain)[1].tobytes(), Limits(decoding="legacy")) == plain).all()
+    through = printed(0)
+    other = np.asarray(cv2.GaussianBlur(printed(200, 255, 225)[:, ::-1], (0, 0), 4), np.uint8)
+    through = np.minimum(through, 255 - (255 - other) // 3)
+    assert (decoded(cv2.imencode(".png", through)[1].tobytes()) == through).all(), "what stands on the back of the sheet"
+
+
 @pytest.mark.parametrize(
     ("data", "what"),
     [

@@ -97,6 +97,19 @@ def test_an_invisible_layer_a_scan_and_a_page_without_text_are_doubted() -> None
     scan = pdfs.with_picture(pdfs.of_text(LINES), PIL.Image.new("RGB", (300, 400), "white"), (0, 0, 595, 842))
     assert pdf_text.read(scan, 1)[0].doubt == "a picture covers the page"
     assert pdf_text.read(pdfs.of_text([]), 1)[0].doubt == "it has no text of its own"
+    with pikepdf.open(io.BytesIO(pdfs.of_text(LINES))) as made:
+        made.pages[0].add_resource(pikepdf.Dictionary(ca=0), pikepdf.Name.ExtGState, pikepdf.Name.Clear)
+        made.pages[0].contents_add(b"/Clear gs", prepend=True)
+        clear = pdfs.saved(made)
+    scan = pdfs.with_picture(clear, PIL.Image.new("RGB", (300, 400), "white"), (0, 0, 595, 842), below=True)
+    assert pdf_text.read(scan, 1)[0].doubt == "a picture covers the page"
+
+
+def test_text_over_a_picture_that_fills_the_page_is_believed() -> None:
+    slide = pdfs.with_picture(pdfs.of_text(LINES), PIL.Image.new("RGB", (300, 400), "khaki"), (0, 0, 595, 842), below=True)
+    (page,) = pdf_text.read(slide, 1)
+    assert not page.doubt
+    assert [" ".join(word.text for word in line.words) for line in page.lines] == LINES
 
 
 def test_letters_of_a_private_encoding_are_doubted() -> None:

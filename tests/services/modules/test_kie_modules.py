@@ -82,6 +82,13 @@ def test_answers_are_found_for_questions(ser_re: Module, form: Image) -> None:
     assert all((question["pred"], reply["pred"]) == ("QUESTION", "ANSWER") for question, reply in answer["re_res"])
 
 
+def test_lines_in_no_pair_are_told_where_they_are_asked_for(ser_re: Module, form: Image) -> None:
+    asked: dict[str, Any] = {"return_items": True}
+    (answer,) = ser_re.predict([form], **asked)
+    assert [item["text"] for item in answer["items"]] == [text for text, _, _ in FORM]
+    assert "items" not in ser_re.predict([form])[0]
+
+
 def test_a_page_longer_than_a_window_loses_no_line(ser: Module) -> None:
     page = PILImage.new("L", (900, 800), "white")
     for row in range(20):

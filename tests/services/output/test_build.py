@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from typing import Any
 
 import cv2
 import numpy as np
+import openpyxl
 import pytest
 
 from helpers.answers import PAGE, document, line, page, region, said, table
 from helpers.services import GOLDEN
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import build, turning
+from ocr_serving.output import build, formats, turning
 from ocr_serving.output.tree import Figure, FormField, List, Table, text_of
 
 BOX = (100, 100, 900, 400)
@@ -206,6 +208,25 @@ def test_questions_and_answers_are_fields() -> None:
     assert isinstance(first, FormField)
     assert (first.question, first.answer) == ("Name:", "Ada")
     assert second.kind == "paragraph"
+
+
+def test_a_question_without_an_answer_is_a_field_and_no_line_of_the_form_is_lost() -> None:
+    texts = ["Name:", "Ada", "Fax:", "Address:", "1 High Street", "Leeds", "Thank you"]
+    labels = ["QUESTION", "ANSWER", "QUESTION", "QUESTION", "ANSWER", "ANSWER", "O"]
+    items = [line(text, 100, 100 + 60 * n) | {"pred": label} for n, (text, label) in enumerate(zip(texts, labels, strict=True))]
+    entry = {"re_res": [[items[3], items[4]], [items[0], items[1]], [items[3], items[5]]], "items": items}
+    fields = build.pairs(entry, 1)
+    assert [(pair.question, pair.answer) for pair in fields] == [
+        ("Name:", "Ada"),
+        ("Fax:", ""),
+        ("Address:", "1 High Street"),
+        ("Address:", "Leeds"),
+    ]
+    whole = build.with_fields(document(build.page(entry, PAGE)), fields)
+    assert [one.text for one in whole.lines] == texts
+    (book,) = formats.files(whole, formats.Original(), ["xlsx"], "form").values()
+    rows = openpyxl.load_workbook(io.BytesIO(book))["Fields"].values
+    assert list(rows)[1:] == [("Name:", "Ada", 1), ("Fax:", None, 1), ("Address:", "1 High Street\nLeeds", 1)]
 
 
 @pytest.mark.parametrize("entry", [[{"angle": "0"}], {"layout": []}, [{"points": [[1, 1]]}], 5])

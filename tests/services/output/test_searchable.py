@@ -16,6 +16,7 @@ import pypdfium2
 import pytest
 from pikepdf import pdfa
 
+from helpers import pdfs
 from helpers.answers import document, line
 from ocr_serving.decoding.images import Image
 from ocr_serving.output import build, pdf
@@ -177,6 +178,49 @@ def test_the_words_of_a_layer_are_not_found_twice() -> None:
     check(pdf.over_pdf(read(), once))
 
 
+def in_a_form(data: bytes) -> bytes:
+    """The content of a PDF's page as a form that the page draws."""
+    with pikepdf.open(io.BytesIO(data)) as made:
+        page = made.pages[0]
+        about = {"/Subtype": pikepdf.Name.Form, "/BBox": [0, 0, 595, 842], "/Resources": page.resources}
+        form = pikepdf.Stream(made, page.Contents.read_bytes(), about)
+        page.obj["/Resources"] = pikepdf.Dictionary(XObject=pikepdf.Dictionary(X=made.make_indirect(form)))
+        page.obj["/Contents"] = made.make_stream(b"/X Do")
+        return pdfs.saved(made)
+
+
+def that_stands_for(data: bytes) -> bytes:
+    """A PDF whose content is marked to stand for a text."""
+    with pikepdf.open(io.BytesIO(data)) as made:
+        made.pages[0].contents_add(b"/Span <</ActualText (Hello wide world)>> BDC", prepend=True)
+        made.pages[0].contents_add(b"EMC")
+        return pdfs.saved(made)
+
+
+def in_two_bytes(data: bytes) -> bytes:
+    """A PDF whose text is in a font of two bytes a letter, drawn and not invisible."""
+    written = pdf.over_pdf(read(), scan())
+    with pikepdf.open(io.BytesIO(written)) as made:
+        page = made.pages[0]
+        page.contents_coalesce()
+        page.obj["/Contents"] = made.make_stream(page.Contents.read_bytes().replace(b"3 Tr", b"0 Tr"))
+        return pdfs.saved(made)
+
+
+@pytest.mark.parametrize("kind", [bytes, in_a_form, that_stands_for, in_two_bytes])
+def test_a_page_that_is_read_anew_has_no_second_text(kind: Any) -> None:
+    own = pdfs.of_text(["Hello wide world", "and what nobody wants"], ["The other page"])
+    before = kind(own)
+    data = pdf.over_pdf(read(), before)
+    check(data)
+    with pypdfium2.PdfDocument(before) as was, pypdfium2.PdfDocument(data) as now:
+        assert "wants" not in now[0].get_textpage().get_text_range()
+        for one, other in zip(was, now, strict=True):
+            assert (one.render().to_numpy() == other.render().to_numpy()).all(), "the pages look as they did"
+        if len(now) > 1:
+            assert now[1].get_textpage().get_text_range() == "The other page", "which has the same font, and was not read"
+
+
 def test_a_pdfs_own_text_is_left_alone() -> None:
     original = pdf.over_pdf(read(), scan())
     check(pdf.over_pdf(read("pdf"), original))
@@ -203,3 +247,48 @@ def test_slanted_and_upright_lines() -> None:
     assert set(places) == {"wide", "Hello", "world"}
     assert places["wide"] == pytest.approx((700 / WIDTH, 100 / HEIGHT, 740 / WIDTH, 300 / HEIGHT), abs=0.02)
     assert places["world"][1] > places["Hello"][1]
+
+
+@pytest.mark.parametrize("degrees", [-6, 3])
+def test_letters_of_a_word_stand_level_on_a_page_that_lies_aslant(degrees: float) -> None:
+    """Poppler takes a word apart, "wi" and "de", whose letters climb or fall."""
+    turned = math.radians(degrees)
+    along, down = np.array([math.cos(turned), math.sin(turned)]), np.array([-math.sin(turned), math.cos(turned)])
+    corners = [np.array([100, 300]) + a * along + b * down for a, b in ((0, 0), (500, 0), (500, 40), (0, 40))]
+    aslant = {"text": "Hello wide world", "confidence": 0.9, "text_region": [corner.tolist() for corner in corners]}
+    whole = document(build.page([aslant], None, size=(WIDTH, HEIGHT)))
+    data = pdf.of_images(whole, [b""], [picture()])
+    with pypdfium2.PdfDocument(data) as opened:
+        text = opened[0].get_textpage()
+        said = text.get_text_range()
+        for word in whole.lines[0].words:
+            at = said.index(word.text)
+            lows = [text.get_charbox(n, loose=True)[1] for n in range(at, at + len(word.text))]
+            assert max(lows) - min(lows) < 0.01, word.text
+    places = by_pdfium(data)
+    for word in whole.lines[0].words:
+        x1, y1, x2, y2 = (side / whole_side for side, whole_side in zip(word.box, (WIDTH, HEIGHT) * 2, strict=True))
+        left, top, right, bottom = places[word.text]
+        assert (left + right, top + bottom) == pytest.approx((x1 + x2, y1 + y2), abs=0.005), "in the middle of its ink"
+
+
+@pytest.mark.parametrize("said", ["مرحبا بالعالم هذا نص", "שלום עולם 2026 (זה) טקסט", "Hello שלום world"])
+def test_what_is_read_from_the_right_is_found_as_it_is_written(said: str) -> None:
+    whole = document(build.page([line(said, 100, 90, 600, 40)], None, size=(WIDTH, HEIGHT)))
+    data = pdf.of_images(whole, [b""], [picture()])
+    with pypdfium2.PdfDocument(data) as opened:
+        text = opened[0].get_textpage()
+        assert text.get_text_range().strip() == said
+        if said[0] > "z":
+            boxes = [text.get_charbox(text.get_text_range().index(word), loose=True) for word in said.split()]
+            assert boxes == sorted(boxes, reverse=True), "the first word is the rightmost"
+
+
+def test_a_letter_alone_does_not_run_down_the_page() -> None:
+    whole = document(build.page([line("I", 100, 100, 12, 40), line("Hello", 100, 300, 120, 40)], None, size=(WIDTH, HEIGHT)))
+    with pypdfium2.PdfDocument(pdf.of_images(whole, [b""], [picture()])) as opened:
+        text = opened[0].get_textpage()
+        turns = [
+            pypdfium2.raw.FPDFText_GetCharAngle(text.raw, n) for n in (text.get_text_range().index(word) for word in ("I", "Hello"))
+        ]
+    assert turns == pytest.approx([0, 0])

@@ -81,10 +81,23 @@ def test_amounts_below_such_a_head_are_amounts() -> None:
         (["17 March 2026", "1. Mai 2026", "3 février 2026"], [(2026, 3, 17), (2026, 5, 1), (2026, 2, 3)]),
         (["March 17, 2026"], [(2026, 3, 17)]),
         (["2026年3月17日"], [(2026, 3, 17)]),
+        (["31/12/24", "01/02/99"], [(2024, 12, 31), (1999, 2, 1)]),
+        (["12/31/24", "01/02/25", "1/2/2025"], [(2024, 12, 31), (2025, 1, 2), (2025, 1, 2)]),
+        (["31.12.24", "01.02.25"], [(2024, 12, 31), (2025, 2, 1)]),
+        (["97-12-05", "98-01-02"], [(1997, 12, 5), (1998, 1, 2)]),
+        (["25-12-98", "02-01-99"], [(1998, 12, 25), (1999, 1, 2)]),
+        (["12 Mar 24", "01-Apr-25", "May 3, 24"], [(2024, 3, 12), (2025, 4, 1), (2024, 5, 3)]),
     ],
 )
 def test_dates(column: list[str], dates: list[tuple[int, int, int]]) -> None:
     assert [item.value for item in typed([column])[0]] == [datetime.date(*date) for date in dates]
+
+
+@pytest.mark.parametrize(
+    "column", [["31/12/24", "12/31/24"], ["24-12-31", "24-11-30"], ["1.2.24", "1.10.24"], ["4/5/24", "6/7/24"]]
+)
+def test_dates_of_a_column_that_does_not_tell_their_order_stay_text(column: list[str]) -> None:
+    assert [item.value for item in typed([column])[0]] == column
 
 
 @pytest.mark.parametrize("text", ["04/05/2026", "31.02.2026", "2026-13-01", "17 Foo 2026", "1/1/26"])
@@ -95,3 +108,5 @@ def test_a_date_that_could_be_two_or_none_stays_text(text: str) -> None:
 def test_a_number_is_shown_as_it_was_written() -> None:
     forms = [item.form for item in typed([["1,234.50", "12", "7%", "€ 5.00"]])[0]]
     assert forms == ["#,##0.00", "0", "0%", '"€" 0.00']
+    forms = [item.form for item in typed([["$5.00", "7.00€", "(1,234.50)", "3.00-", "1/31/26", "12 Mar 2026"]])[0]]
+    assert forms == ['"$"0.00', '0.00"€"', "#,##0.00;(#,##0.00)", "0.00;0.00-", "mm\\/dd\\/yy", "d mmmm yyyy"]

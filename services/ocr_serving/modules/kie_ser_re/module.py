@@ -1,8 +1,9 @@
 """kie_ser_re: reads a form and says which answer belongs to which question."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import KieParams, Lang
@@ -16,9 +17,13 @@ read_params = params_beside(__file__)
 
 
 class Pairs(TypedDict):
-    """One image: pairs of question and answer, and where the page lies turned by how many degrees, clockwise."""
+    """One image: pairs of question and answer; all lines with their labels where they are asked for, in reading order.
+
+    `page_angle` is where the page lies turned, by how many degrees, clockwise.
+    """
 
     re_res: list[tuple[Item, Item]]
+    items: NotRequired[list[Item]]
     page_angle: NotRequired[int]
 
 
@@ -52,18 +57,27 @@ class KieSerRe(Module):
         return KieParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
-        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+        self,
+        images: Sequence[Image | None] = (),
+        paths: Sequence[str] = (),
+        *,
+        lang: Lang | None = None,
+        return_items: Annotated[
+            bool, Field(description="Answer all lines with their labels too, also those in no pair, as `items`.")
+        ] = False,
     ) -> list[Pairs | list[Item]]:
-        """The pairs of each image; [] for an image that is None."""
+        """The pairs of each image; [] for an image that is None. `return_items` adds `items`: all lines with their labels."""
         self.ser.ocr.recognizer.choose_for_request(lang)
         pages = enumerate(self.in_time(self.read(images, paths)))
-        return [[] if image is None else self._pairs(image, f"results[{n}]") for n, image in pages]
+        return [[] if image is None else self._pairs(image, f"results[{n}]", return_items) for n, image in pages]
 
-    def _pairs(self, image: Image, where: str) -> Pairs:
+    def _pairs(self, image: Image, where: str, return_items: bool) -> Pairs:
         page, items, windows = self.ser.labelled(image, where)
         with self.stage("relate"):
             pairs = self.finder(page.image, windows, [Label(item["pred"], item["pred_id"]) for item in items])
         answer: Pairs = {"re_res": [(items[question], items[reply]) for question, reply in pairs]}
+        if return_items:
+            answer["items"] = items
         if page.turn:
             answer["page_angle"] = page.turn
         return answer

@@ -10,6 +10,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages.languages import Recognizers
+from ocr_serving.stages.sharpness import is_blank
 
 read_params = params_beside(__file__)
 
@@ -62,7 +63,15 @@ class OCRRec(Module):
             self.warnings.append(f"the images, taken together, {reading.remark}")
         texts = iter(reading.texts)
         unknown: LineText = {"text": "", "confidence": 0.0}
-        return [[unknown if line is None else self._item(*next(texts)) for line in lines]]
+        items = [unknown if line is None else self._item(*next(texts)) for line in lines]
+        if self.params.says_unread:
+            for n, (line, item) in enumerate(zip(lines, items, strict=True)):
+                if line is not None and not item["text"]:
+                    why = (
+                        "it is blank, all of one colour" if is_blank(line) else "nothing was read on it: send it larger or sharper"
+                    )
+                    self.warnings.append(f"results[0][{n}]: {why}")
+        return [items]
 
     def _item(self, text: str, confidence: float) -> LineText:
         return {"text": text, "confidence": confidence}
