@@ -15,6 +15,7 @@ from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.recognition import Text, TextRecognizer
 from ocr_serving.stages.scripts import MODEL, ScriptClassifier, Told, script_of, unknown_on
+from ocr_serving.stages.sharpness import is_blank, is_blurred
 from ocr_serving.stages.sureness import LEAST, is_read, line, script, sureness
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ OF_SCRIPT: Mapping[str, Lang] = {
     "TELUGU": "te",
 }
 """The language to try where half of the letters that were read are of a script: networks know parts of some alphabets."""
+
+
+BLURRED = "reads badly: its lines are blurred, or too small, so that their script cannot be told: send the page sharper or larger"
 
 
 class PageTexts(NamedTuple):
@@ -117,6 +121,10 @@ class Recognizers:
         sure = _sureness(texts, crops)
         if not self.params.suggests_lang:
             return PageTexts(texts)
+        if sure is not None and sure < LEAST:
+            # A picture of nothing is read as nothing, and says nothing of scripts.
+            inked = [n for n, crop in enumerate(crops) if not is_blank(crop)]
+            sure = _sureness([texts[n] for n in inked], [crops[n] for n in inked])
         if sure is None or sure >= LEAST:
             return self._with_foreign_lines(texts, crops)
         page_script = script_of(crops, self._scripts) if self._scripts else None
@@ -124,6 +132,8 @@ class Recognizers:
             return PageTexts(self._of(better)(crops), f"was read with lang {better}")
         signs = [not is_read(line(*text, crop.shape)) for text, crop in zip(texts, crops, strict=True)]
         read = [Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)]
+        if is_blurred(crops):
+            return PageTexts(read, BLURRED)
         part = None if page_script and page_script not in self.chosen.scripts else self._foreign(crops)
         return PageTexts(read, f"reads badly; it {self._of_lines(part)}" if part else self._advice(texts, page_script))
 
