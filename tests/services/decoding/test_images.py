@@ -310,7 +310,8 @@ def test_a_faint_page_is_stretched_and_no_other() -> None:
     ramp = PIL.Image.linear_gradient("L")
     assert np.ptp(decoded(saved(ramp.point(lambda value: 100 + value // 16), "PNG"))) == 255
     assert np.ptp(decoded(saved(PIL.Image.new("L", (50, 50), 240), "PNG"))) == 0
-    kept = ramp.point(lambda value: 100 + value // 4)
+    assert np.ptp(decoded(saved(ramp.point(lambda value: 60 + value // 4), "PNG"))) == 255
+    kept = ramp.point(lambda value: 100 + value // 2)
     assert difference(saved(kept, "PNG"), kept) == 0
 
 
