@@ -16,6 +16,9 @@ TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
+# Tests start hundreds of processes of the same sources: compiled once, also where the surroundings say never.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup run test lint format docs pictures chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together bench-tracing int8-ranges train-kie clean help
 
 help:  ## this list
@@ -32,7 +35,7 @@ needs:
 
 test: needs $(DEV_STAMP)  ## unit, contract, bad-input, parity and browser tests, on real models; says first what is missing
 	@$(BIN)/ocr-serving models pull --all
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2
 
 e2e: $(DEV_STAMP)  ## helm install, OCRService, answers over HTTP, on a real cluster: make e2e [KEEP=1] [ARGS="-k gpu"]
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)

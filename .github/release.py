@@ -21,6 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+sys.path.insert(0, str(ROOT))
+
+from charts.generate import helm  # noqa: E402
+
 FLAVORS = ("cpu", "gpu")
 GLIBC = (36, 35, 34, 31, 28, 27, 26, 24, 17)
 ARM = [*(f"--platform=manylinux_2_{minor}_aarch64" for minor in GLIBC), "--platform=manylinux2014_aarch64"]
@@ -105,15 +110,6 @@ def tracked(folder: Path) -> set[str]:
     """The files that git knows of the packages in `folder`, as paths in a wheel."""
     listed = run("git", "ls-files", "--", *(str(package.parent.relative_to(ROOT)) for package in folder.glob("*/__init__.py")))
     return {str(Path(line).relative_to(folder.name)) for line in listed.splitlines()}
-
-
-def helm() -> str:
-    """The helm to use. Raises ReleaseError where there is none."""
-    folders = [str(Path.home() / ".cache/ocr-serving/cluster/bin"), os.environ["PATH"]]
-    found = os.environ.get("HELM") or shutil.which("helm", path=os.pathsep.join(folders))
-    if found is None:
-        raise ReleaseError("helm is not here: install it, or name it with HELM=/path/to/helm")
-    return found
 
 
 def chart(out: Path) -> Path:

@@ -22,8 +22,20 @@ ON_AN_API_SERVER = {"api_server", "helm", "cluster"}
 """Fixtures that need what Go builds."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Who runs what where several processes do, as in `make test`."""
+    from helpers.sharing import ByUnit  # only then is xdist needed
+
+    return ByUnit(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip, with a sentence, what this machine lacks something for; in CI it fails instead."""
+    if hasattr(config, "workerinput"):
+        from helpers.sharing import put_first
+
+        put_first(items)
     reasons = {need.marker: need.reason for need in needs.NEEDS}
     for item in items:
         if ON_AN_API_SERVER & set(getattr(item, "fixturenames", ())):

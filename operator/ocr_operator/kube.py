@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,12 +12,11 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import client, config
-from pydantic_core import to_json
 
 from ocr_operator.limits import QPS, Bucket, EventLimit
 from ocr_operator.metrics import Metrics
 from ocr_operator.names import API_VERSION, CHILD_KINDS, FIELD_MANAGER, KIND, PLURAL
-from ocr_operator.text import parsed
+from ocr_operator.text import as_yaml, parsed
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 TIMEOUT_S = 30.0
@@ -290,23 +288,6 @@ class _NotFoundError(RefusedError):
 
 class _ConflictError(RefusedError):
     """409"""
-
-
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_HALVES = re.compile("[\ud800-\udfff]")
-
-
-def as_yaml(body: Any) -> bytes:
-    """`body` as UTF-8 that is both JSON and YAML, as which the API server reads what is applied.
-
-    YAML knows no pairs of escapes for one character, so characters go out as they are, but for those that it takes for control
-    characters. Half of a pair, which is no character, becomes U+FFFD.
-    """
-    try:
-        text = to_json(body).decode()
-    except ValueError:
-        text = _HALVES.sub("\ufffd", json.dumps(body, ensure_ascii=False, separators=(",", ":")))
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def _refusal(status: int, message: str, retry_after: str = "") -> Exception:

@@ -6,6 +6,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
+alone build
 install_packages containerd runc containernetworking-plugins iptables socat \
   openssl gcc libc6-dev procps util-linux iproute2 python3
 

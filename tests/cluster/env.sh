@@ -49,6 +49,13 @@ wait_for() {
   done
 }
 
+# alone NAME: waits for other scripts that are at NAME, and keeps later ones waiting until this one ends
+alone() {
+  mkdir -p "$CLUSTER_DIR"
+  exec {alone_at}>"$CLUSTER_DIR/$1.lock"
+  flock "$alone_at"
+}
+
 # install_packages NAME...: those of Debian's packages that are not installed yet
 install_packages() {
   local package missing=()

@@ -38,7 +38,7 @@ def test_a_page_that_is_not_current_is_told(
 
 @pytest.mark.parametrize(
     "model",
-    [ServiceConfig, ModuleConfig, EngineOptions, *{generate.params_of(cls) for cls in MODULES.values()}],
+    [ServiceConfig, ModuleConfig, EngineOptions, *dict.fromkeys(generate.params_of(cls) for cls in MODULES.values())],
     ids=lambda model: model.__name__,
 )
 def test_each_setting_says_what_it_does_and_stands_on_the_page(model: type[BaseModel]) -> None:

@@ -84,7 +84,8 @@ def module_namespace(lab: Lab, request: pytest.FixtureRequest) -> Iterator[str]:
     name = request.module.NAMESPACE
     lab.make_namespace(name)
     yield name
-    lab.kubectl("delete", "ocr", "--all", "-n", name)
+    lab.kubectl("delete", "ocr,deployments", "--all", "-n", name)
+    lab.kubectl("delete", "pods", "--all", "-n", name, "--grace-period=1", "--wait=false")  # nobody asks them any more
     lab.kubectl("delete", "namespace", name)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,8 @@ def images() -> Images:
 def make(wanted: Images, there: Iterable[str], environment: Mapping[str, str]) -> None:
     """Build and load what of `wanted` is not `there`, with the builder's output shown.
 
-    Raises subprocess.CalledProcessError where that fails.
+    Flavours are built beside each other, for they mostly wait for packages and the disk. Raises subprocess.CalledProcessError where
+    that fails.
     """
     present = set(there)
     jobs = [
@@ -57,12 +59,26 @@ def make(wanted: Images, there: Iterable[str], environment: Mapping[str, str]) -
         ("gpu", [name for name in ("ocr_system",) if wanted.module(name, "gpu") not in present], wanted.tag),
         ("cpu", [] if wanted.operator in present else ["operator"], wanted.tags[1]),
     ]
-    for flavor, names, tag in jobs:
-        if names:
-            print(f"building {', '.join(names)} ({flavor}) as {tag}", flush=True)
-            subprocess.run(
-                [CLUSTER_SCRIPTS / "images.sh", *names], check=True, env={**os.environ, **environment, "FLAVOR": flavor, "TAG": tag}
-            )
+    with ThreadPoolExecutor() as pool:
+        made = [
+            pool.submit(_build, names, {**os.environ, **environment, "FLAVOR": flavor, "TAG": tag})
+            for flavor, names, tag in jobs
+            if names
+        ]
+    for each in made:
+        each.result()
+
+
+def _build(names: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run images.sh; each line that it prints begins with what it is at."""
+    label = f"{', '.join(names)} ({environment['FLAVOR']})"
+    command = [str(CLUSTER_SCRIPTS / "images.sh"), *names]
+    print(f"{label}: building {environment['TAG']}", flush=True)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace") as process:
+        for line in process.stdout or ():
+            print(f"{label}: {line}", end="", flush=True)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
 
 
 def _digest(paths: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from helpers.services import Service, serve, wait_until
+from helpers.services import Service, children, serve, wait_until
 
 KEYS = ("first-key", "second-key")
 SMALL = {"ocr_system": {"params": {"model_set": "PP-OCRv6_tiny"}}}
@@ -125,11 +125,6 @@ def workers(service: Service) -> list[int]:
     return [
         pid for front in children(service.process.pid) for pid in children(front) if "ocr_serving.server.worker" in _command(pid)
     ]
-
-
-def children(pid: int) -> list[int]:
-    """The processes that one has started."""
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def _command(pid: int) -> str:

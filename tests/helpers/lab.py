@@ -20,6 +20,15 @@ MOST_TURNS = 30
 ALL = Allowed(*[(ANY,)] * 7)
 
 
+class Clock:
+    """A clock that a test sets, in seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Lab:
     """One OCRService, and the turns that are taken for it."""
 
@@ -97,3 +106,9 @@ class Lab:
             for key in ("uid", "generation", "resourceVersion", "managedFields"):
                 child["metadata"].pop(key, None)
         return found
+
+
+def container(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The one of a Deployment's pods, to be changed."""
+    found: dict[str, Any] = body["spec"]["template"]["spec"]["containers"][0]
+    return found

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -29,6 +30,10 @@ needs_bfloat16 = pytest.mark.skipif(
     machine.cpu_features().isdisjoint(BF16_FEATURES), reason="this CPU has no instructions for bfloat16"
 )
 needs_vnni = pytest.mark.skipif(machine.cpu_features().isdisjoint(VNNI_FEATURES), reason="this CPU has no instructions for int8")
+
+
+PORTS = range(10_000, 32_768)
+"""Linux gives those from 32768 on to whoever connects."""
 
 
 @dataclass
@@ -79,12 +84,21 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports nothing listens on now."""
-    with contextlib.ExitStack() as open_sockets:
-        probes = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """Different ports nothing listens on now, drawn from below those that the system gives to whoever connects.
+
+    Of the system's own one may be a client's by the time that the service is there to listen.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def wait_until(condition: Any, what: str, seconds: float = 60) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocr_operator.kube import as_yaml
-from ocr_operator.text import compact, parsed
+from ocr_operator.text import as_yaml, compact, parsed
 
 VALUES: list[Any] = [
     {"a": [1, -1, 0, True, False, None, "", {}, []]},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from helpers.fake_kube import FakeKube
+from helpers.lab import Clock
 from ocr_operator.api.spec import Settings
 from ocr_operator.loop.claims import CLAIM_S, Claims, Move
 from ocr_operator.loop.reconcile import Reconciler
@@ -21,15 +22,6 @@ OWNER = Owner("ns", "invoices")
 SERVICE = Ref(KIND, *OWNER)
 SPEC: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
 CHILDREN = [Ref(kind, "ns", "invoices-ocr-system") for kind in ("Deployment", "ConfigMap", "Service", "NetworkPolicy")]
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Pair:

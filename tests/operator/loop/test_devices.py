@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from helpers.control_plane import ControlPlane
-from helpers.lab import Lab
+from helpers.lab import Clock, Lab
 from helpers.ocrservices import service, status, wait_for_condition
 from helpers.operator_process import OperatorProcess
 from ocr_operator.kube import RefusedError
@@ -20,15 +20,6 @@ OWNER = Owner("ns", "invoices")
 DEPLOYMENT = Ref("Deployment", "ns", "invoices-ocr-system")
 NODE = Ref("Node", "", "gpu-1")
 AUTO: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "auto"}]}
-
-
-class Clock:
-    """Stands still until it is set forward."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 class AutoLab(Lab):
@@ -47,7 +38,7 @@ class AutoLab(Lab):
     def after(self, seconds: float) -> str:
         """What the pods run on once so many seconds have passed, in looks."""
         while seconds > 0:
-            self.time.seconds += min(LOOK_S, seconds)
+            self.time.now += min(LOOK_S, seconds)
             seconds -= LOOK_S
             self.settle()
         return self.device
@@ -110,7 +101,7 @@ def test_an_operator_that_is_killed_on_the_way_keeps_what_was_decided() -> None:
     lab.settle()
     lab.node(nvidia_com__gpu="1")
     lab.after(PATIENCE_S - LOOK_S)
-    lab.time.seconds += 2 * LOOK_S
+    lab.time.now += 2 * LOOK_S
 
     def dies(verb: str, ref: Ref) -> None:
         if ref == DEPLOYMENT and verb == "apply":
@@ -166,7 +157,7 @@ def test_a_gate_holds_the_other_device_back() -> None:
     lab.settle()
     lab.node(nvidia_com__gpu="1")
     for _ in range(round(PATIENCE_S / LOOK_S) + 2):
-        lab.time.seconds += LOOK_S
+        lab.time.now += LOOK_S
         lab.run_pods()
         lab.turn()
     assert lab.told["rollout"]["phase"] == "Measuring"

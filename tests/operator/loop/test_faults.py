@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -190,10 +191,12 @@ def test_kinds_that_come_later_are_watched_and_those_that_go_end_nothing(
         return len(api_server.items("servicemonitor,httproute", namespace, "-l", MANAGED)) == 2
 
     api_server.wait_for(are_there, "the ServiceMonitor and the HTTPRoute", 90)
-    api_server.wait_for(lambda: "HTTPRoute came" in operator.log.read_text(), "a watch of it", 30)
+    # One line tells of both where the operator looks once both are there.
+    came = re.compile("the kind (ServiceMonitor|HTTPRoute) came")
+    api_server.wait_for(lambda: came.search(operator.log.read_text()), "a watch of them", 60)
     operator.wait_until_settled()
     api_server.kubectl("delete", "servicemonitor,httproute", "invoices-ocr-system", "-n", namespace)
-    api_server.wait_for(are_there, "both to be back", 10)
+    api_server.wait_for(are_there, "both to be back", 30)
     api_server.kubectl("delete", "crd", *LATER_CRDS)
     api_server.apply(service(namespace, "later"))
     wait_for_condition(api_server, namespace, "Ready", name="later")

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from helpers.fake_kube import FakeKube
-from helpers.lab import Lab
+from helpers.lab import Clock, Lab, container
 from ocr_operator.api.allowed import Allowed
-from ocr_operator.api.spec import Settings
 from ocr_operator.kube import RefusedError, UnreachableError
-from ocr_operator.loop.reconcile import Reconciler, Result
+from ocr_operator.loop.reconcile import Result
 from ocr_operator.names import KIND
-from ocr_operator.observed.cache import Cache, Owner, Ref
+from ocr_operator.observed.cache import Owner, Ref
 
 NS = "ns"
 OWNER = Owner(NS, "invoices")
@@ -220,75 +218,6 @@ def test_each_field_that_a_webhook_writes_its_own_way_stands_alone() -> None:
         assert lab.spec(DEPLOYMENT) == before, name
 
 
-def container(body: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = body["spec"]["template"]["spec"]["containers"][0]
-    return found
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def contend(lab: Lab, clock: Clock, seconds: int, change: Callable[[dict[str, Any]], Any]) -> int:
-    """Another one changes the Deployment each second, right after each turn; how often it was put back."""
-    lab.kube.writes.clear()
-    for _ in range(seconds):
-        lab.kube.edit(DEPLOYMENT, change, manager="image-patcher")
-        lab.turn()
-        clock.now += 1
-    return lab.kube.writes.count(("apply", DEPLOYMENT))
-
-
-def test_a_field_that_another_one_owns_too_is_left_alone_after_a_few_rounds_and_told() -> None:
-    clock = Clock()
-    lab = lab_of(clock=clock)
-    lab.settle()
-    assert contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1")) == 3
-    degraded = lab.condition("Degraded")
-    assert (degraded["status"], degraded["reason"]) == ("True", "Contended")
-    assert "has spec.template.spec.containers[server].image changed again and again by image-patcher" in degraded["message"]
-    assert [event for event in lab.kube.events if event.startswith("Contended")] == [f"Contended: {degraded['message']}"]
-    assert len(lab.kube.events) <= 4
-    assert contend(lab, clock, 600, lambda body: container(body).update(image="theirs:1")) <= 6
-
-
-def test_once_the_other_one_is_gone_it_is_put_back_and_all_is_well() -> None:
-    clock = Clock()
-    lab = lab_of(clock=clock)
-    lab.settle()
-    contend(lab, clock, 30, lambda body: container(body).update(image="theirs:1"))
-    for _ in range(200):
-        clock.now += 1
-        lab.turn()
-    assert container(lab.kube.objects[DEPLOYMENT])["image"] != "theirs:1"
-    assert lab.condition("Degraded")["status"] == "False"
-
-
-def test_another_field_than_the_contended_one_is_put_back_at_once() -> None:
-    clock = Clock()
-    lab = lab_of(clock=clock)
-    lab.settle()
-    contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
-    lab.kube.edit(DEPLOYMENT, lambda body: container(body).update(args=["sleep"]))
-    lab.turn()
-    assert container(lab.kube.objects[DEPLOYMENT])["args"][0] == "start"
-
-
-def test_what_the_user_asks_for_is_applied_whoever_contends() -> None:
-    clock = Clock()
-    lab = lab_of(clock=clock)
-    lab.settle()
-    contend(lab, clock, 10, lambda body: container(body).update(image="theirs:1"))
-    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "image": {"reference": "new:2"}}]})
-    lab.turn()
-    assert container(lab.kube.objects[DEPLOYMENT])["image"] == "new:2"
-
-
 def test_children_are_made_only_for_an_owner_that_is_there() -> None:
     """The watch is silent: the cache has an OCRService that is gone, and whose children the garbage collector takes."""
     lab = lab_of()
@@ -487,89 +416,3 @@ def test_what_kstatus_waits_by_is_there_only_while_it_holds() -> None:
     lab.kube.service(*OWNER, {"modules": [{"name": "ocr_system", "device": "cpu", "serviceAccountName": "admin"}]})
     lab.turn()
     assert lab.condition("Stalled")["reason"] == "NotAllowed"
-
-
-class Fleet:
-    """Many services beside one operator, each with its Deployment."""
-
-    def __init__(self, count: int) -> None:
-        self.kube, self.cache = FakeKube(), Cache()
-        self.owners = [Owner(NS, f"s{number}") for number in range(count)]
-        for owner in self.owners:
-            self.kube.service(*owner, ONE)
-        self.start("1")
-
-    def start(self, tag: str) -> None:
-        self.cache = Cache()
-        self.reconciler = Reconciler(self.kube, self.cache, Settings(tag=tag))
-
-    def turns(self) -> None:
-        """A turn of each, and of those that are told to go on."""
-
-        async def all_of_them() -> None:
-            self.kube.tell(self.cache)
-            for owner in self.owners:
-                wake = [owner]
-                while wake:
-                    wake += (await self.reconciler.reconcile(wake.pop(0))).wake
-
-        asyncio.run(all_of_them())
-
-    def deployment(self, owner: Owner) -> Ref:
-        return Ref("Deployment", NS, f"{owner.name}-ocr-system")
-
-    def run(self, owners: list[Owner]) -> None:
-        for owner in owners:
-            self.kube.run(self.deployment(owner))
-
-    def with_tag(self, tag: str) -> list[Owner]:
-        return [owner for owner in self.owners if f":{tag}-" in container(self.kube.objects[self.deployment(owner)])["image"]]
-
-
-def test_a_new_version_of_the_operator_rolls_a_few_services_at_a_time() -> None:
-    fleet = Fleet(10)
-    for _ in range(3):
-        fleet.turns()
-        fleet.run(fleet.owners)
-    fleet.start("2")
-    seen = []
-    for _ in range(12):
-        fleet.turns()
-        fleet.turns()
-        done = fleet.with_tag("2")
-        seen.append(len(done))
-        rolling = [
-            owner
-            for owner in done
-            if fleet.kube.objects[fleet.deployment(owner)]["status"]["observedGeneration"]
-            != fleet.kube.objects[fleet.deployment(owner)]["metadata"]["generation"]
-        ]
-        assert len(rolling) <= 3
-        fleet.run(done)
-    assert seen[0] == 3
-    assert seen[-1] == 10
-
-
-def test_where_the_first_do_not_become_healthy_the_others_stay_as_they_are_and_say_so() -> None:
-    fleet = Fleet(6)
-    for _ in range(3):
-        fleet.turns()
-        fleet.run(fleet.owners)
-    fleet.start("2")
-    for _ in range(10):
-        fleet.turns()
-    assert len(fleet.with_tag("2")) == 3
-    waiting = next(owner for owner in fleet.owners if owner not in fleet.with_tag("2"))
-    conditions = fleet.kube.objects[Ref(KIND, *waiting)]["status"]["conditions"]
-    assert next(item for item in conditions if item["type"] == "Progressing")["reason"] == "UpgradeWaits"
-
-
-def test_what_a_user_changes_waits_for_nobody() -> None:
-    fleet = Fleet(6)
-    for _ in range(3):
-        fleet.turns()
-        fleet.run(fleet.owners)
-    for owner in fleet.owners:
-        fleet.kube.service(*owner, {"image": {"tag": "theirs"}, **ONE})
-    fleet.turns()
-    assert len(fleet.with_tag("theirs")) == 6

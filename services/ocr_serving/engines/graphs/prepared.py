@@ -42,10 +42,11 @@ def prepared(file: Path, *, greedy_ctc: Ctc | bool = False, precision: Precision
     Raises ModelError, or ConfigError where no ranges for int8 are known.
     """
     model = file.read_bytes()
-    ranges = ranges_of(model, str(file)) if precision == "int8" else None
-    if len(model) > MOST_BYTES:
+    if len(model) > MOST_BYTES and precision != "int8":
         return _decoding(model, greedy_ctc, file)
-    kept = _kept(model, greedy_ctc, ranges)
+    weights = hashlib.sha256(model)
+    ranges = ranges_of(weights.hexdigest(), str(file)) if precision == "int8" else None
+    kept = _kept(weights.digest(), greedy_ctc, ranges)
     known = None if kept is None else _read(kept)
     if known is not None:
         return known
@@ -99,12 +100,13 @@ def _answers(model: bytes, size: tuple[int, int]) -> list[np.ndarray]:
     return answers
 
 
-def _kept(model: bytes, greedy_ctc: Ctc | bool, ranges: Ranges | None) -> Path | None:
+def _kept(weights: bytes, greedy_ctc: Ctc | bool, ranges: Ranges | None) -> Path | None:
+    """Where what is made of the model with the hash `weights` is kept; None where there is no store."""
     try:
         root = models.store_root()
     except ModelError:
         return None
-    digest = hashlib.sha256(model)
+    digest = hashlib.sha256(weights)
     plain = greedy_ctc is True or greedy_ctc == Ctc()
     digest.update(_code() + f" {True if plain else greedy_ctc}".encode())
     if ranges is not None:

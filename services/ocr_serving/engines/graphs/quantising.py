@@ -61,11 +61,10 @@ def known() -> Mapping[str, Ranges]:
     return dict(sorted(found.items()))
 
 
-def ranges_of(model: bytes, where: str) -> Ranges:
-    """The ranges of the network in `model`, the bytes of its file `where`. Raises ConfigError where there are none."""
-    digest = hashlib.sha256(model).hexdigest()
+def ranges_of(weights: str, where: str) -> Ranges:
+    """The ranges of the network whose file, `where`, has the SHA-256 `weights`. Raises ConfigError where there are none."""
     for ranges in known().values():
-        if ranges.weights == digest:
+        if ranges.weights == weights:
             return ranges
     raise ConfigError(
         f"precision is 'int8' but nobody has measured the ranges that {where} needs for it: set precision to 'fp32', or take the"

@@ -21,7 +21,6 @@ from ocr_serving.decoding import images
 from ocr_serving.errors import InputError
 from ocr_serving.server import wire
 from ocr_serving.server.fetching import HostRules, check_url
-from ocr_serving.server.jobs.store import Submission
 from ocr_serving.server.paddleocr3 import catalogue
 from ocr_serving.server.paddleocr3.options import Request, is_url
 from ocr_serving.validation import first_problem
@@ -44,6 +43,20 @@ LONGEST_BATCH, LONGEST_RANGES, LONGEST_OPTIONS = 256, 1024, 65536
 MOST_PARTS = 32
 MOST_PAGES = 1_000_000
 """A page number above it is a slip of the pen."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What was sent: `content` is the file, b"" where `url` says where it is; `options` are JSON, as they came."""
+
+    model: str
+    family: str
+    options: str = "{}"
+    page_ranges: str = ""
+    batch: str = ""
+    content: bytes = b""
+    url: str = ""
+    callback: str = ""
 
 
 @dataclass(frozen=True)

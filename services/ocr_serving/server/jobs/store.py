@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from ocr_serving.errors import FullError
 from ocr_serving.server.jobs import tables
+from ocr_serving.server.jobs.request import Submission
 from ocr_serving.server.jobs.tables import blobs, calls, jobs, units
 
 State = Literal["pending", "running", "done", "failed", "cancelled"]
@@ -26,20 +27,6 @@ ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 SOURCE = ""
 """Name of the blob that is the file itself."""
 MEBIBYTE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What was sent: `content` is the file, b"" where `url` says where it is; `options` are JSON, as they came."""
-
-    model: str
-    family: str
-    options: str = "{}"
-    page_ranges: str = ""
-    batch: str = ""
-    content: bytes = b""
-    url: str = ""
-    callback: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from helpers import networks
-from helpers.services import wait_until
+from helpers.services import needs_vnni, wait_until
+from ocr_serving import data, models
 from ocr_serving.config.params import ClassifierParams, DetectionParams, RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import Pixels, engine_options, open_engine, opening_with
@@ -96,6 +98,19 @@ def test_stages_answer_what_they_answer_alone(client: remote.Client, tmp_path: P
         answers.append((rec(lines(40)), cls(lines(20)), quads))
     assert answers[0] == answers[1]
     assert rec([]) == []
+
+
+@needs_vnni
+@pytest.mark.models
+def test_a_line_in_int8_is_read_as_without_an_engine_process(client: remote.Client) -> None:
+    line = np.asarray(cv2.imread(str(data.WARMUP)), np.uint8)
+    answers = []
+    for there, precision in ((client, "int8"), (None, "int8"), (None, "fp32")):
+        with opening_with(remote.opener(there) if there else None):
+            options = engine_options(precision=precision)
+            recogniser = TextRecognizer(RecognitionParams(rec_model_dir=""), models.home("PP-OCRv6_small_rec"), options)
+        answers.append(recogniser([line]))
+    assert answers[0] == answers[1] != answers[2]
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from ocr_serving.errors import ConfigError, FullError
 from ocr_serving.server.jobs import leases, tables
 from ocr_serving.server.jobs.leases import Answer, Leases, Unit
-from ocr_serving.server.jobs.store import Blob, Bounds, Job, Store, Submission
+from ocr_serving.server.jobs.request import Submission
+from ocr_serving.server.jobs.store import Blob, Bounds, Job, Store
 
 ANN, BOB = "ann", "bob"
 BOUNDS = Bounds(total_bytes=10_000, open_jobs=5, keep_s=3600)

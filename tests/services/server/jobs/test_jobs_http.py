@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from helpers import pdfs
-from helpers.jobs import JobService, children, job_service, stopped, workers
-from helpers.services import b64, wait_until
+from helpers.jobs import JobService, job_service, stopped, workers
+from helpers.services import b64, children, wait_until
 from ocr_serving import data
 
 pytestmark = pytest.mark.models

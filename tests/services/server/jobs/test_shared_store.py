@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.jobs import JobService, children, job_service, stopped
+from helpers.jobs import JobService, job_service, stopped
 from helpers.pdfs import of_text
-from helpers.services import wait_until
+from helpers.services import children, wait_until
 
 pytestmark = [pytest.mark.models, pytest.mark.postgres]
 
