@@ -7,8 +7,9 @@ once more: over a paragraph from right to left it is its own inverse, but for ex
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 RIGHT_TO_LEFT = ("R", "AL")
 """Bidirectional classes of the letters of Hebrew and of Arabic."""
@@ -46,7 +47,10 @@ def logical(visual: str) -> str:
 
 def _leftward(visual: str) -> list[bool]:
     """For each character whether it runs from right to left, by rules W1 to W7 and N0 to N2 for a paragraph that does."""
-    kinds = _numbers(_marks([unicodedata.bidirectional(character) or "L" for character in visual]))
+    kinds = _marks([unicodedata.bidirectional(character) or "L" for character in visual])
+    for start, end in _codes(visual, kinds):
+        kinds[start:end] = ["L"] * (end - start)
+    kinds = _numbers(kinds)
     # W7: a number after Latin text is part of it.
     strong = "R"
     for index, kind in enumerate(kinds):
@@ -66,6 +70,25 @@ def _leftward(visual: str) -> list[bool]:
         if before == after == "L":
             sides[index] = "L"
     return [side not in ("L", "N") for side in sides]
+
+
+def _codes(visual: str, kinds: Sequence[str]) -> list[tuple[int, int]]:
+    """Start and end of each code: Latin letters with the numbers that are joined to them, as INV-2026-03, or follow, as SA03 8000.
+
+    Its numbers would be Arabic ones among Arabic letters, and the code read from its end.
+    """
+    found: list[tuple[int, int]] = []
+    for match in re.finditer(r"\S+", visual):
+        start, end = match.span()
+        inside = kinds[start:end]
+        if not {"R", "AL", "AN"}.isdisjoint(inside):
+            continue
+        if "L" in inside and "EN" in inside:
+            first, last = inside.index("L"), end - 1 - next(n for n, kind in enumerate(reversed(inside)) if kind in ("L", "EN"))
+            found.append((start + first, last + 1))
+        elif found and set(inside) == {"EN"} and visual[found[-1][1] : start] == " ":
+            found[-1] = (found[-1][0], end)
+    return found
 
 
 def _brackets(visual: str, sides: list[str]) -> None:

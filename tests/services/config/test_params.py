@@ -171,3 +171,49 @@ def test_a_dictionary_lies_in_the_working_folder_or_in_the_modules(tmp_path: Pat
     (here / "mine.txt").write_text("b\n")
     assert path("./mine.txt") == "./mine.txt"
     assert path(str(module / "mine.txt")) == str(module / "mine.txt")
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("Korean", r"did you mean 'korean'\?"),
+        (" AUTO ", r"did you mean 'auto'\?"),
+        ("ru", r"did you mean 'cyrillic'\?"),
+        ("ko", r"did you mean 'korean'\?"),
+        ("german", r"did you mean 'latin'\?"),
+        ("arabik", r"did you mean 'arabic'\?"),
+        ("ch", "leave lang out for Chinese and Japanese"),
+        ("japan", "leave lang out for Chinese and Japanese"),
+        ("hebrew", "no lang reads that language: name a recogniser that does as rec_model_dir"),
+        ("qqqqqq", "there is no lang of that name: take one of auto, korean, "),
+        ("", "a lang is one word: take one of auto, korean, "),
+        (["korean"], "a lang is one word: take one of auto, korean, "),
+        (5, "a lang is one word: take one of auto, korean, "),
+    ],
+)
+def test_what_is_no_lang_is_refused_with_the_one_that_was_meant(lang: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^params\.py: 'lang': .*{said}"):
+        RecognitionParams.read({"lang": lang}, {})
+
+
+def test_every_lang_that_paddleocr_names_is_taken_or_refused_with_advice() -> None:
+    for lang in (
+        "ch",
+        "en",
+        "korean",
+        "japan",
+        "chinese_cht",
+        "ta",
+        "te",
+        "latin",
+        "arabic",
+        "cyrillic",
+        "devanagari",
+        "ru",
+        "fr",
+        "de",
+    ):
+        try:
+            assert RecognitionParams.read({"lang": lang}, {}).lang == lang
+        except ConfigError as exc:
+            assert any(way in str(exc) for way in ("did you mean", "leave lang out")), lang

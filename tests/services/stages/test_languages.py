@@ -10,7 +10,7 @@ import pytest
 
 from helpers import networks
 from ocr_serving import models
-from ocr_serving.config.params import Lang, RecognitionParams
+from ocr_serving.config.params import LangName, RecognitionParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.stages.languages import Recognizers
@@ -48,7 +48,7 @@ def recognizers(made: Path, default: str = "default", **values: Any) -> Recogniz
 
 
 def test_every_language_has_a_recogniser() -> None:
-    assert set(get_args(Lang)) == {"auto", *models.languages()}
+    assert set(get_args(LangName)) == {"auto", *models.languages()}
     assert all(models.catalogue()[spec].kind == "rec" for spec in models.languages().values())
 
 
