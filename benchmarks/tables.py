@@ -4,7 +4,9 @@ TEDS (library/teds.py) of structure_table's answers with its default parameters,
 browser drew (`rendered/*.png` with `truth.json`, name to HTML), the same skewed by a degree, with noise and as JPEG, and
 PubTabNet's examples (`pubtabnet/*.png` with `PubTabNet_Examples.jsonl`); with `--drawn N` also N of each style of
 library/styled_tables.py, the same skewed, and which of them are not well read. Beside it the TEDS of the structure alone, and the
-CPU seconds of a table beyond looking for its lines and reading them; what cells are read anew counts among these.
+CPU seconds of a table beyond looking for its lines and reading them; what cells are read anew counts among these. With `--pages N`
+N whole pages of each kind of library/office_pages.py are read by structure_system and made a document: what that says of their
+tables is told apart.
 """
 
 from __future__ import annotations
@@ -27,9 +29,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.library import report, styled_tables, support, teds
+from benchmarks.library import office_pages, page_tables, report, styled_tables, support, teds
 from ocr_serving.decoding.images import Image
 from ocr_serving.modules.loader import load_module
+from ocr_serving.modules.structure_system.module import StructureSystem
 from ocr_serving.modules.structure_table.module import StructureTable
 
 TO_REACH: Mapping[str, float] = {"rendered": 0.97, "skewed": 0.95, "pubtabnet": 0.95}
@@ -72,7 +75,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         rows.append(_row(module, kind, own, judged=False))
         print(f"\n{kind}: {_worst(rows[-1]['scores'])}")
     print(f"\n{table(rows)}")
-    return {"rows": rows, "reached": all(row["reached"] is not False for row in rows)}
+    whole = pages(args.pages, args.first_page)
+    if whole:
+        print(f"\n{table_of_pages(whole)}")
+    return {"rows": rows, "pages": whole, "reached": all(row["reached"] is not False for row in rows)}
 
 
 def _row(module: StructureTable, kind: str, chosen: Sequence[Table], *, judged: bool) -> dict[str, Any]:
@@ -101,6 +107,44 @@ def _row(module: StructureTable, kind: str, chosen: Sequence[Table], *, judged: 
         "reached": reached if judged else None,
         "scores": {item.name: score for item, score in zip(chosen, scores, strict=True)},
     }
+
+
+def pages(count: int, first: int = 0) -> list[dict[str, Any]]:
+    """What the documents say of the tables of `count` pages of each kind, numbered from `first`."""
+    if not count:
+        return []
+    module = load_module("structure_system")
+    if not isinstance(module, StructureSystem):
+        raise support.BenchmarkError("structure_system is not the module of this package.")
+
+    def ask(page: Image) -> Any:
+        module.begin_request()
+        return module.predict([page], return_lines=True)[0]
+
+    rows = []
+    for kind in tqdm(office_pages.KINDS, desc="pages", unit="kind"):
+        found = [page_tables.judged(ask, office_pages.drawn(kind, first + n)) for n in range(count)]
+        rows.append(
+            {
+                "kind": kind,
+                "teds": float(np.mean([one.score for one in found])),
+                "least": min(one.score for one in found),
+                "beyond": sum(one.beyond for one in found),
+                "words": float(np.mean([one.words for one in found])),
+                "heads": float(np.mean([one.heads for one in found])),
+            }
+        )
+    return rows
+
+
+def table_of_pages(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as Markdown, the mean last."""
+    figures = ("teds", "least", "words", "heads")
+    mean = {"kind": "all", "beyond": sum(row["beyond"] for row in rows)} | {
+        name: float(np.mean([row[name] for row in rows])) for name in figures
+    }
+    cells = [[row["kind"], *(f"{row[name]:.3f}" for name in figures), str(row["beyond"])] for row in [*rows, mean]]
+    return report.markdown_table(["pages", "TEDS", "least", "words kept", "heads", "tables beyond"], cells)
 
 
 def _worst(scores: Mapping[str, float]) -> str:
@@ -203,6 +247,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--drawn", type=int, default=0, metavar="N", help="draw N tables of each style too (library/styled_tables.py)"
     )
+    parser.add_argument(
+        "--pages", type=int, default=0, metavar="N", help="N whole pages of each kind too (library/office_pages.py, by Chromium)"
+    )
+    parser.add_argument("--first-page", type=int, default=0, metavar="N", help="the number of the first of these (%(default)s)")
     parser.add_argument("--table-engine", choices=("combined", "network"), help="figures are then not judged")
     parser.add_argument(
         "--limit", type=support.positive, metavar="N", help="only the first N of a set; figures are then not judged"

@@ -197,7 +197,7 @@ class ClassifierParams(Params):
     cls_thresh: Score = Field(0.9, description="Lines upside down are turned where the classifier is surer than this.")
 
 
-class RecognitionParams(Params):
+class RecognitionParams(RemarkParams):
     """Parameters of recognition."""
 
     FROM_SET: ClassVar[Mapping[str, str]] = {"rec_model_dir": "rec"}
@@ -257,6 +257,11 @@ class RecognitionParams(Params):
     )
 
     @property
+    def legacy(self) -> bool:
+        """Whether the answers of the old server are asked for."""
+        return self.rec_width == "legacy"
+
+    @property
     def puts_spaces(self) -> bool:
         """Whether spaces are put in."""
         return self.rec_width == "tight" if self.rec_spaces is None else self.rec_spaces
@@ -290,11 +295,6 @@ class OCRParams(DetectionParams, ClassifierParams, RecognitionParams):
     def turns_pages(self) -> bool:
         """Whether pages that lie on their side or on their head are read upright."""
         return not self.legacy if self.use_doc_orientation_classify is None else self.use_doc_orientation_classify
-
-    @property
-    def legacy(self) -> bool:
-        """Whether the answers of the old server are asked for."""
-        return self.rec_width == "legacy"
 
 
 class LayoutParams(RemarkParams, OrientationParams):

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.decoding.messages import Refused
+from ocr_serving.decoding.pale import legible
 from ocr_serving.decoding.pdf_words import UNREAD, PdfPage, written
-from ocr_serving.decoding.pixels import Image, bgr, stretched
+from ocr_serving.decoding.pixels import Image, bgr
 
 POINTS = 72
 """A PDF measures in points, 72 to the inch."""
@@ -77,7 +78,7 @@ class Document:
                     # A native bitmap lies in memory of Python's, which the array keeps when PDFium has closed its own end.
                     image = bgr(bitmap.to_numpy(), "white")
                     empty = bool((image == image[0, 0]).all()) and _draws(page)
-                    return Page(stretched(image) if limits.decoding == "full" else image, smaller, empty)
+                    return Page(legible(image) if limits.decoding == "full" else image, smaller, empty)
         except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError):
             return Refused("damaged")
 

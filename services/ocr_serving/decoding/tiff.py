@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import PIL.Image
 
-from ocr_serving.decoding import headers, images, pixels
+from ocr_serving.decoding import headers, images, pale, pixels, tiff_codecs
 from ocr_serving.decoding.limits import Limits, Undecodable
 from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pdf import Page
@@ -37,6 +37,8 @@ class Pages:
                 raise
             except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
                 self.broken = bool(self._frames)
+        if self._image is None and tiff_codecs.unread(data, 0) is not None:
+            self._frames = list(range(sum(1 for _ in tiff_codecs.directories(data))))
         self._frames = self._frames or [0]
 
     def _walk(self, image: PIL.Image.Image) -> None:
@@ -46,6 +48,10 @@ class Pages:
                 image.seek(frame)
             except EOFError:
                 return
+            except KeyError:
+                # Pillow names compressions in a table of its own: what stands in none is a page all the same.
+                if tiff_codecs.unread(self._data, frame) is None:
+                    raise
             if not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & NOT_A_PAGE:  # type: ignore[attr-defined]
                 self._frames.append(frame)
             frame += 1
@@ -56,6 +62,9 @@ class Pages:
     def page(self, number: int) -> Page | Refused:
         """A page; "large" where it has more pixels than `max_pixels`."""
         frame = self._frames[number]
+        unread = tiff_codecs.unread(self._data, frame)
+        if unread is not None:
+            return Refused("other", f"its compression, {unread}, is not read here: {images.CONVERT}")
         header = self._header(frame)
         try:
             images.check_size(header, self._limits)
@@ -74,8 +83,8 @@ class Pages:
             if self._image.mode.startswith("I"):
                 # 32 bits, which Pillow takes for such with a sign.
                 upper = np.asarray(self._image).astype(np.int64).astype(np.uint32) >> 16
-                return pixels.stretched(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
-            return pixels.stretched(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
+                return pale.legible(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
+            return pale.legible(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  Pillow raises many types on damaged files

@@ -23,6 +23,9 @@ SMALLEST, LARGEST = 3.0, 14400.0
 
 FONT_NAME = "OcrServing"
 FORMS = {"L": "/DeviceGray", "RGB": "/DeviceRGB", "1": "/DeviceGray"}
+WORD_GAP = 0.2
+"""Heights between words: Poppler parts those by places alone that stand 0.15 of their type size apart, whatever stands between."""
+
 QUARTER = math.pi / 2
 STEEPEST = math.radians(20)
 """Lines that lie aslant by more are set as they lie."""
@@ -248,6 +251,8 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
         # Readers set the letters of a row right themselves, and take them to come as they are seen.
         words.reverse()
     placed = [_pieces(word, line) for word in words]
+    if not runs_down(line):
+        placed = _apart(words, placed)
     for n, pieces in enumerate(placed):
         for text, quad in pieces:
             yield from _shown_text(text, [to_page(point) for point in quad], font)
@@ -261,6 +266,30 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
         else:
             continue
         yield from _shown_text(" ", [to_page(point) for point in gap], font)
+
+
+def _apart(words: Sequence[Word], placed: list[list[tuple[str, Quad]]]) -> list[list[tuple[str, Quad]]]:
+    """Words of one piece each; where a space parts two that stand too close for readers, each keeps a little away from it."""
+    quads = [pieces[0][1] for pieces in placed]
+    for n in range(len(quads) - 1):
+        if not joint(words[n].text, words[n + 1].text):
+            continue
+        left, right = quads[n : n + 2]
+        width, following = _length(left), _length(right)
+        (ax, ay), (bx, by), _, (dx, dy) = left
+        gap = ((right[0][0] - bx) * (bx - ax) + (right[0][1] - by) * (by - ay)) / max(width, 1.0)
+        high = math.hypot(dx - ax, dy - ay)
+        short = (WORD_GAP * high - gap) / 2
+        # What overlaps by more follows in another direction, as Arabic does.
+        if 0 < short < high and width > 0 and following > 0:
+            quads[n] = part(left, 0.0, 1 - min(0.5, short / width))
+            quads[n + 1] = part(right, min(0.5, short / following), 1.0)
+    return [[(pieces[0][0], quad)] for pieces, quad in zip(placed, quads, strict=True)]
+
+
+def _length(quad: Quad) -> float:
+    (ax, ay), (bx, by), _, _ = quad
+    return math.hypot(bx - ax, by - ay)
 
 
 def _beyond(quad: Quad, corner: Point) -> Point:

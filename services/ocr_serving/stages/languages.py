@@ -13,6 +13,7 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.recognition import Text, TextRecognizer
+from ocr_serving.stages.sharpness import is_blank, is_blurred
 from ocr_serving.stages.sureness import LEAST, is_read, line, script, sureness
 
 KEPT = 3
@@ -36,6 +37,9 @@ OF_SCRIPT: Mapping[str, Lang] = {
     "TELUGU": "te",
 }
 """The language to try where half of the letters that were read are of a script: networks know parts of some alphabets."""
+
+
+BLURRED = "reads badly: its lines are blurred, or too small, so that their script cannot be told: send the page sharper or larger"
 
 
 class PageTexts(NamedTuple):
@@ -94,12 +98,17 @@ class Recognizers:
         """
         texts = self(crops)
         sure = _sureness(texts, crops)
+        if sure is not None and sure < LEAST:
+            # A picture of nothing is read as nothing, and says nothing of scripts.
+            inked = [n for n, crop in enumerate(crops) if not is_blank(crop)]
+            sure = _sureness([texts[n] for n in inked], [crops[n] for n in inked])
         if not self.params.suggests_lang or sure is None or sure >= LEAST:
             return PageTexts(texts)
         if self.auto and (better := self._surest(texts, crops)) is not None:
             return PageTexts(self._of(better)(crops), f"was read with lang {better}")
         signs = [not is_read(line(*text, crop.shape)) for text, crop in zip(texts, crops, strict=True)]
-        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], self._advice(texts))
+        advice = BLURRED if is_blurred(crops) else self._advice(texts)
+        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], advice)
 
     def here(self) -> list[str]:
         """The languages whose recogniser is on this machine."""

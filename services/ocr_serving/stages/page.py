@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.decoding.pixels import FLAT
 from ocr_serving.stages.geometry import Quad
 from ocr_serving.stages.orientation import Angle
 from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Turn, as_sent
 from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.sharpness import is_blank
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,27 @@ class ReadPage(UprightPage):
         return sum(len(line.text) * line.confidence for line in self.texts) / total if total else 1.0
 
     @property
+    def letters(self) -> int:
+        """How many letters and digits were read."""
+        return sum(character.isalnum() for line in self.texts for character in line.text)
+
+    @property
     def remarks(self) -> list[str]:
         """What is to be said of it."""
         return super().remarks + ([f"it {self.reading_remark}"] if self.reading_remark else [])
 
 
+MOST = 0.5
+"""Share of the area of all lines beyond which what was not read is told."""
+
+
 def nothing_found(image: Image, sought: str = "text") -> str:
     """What is to be said of a page, BGR uint8 of shape (H, W, 3), without what was sought: that, or that it is blank."""
-    pixels = image.reshape(-1, 3)
-    contrast = int((pixels.max(axis=0) - pixels.min(axis=0)).max())
-    return "it is blank, all of one colour" if contrast <= FLAT else f"no {sought} was found on it"
+    return "it is blank, all of one colour" if is_blank(image) else f"no {sought} was found on it"
 
 
 def unread(page: ReadPage, least: float) -> str:
-    """What is to be said of a page that reads badly, or of which no line has a text of that confidence, or more; else ""."""
+    """What is to be said of a page that reads badly, or most of which has no text of that confidence, or more; else ""."""
     count = len(page.texts)
     if page.reading_remark:
         return ""
@@ -98,7 +106,12 @@ def unread(page: ReadPage, least: float) -> str:
         mean = f"the mean confidence of its {count} lines is {page.confidence:.2f}"
         wanted = "send it larger or sharper, or to a service with the models of its script"
         return f"it reads badly whichever way it lies ({mean}): {wanted}"
-    if any(said.text and said.confidence >= least for said in page.texts):
-        return ""
     lines = "1 line was" if count == 1 else f"{count} lines were"
-    return f"{lines} found on it, but none was read with a confidence of {least:g} or more: send it larger or sharper"
+    read = [bool(said.text) and said.confidence >= least for said in page.texts]
+    if not any(read):
+        return f"{lines} found on it, but none was read with a confidence of {least:g} or more: send it larger or sharper"
+    areas = np.array([cv2.contourArea(quad.astype(np.float32)) for quad in page.quads])
+    if areas[~np.array(read)].sum() <= MOST * areas.sum():
+        return ""
+    left_out = f"most of what they cover, {read.count(False)} of them, was not read with a confidence of {least:g} or more"
+    return f"{lines} found on it, but {left_out}: send it larger or sharper"

@@ -21,7 +21,7 @@ from ocr_serving.engines import EngineOptions, PixelInput, Pixels, open_for_pixe
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.detection import MEAN_AND_STD, normalising
 from ocr_serving.stages.geometry import UPRIGHT, Quad, crop
-from ocr_serving.stages.recognition import Text
+from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.sureness import line, sureness
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,20 @@ SIDE, THUMBNAIL = 224, 256
 SAMPLE = 10
 """Lines that are read both ways."""
 
+CHARACTERS = 4
+"""Characters of each of them that are read alone."""
+
 FEW_LETTERS, LEAST_LETTERS = 12, 4
 """A sample of fewer letters than the first counts only beside a classifier that is sure; of fewer than the second never."""
 
 SURE_GUESS = 0.85
 """Confidence of a classifier that is sure."""
+
+NO_GUESS = 0.5
+"""Confidence of one that has seen nothing: where the middle of a sheet is empty it is asked of the part with text …"""
+
+AROUND = 0.1
+"""… and this share of its longer side around it."""
 
 BETTER = 0.05
 """How much surer the recogniser must be of lines turned where the classifier says so as well …"""
@@ -53,8 +62,15 @@ SURE = 0.75
 CERTAIN = 0.97
 """A word alone, as in a logo, is read so upright: on its head, of .94 at the most as seen, it looks like another."""
 
-DOUBTFUL = 0.75
-"""Mean confidence below which a page that was taken for upright is tried on its head."""
+CERTAINLY = 0.1
+"""By how much a word has to be read surer than on its head to say by itself how it lies."""
+
+DOUBTLESS, DOUBTS = 0.975, 3.0
+"""Figures such as 0, 6, 8 and 9 read nearly as well on their heads, and only surer upright: what is read with
+the first confidence, and is that many times as doubtful the other way, lies as the classifier says."""
+
+DOUBTFUL, FEW_DOUBTFUL = 0.75, 0.95
+"""Mean confidence below which a page that was taken for upright is tried on its head; the second where it has few letters."""
 
 UNREADABLE, UNREADABLE_LINES = 0.6, 5
 """A page of that many lines with a lower mean confidence reads badly, whichever way."""
@@ -130,6 +146,14 @@ def as_sent(points: NDArray[np.float32], turn: Turn, height: int, width: int) ->
     return points
 
 
+def part_with_text(page: Image, quads: Sequence[Quad]) -> Image:
+    """The part of `page` around all its lines, for a classifier that would see the middle of the sheet alone."""
+    corners = np.asarray(quads, np.float32).reshape(-1, 2)
+    (left, top), (right, bottom) = corners.min(axis=0).astype(int).tolist(), corners.max(axis=0).astype(int).tolist()
+    around = int(AROUND * max(right - left, bottom - top))
+    return page[max(0, top - around) : bottom + around + 1, max(0, left - around) : right + around + 1]
+
+
 class PageSample(NamedTuple):
     """What the sample of a page says: letters, the mean confidence over them, and whether it may be of a script that is known."""
 
@@ -155,28 +179,27 @@ def turn_of(page: Image, quads: Sequence[Quad], guess: NDArray[np.float32], read
     guessed = TURNS[int(guess.argmax())]
     across, down = _lengths(quads)
     on_its_side = down > across or (guessed in (90, 270) and 2 * down > across)
-    if not quads or (guessed in (0, 270) and not on_its_side):
+    if not quads or (guessed == 0 and not on_its_side):
         return 0
+    if guessed == 270 and not on_its_side:
+        return 270 if guess.max() >= SURE_GUESS and _stand_on_end(page, quads, read) else 0
     as_it_is, over = _both_ways(page, quads, read, on_its_side=on_its_side)
     letters = max(len(as_it_is.letters), len(over.letters))
     if letters < FEW_LETTERS:
-        right, wrong = (as_it_is, over) if guessed == 90 else (over, as_it_is)
-        agree = guessed != 0 and on_its_side == (guessed != 180)
-        certain = right.confidence >= max(CERTAIN, wrong.confidence + BETTER)
-        sure = letters >= LEAST_LETTERS and guess.max() >= SURE_GUESS and (certain or _is_plain(right, wrong))
-        return guessed if agree and sure else 0
+        return _turn_of_few(as_it_is, over, guess, on_its_side=on_its_side) if letters >= LEAST_LETTERS else 0
     upright_columns = mostly_cjk(max(as_it_is, over, key=lambda read: read.confidence).letters)
     if guessed == 90 and not on_its_side:
         # Rows that were upright columns: the recogniser knows their characters lying on the other side.
         return 90 if upright_columns and _is_plain(over, as_it_is) else 0
     if not on_its_side:
         # Letters of a script that the network does not know may look more like those it knows when they stand on their heads.
-        return 180 if over.known and over.confidence >= as_it_is.confidence + BETTER else 0
+        surer = over.confidence >= as_it_is.confidence + BETTER or _is_doubtless(over, as_it_is)
+        return 180 if over.known and surer else 0
     if upright_columns and guessed in (0, 180):
         return 180 if guessed == 180 and _is_plain(over, as_it_is) else 0
     right, wrong = (over, as_it_is) if guessed == 270 else (as_it_is, over)
     if guessed in (90, 270):
-        if right.confidence >= wrong.confidence + BETTER:
+        if right.confidence >= wrong.confidence + BETTER or _is_doubtless(right, wrong):
             return guessed
         other: Turn = 270 if guessed == 90 else 90
         return other if _is_plain(wrong, right) else 0
@@ -203,7 +226,14 @@ def is_on_its_head(page: Image, quads: Sequence[Quad], read: Callable[[list[Imag
     if down > across:
         return False
     as_it_is, over = _both_ways(page, quads, read, on_its_side=False)
-    return over.known and len(over.letters) >= FEW_LETTERS and _is_plain(over, as_it_is)
+    if len(over.letters) < FEW_LETTERS:
+        return _is_certain(over, as_it_is)
+    return over.known and _is_plain(over, as_it_is)
+
+
+def may_be_on_its_head(confidence: float, letters: int) -> bool:
+    """Whether a page that was taken for upright, of so many letters, reads so badly that it is to be tried on its head."""
+    return confidence < (FEW_DOUBTFUL if LEAST_LETTERS <= letters < FEW_LETTERS else DOUBTFUL)
 
 
 def mostly_cjk(letters: str) -> bool:
@@ -212,8 +242,53 @@ def mostly_cjk(letters: str) -> bool:
     return 2 * upright > len(letters)
 
 
+def _turn_of_few(as_it_is: PageSample, over: PageSample, guess: NDArray[np.float32], *, on_its_side: bool) -> Turn:
+    """How a page of a word or two lies."""
+    guessed = TURNS[int(guess.argmax())]
+    right, wrong = (as_it_is, over) if guessed == 90 else (over, as_it_is)
+    agree = guessed != 0 and on_its_side == (guessed != 180)
+    surer = right.confidence >= max(CERTAIN, wrong.confidence + BETTER) or _is_plain(right, wrong)
+    if agree and ((surer and guess.max() >= SURE_GUESS) or _is_doubtless(right, wrong)):
+        return guessed
+    if not on_its_side or mostly_cjk(max(as_it_is, over, key=lambda read: read.confidence).letters):
+        return 0
+    if _is_certain(as_it_is, over):
+        return 90
+    return 270 if _is_certain(over, as_it_is) else 0
+
+
+def _stand_on_end(page: Image, quads: Sequence[Quad], read: Callable[[list[Image]], list[Text]]) -> bool:
+    """Whether the characters of rows stand on their ends, as those of upright columns on a page that lies turned by 270.
+
+    The recogniser knows such rows, and reads them as well as level ones. Of a character alone it knows that, too, but not on its
+    head: set up by a quarter it reads well, turned the other way it does not, and of level rows it is the other way round.
+    """
+    longest = sorted(quads, key=lambda quad: -float(np.linalg.norm(quad[1] - quad[0])))[:SAMPLE]
+    crops = [crop(page, quad) for quad in longest]
+    texts = read(crops)
+    if not mostly_cjk("".join(text.text for text in texts)):
+        return False
+    cells = []
+    for picture, text in zip(crops, texts, strict=True):
+        if isinstance(text, PlacedText) and text.text:
+            side = picture.shape[0]
+            lefts = (max(0, round(centre - side / 2)) for centre in text.reading.centres[:CHARACTERS].tolist())
+            cells += [picture[:, left : left + side] for left in lefts]
+    set_up, over = ([np.ascontiguousarray(np.rot90(cell, turns)) for cell in cells] for turns in (-1, 1))
+    found = read([*set_up, *over])
+    return _is_plain(reading(found[: len(cells)], set_up), reading(found[len(cells) :], over))
+
+
 def _is_plain(one: PageSample, other: PageSample) -> bool:
     return one.confidence >= max(SURE, other.confidence + MUCH_BETTER)
+
+
+def _is_certain(one: PageSample, other: PageSample) -> bool:
+    return len(one.letters) >= LEAST_LETTERS and one.confidence >= max(CERTAIN, other.confidence + CERTAINLY)
+
+
+def _is_doubtless(one: PageSample, other: PageSample) -> bool:
+    return one.confidence >= DOUBTLESS and 1 - other.confidence >= DOUBTS * (1 - one.confidence)
 
 
 def _lengths(quads: Sequence[Quad]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 from numpy.typing import NDArray
 
@@ -210,6 +211,22 @@ def test_white_ink_on_nothing_in_other_modes(mode: str) -> None:
     assert difference(data, INK.convert("RGB")) <= 1
 
 
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG2000"])
+def test_grey_ink_on_nothing_is_seen_where_opencv_drops_its_transparency(kind: str) -> None:
+    for ink, seen in ((0, PIL.ImageOps.invert(INK)), (255, INK)):
+        picture = PIL.Image.merge("LA", [PIL.Image.new("L", INK.size, ink), INK])
+        assert difference(saved(picture, kind), seen.convert("RGB")) <= 1
+
+
+def test_grey_ink_on_nothing_is_turned_as_its_tag_says_and_found_on_later_pages() -> None:
+    ink = PIL.Image.merge("LA", [PIL.Image.new("L", INK.size), INK])
+    assert difference(saved(ink, "TIFF", tiffinfo={274: 6}), PIL.ImageOps.invert(viewed(INK, 6)).convert("RGB")) <= 1
+    data = saved(COLOURS, "TIFF", save_all=True, append_images=[ink])
+    _, second = pages.from_bytes(data, where="it", limits=Limits())
+    assert isinstance(second, np.ndarray)
+    assert np.array_equal(second[:, :, 0], 255 - np.asarray(INK))
+
+
 def test_a_page_with_clear_edges_stays_on_white() -> None:
     page = PIL.Image.new("RGBA", (200, 100), (255, 255, 255, 0))
     page.paste((250, 250, 250, 255), (10, 10, 190, 90))
@@ -312,6 +329,46 @@ def test_a_faint_page_is_stretched_and_no_other() -> None:
     assert np.ptp(decoded(saved(PIL.Image.new("L", (50, 50), 240), "PNG"))) == 0
     kept = ramp.point(lambda value: 100 + value // 4)
     assert difference(saved(kept, "PNG"), kept) == 0
+
+
+def printed(level: int, paper: int = 255, block: int | None = 0) -> images.Image:
+    """A page of printed lines of one grey level, above a block of another."""
+    page = np.full((500, 900, 3), paper, np.uint8)
+    for top in range(60, 340, 40):
+        cv2.putText(
+            page, "Payable within thirty days 1,234.50", (40, top), cv2.FONT_HERSHEY_SIMPLEX, 1, (level,) * 3, 2, cv2.LINE_AA
+        )
+    if block is not None:
+        page[380:460, 40:860] = block
+    return page
+
+
+@pytest.mark.parametrize(("ink", "paper", "block"), [(248, 255, 0), (240, 248, 20), (7, 0, 255)])
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_ink_nearly_as_bright_as_its_paper_is_drawn_away_from_it_beside_darker_things(
+    ink: int, paper: int, block: int, ending: str
+) -> None:
+    page = printed(ink, paper, block)
+    found = decoded(cv2.imencode(ending, page)[1].tobytes()).astype(int)
+    strokes, ground = page[:360, :, 0] == ink, page[:360, :, 0] == paper
+    assert abs(np.median(found[:360, :, 0][strokes]) - np.median(found[:360, :, 0][ground])) > 60
+    assert abs(np.median(found[:360, :, 0][ground]) - paper) <= 2
+    assert abs(np.median(found[390:450, 60:840]) - block) <= 2
+
+
+def test_a_page_with_other_pale_things_stays_as_it_is() -> None:
+    for page in (printed(0), printed(200), printed(0, 255, 240)):
+        assert (decoded(cv2.imencode(".png", page)[1].tobytes()) == page).all()
+    shaded = printed(0)
+    shaded[350:380] = np.linspace(255, 235, 900)[None, :, None].round()
+    shaded[::40, :, :] = np.minimum(shaded[::40], 242)
+    assert (decoded(cv2.imencode(".png", shaded)[1].tobytes()) == shaded).all()
+    plain = printed(248)
+    assert (decoded(cv2.imencode(".png", plain)[1].tobytes(), Limits(decoding="legacy")) == plain).all()
+    through = printed(0)
+    other = np.asarray(cv2.GaussianBlur(printed(200, 255, 225)[:, ::-1], (0, 0), 4), np.uint8)
+    through = np.minimum(through, 255 - (255 - other) // 3)
+    assert (decoded(cv2.imencode(".png", through)[1].tobytes()) == through).all(), "what stands on the back of the sheet"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import PIL.TiffImagePlugin
 import pytest
 
 from helpers.services import ECHO, b64
-from ocr_serving.decoding import pages
+from ocr_serving.decoding import pages, tiff_codecs
 from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.errors import TooLargeError
 from ocr_serving.modules.loader import load_module
@@ -92,6 +92,30 @@ def test_a_tiff_cut_short_gives_the_pages_it_has() -> None:
     assert 1 <= len(found) <= 2
     assert colours(found)[0] == (255, 0, 0)
     assert said
+
+
+def compressed_as(data: bytes, code: int, *, page: int) -> bytes:
+    """A TIFF whose page says that it is of another compression."""
+    found = bytearray(data)
+    at = list(tiff_codecs.directories(data))[page]
+    for entry in range(at + 2, at + 2 + 12 * int.from_bytes(data[at : at + 2], "little"), 12):
+        if int.from_bytes(data[entry : entry + 2], "little") == tiff_codecs.COMPRESSION:
+            found[entry + 8 : entry + 10] = code.to_bytes(2, "little")
+    return bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [(34712, "JPEG 2000 (34712)"), (50002, "JPEG XL (50002)"), (34661, "JBIG (34661)"), (61000, "number 61000")]
+)
+def test_a_compression_that_is_not_read_is_named_and_costs_its_own_page(code: int, name: str) -> None:
+    why = f"its compression, {name}, is not read here: send it as a JPEG, PNG or PDF"
+    one = saved("TIFF", picture("red"))
+    assert read(compressed_as(one, code, page=0)) == ([], [f"images[0] cannot be decoded: {why}"])
+    three = saved("TIFF", *map(picture, COLOURS[:3]))
+    for page, others in ((0, ["lime", "blue"]), (1, ["red", "blue"])):
+        found, said = read(compressed_as(three, code, page=page))
+        assert colours(found) == [PIL.ImageColor.getrgb(name) for name in others]
+        assert said == [f"images[0]: page {page + 1} of the TIFF cannot be decoded: {why}"]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])

@@ -263,6 +263,19 @@ def test_a_page_on_which_nothing_is_read_is_said(system: OCRSystem) -> None:
     ]
 
 
+def test_a_line_on_which_nothing_stands_is_said() -> None:
+    module = load_module("ocr_rec", params=TINY)
+    module.begin_request()
+    blank = np.full((48, 400, 3), 250, np.uint8)
+    ((nothing, word, _, _),) = module.predict([blank, written("Rechnung")[40:100, 30:240], None, blank])
+    assert nothing == {"text": "", "confidence": 0.0}
+    assert word["text"] == "Rechnung"
+    assert module.warnings == [f"results[0][{n}]: it is blank, all of one colour" for n in (0, 3)]
+    silent = load_module("ocr_rec", params=TINY | {"say_unread": False})
+    silent.predict([blank])
+    assert silent.warnings == []
+
+
 def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> None:
     page = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
     system.begin_request()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from helpers.pictures import written
 from ocr_serving.config.params import OCRParams
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.modules.kie_ser_re.module import KieSerRe
@@ -122,6 +123,42 @@ def test_a_page_on_its_head_is_seen_by_its_lines_where_the_classifier_sees_none(
     assert {line.get("page_angle") for line in upright} == {None}
     assert {line.get("page_angle") for line in found} == {180}
     assert [line["text"] for line in found] == [line["text"] for line in upright]
+
+
+def number(value: int) -> str:
+    """A number of figures that are others, or the same, on their heads."""
+    return "".join("0689"[value // 4**place % 4] for place in range(4)) + ".68"
+
+
+WORDS = ("Rechnung", "Invoice", "Summe", "Deposit")
+NUMBERS = ("98.60  609.88  6009", *(f"{number(37 * n)}  {number(91 * n)}" for n in range(8)))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_word_alone_and_a_page_of_figures_that_read_both_ways_are_read_upright(system: OCRSystem, degrees: int) -> None:
+    texts = [*((word,) for word in WORDS), NUMBERS]
+    pages = [written(*lines)[:, : 360 if lines[0] in WORDS else 900] for lines in texts]
+    for page in pages:
+        (upright,), (lines,) = system.predict([page]), system.predict([turned(page, degrees)])
+        assert [line["text"] for line in lines] == [line["text"] for line in upright]
+        assert {line.get("page_angle", 0) for line in lines} == {degrees}
+
+
+POEM = ("人生到處知何似", "應似飛鴻踏雪泥", "泥上偶然留指爪", "鴻飛那復計東西")
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_upright_columns_of_characters_are_told_from_rows_however_they_lie(system: OCRSystem, degrees: int) -> None:
+    rows = written(*POEM)
+    columns = np.full((560, 400, 3), 255, np.uint8)
+    for n, text in enumerate(POEM):
+        for m, character in enumerate(text):
+            columns[60 + 50 * m : 110 + 50 * m, 300 - 80 * n : 350 - 80 * n] = written(character)[35:85, 32:82]
+    for page in (rows, columns):
+        system.begin_request()
+        (lines,) = system.predict([turned(page, degrees)])
+        assert {line.get("page_angle", 0) for line in lines} == {degrees}
+        assert lines[0]["text"] == POEM[0]
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,31 @@ def test_the_words_of_a_table_are_in_its_cells_with_their_places() -> None:
     assert ("paragraph", "no cell says this") in said(found)
 
 
+@pytest.mark.parametrize(("of_page", "of_table"), [("Salesperson :", "Salesperson"), ("Ref.:", "Ref.."), ("80. 00", "80.0")])
+def test_a_cell_that_was_read_anew_in_nearly_the_same_letters_is_told_once(of_page: str, of_table: str) -> None:
+    lines = [line("Cashier", 60, 105), line(of_page, 60, 145), line("9.50", 400, 105), line("9.00", 400, 145)]
+    entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], [of_table, "9.00"]])], "unassigned": [], "lines": lines}
+    found = build.page(entry, PAGE)
+    assert said(found) == [("table", f"Cashier\t9.50\n{of_page}\t9.00")]
+    assert sorted(one.text for one in found.lines) == sorted(str(one["text"]) for one in lines)
+
+
+def test_a_line_over_two_cells_of_which_one_was_read_anew_is_told_once() -> None:
+    lines = [line("Date: 11/01/2019", 60, 105, 400), line("Time:", 60, 145), line("09:44", 400, 145)]
+    entry = {
+        "regions": [table((50, 100, 550, 180), [["Date:", "11/01/201g"], ["Time:", "09:44"]])],
+        "unassigned": [],
+        "lines": lines,
+    }
+    assert said(build.page(entry, PAGE)) == [("table", "Date:\t11/01/2019\nTime:\t09:44")]
+
+
+def test_another_text_in_a_cells_place_is_not_lost() -> None:
+    lines = [line("Cashier", 60, 105), line("not in the table", 60, 145), line("9.50", 400, 105), line("Total", 60, 165)]
+    entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], ["Total", ""]])], "unassigned": [], "lines": lines}
+    assert ("paragraph", "not in the table") in said(build.page(entry, PAGE))
+
+
 def test_a_structure_that_says_little_of_what_is_there_is_no_table() -> None:
     lines = [line(f"Line {n} of this receipt", 110, 310 + 30 * n) for n in range(5)]
     entry = {"regions": [table((100, 300, 900, 480), [["x", "y"]])], "unassigned": [], "lines": lines}

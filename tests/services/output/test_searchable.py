@@ -237,6 +237,20 @@ def test_a_scan_becomes_pdf_a_and_a_form_does_not() -> None:
         assert len(opened.pages[0].Annots) == 1
 
 
+def test_words_whose_boxes_touch_stand_apart_for_readers_that_go_by_places() -> None:
+    touching = line("Hello wide world", 100, 90, 300, 40)
+    touching["words"] = [
+        {"text": text, "confidence": 0.9, "text_region": [[left, 90], [right, 90], [right, 130], [left, 130]]}
+        for text, left, right in (("Hello", 100, 202), ("wide", 200, 290), ("world", 290, 400))
+    ]
+    data = pdf.of_images(document(build.page([touching], None, size=(WIDTH, HEIGHT))), [b""], [picture()])
+    found = by_pdfium(data)
+    for left, right in (("Hello", "wide"), ("wide", "world")):
+        assert (found[right][0] - found[left][2]) * WIDTH > 0.15 * 40
+    assert found["Hello"][0] * WIDTH == pytest.approx(100, abs=1)
+    assert found["world"][2] * WIDTH == pytest.approx(400, abs=1)
+
+
 @pytest.mark.parametrize("kind", ["/Font", "/Resources", "/MediaBox", "/Contents", "/Rotate"])
 def test_a_page_with_an_entry_that_makes_no_sense_has_its_words_all_the_same(kind: str) -> None:
     with pikepdf.open(io.BytesIO(pdfs.of_text(["Hello"]))) as made:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
+import cv2
 import numpy as np
 import pytest
 
@@ -105,6 +106,22 @@ def test_a_page_that_reads_badly_says_what_to_try(made: Path) -> None:
     )
     _, remark = recognizers(made, "signs").read(crops)
     assert ": korean, arabic, cyrillic, eslav, devanagari, th, el, ta, te, latin, en are lang to try, after `" in remark
+
+
+def test_a_page_without_sharp_edges_is_told_as_blurred_and_not_as_of_another_script(made: Path) -> None:
+    wide = cv2.resize(line(LONG), None, fx=3, fy=1)
+    crops = [np.asarray(cv2.GaussianBlur(wide, (0, 0), 4), np.uint8)]
+    texts, remark = recognizers(made, "signs").read(crops)
+    assert [text for text, _ in texts] == [""]
+    assert remark.startswith("reads badly: its lines are blurred, or too small")
+    assert "lang" not in remark
+
+
+def test_crops_of_nothing_say_nothing_of_scripts(made: Path) -> None:
+    blank = np.full((24, 240, 3), 128, np.uint8)
+    assert recognizers(made).read([blank, line(LONG)]).remark == ""
+    assert recognizers(made, "signs").read([blank]).remark == ""
+    assert "reads badly" in recognizers(made, "signs").read([blank, line(LONG)]).remark
 
 
 def test_the_letters_that_a_network_knows_of_a_script_tell_its_language(made: Path, tmp_path: Path) -> None:

@@ -72,7 +72,18 @@ GOOD, BAD, CJK = Text("Invoice number 20260317", 0.97), Text("ZLEO 9Z0Z Jequnu",
         (ACROSS[:1], 180, Text("BAKERY", 0.87), Text("BAKERY", 0.99), 180),
         (ACROSS[:1], 180, Text("BAKERY", 0.99), Text("BAKERY", 0.87), 0),
         (DOWN[:1], 270, Text("BAKERY", 0.86), Text("BAKERY", 0.99), 270),
-        (DOWN[:1], 90, Text("BAKERY", 0.86), Text("BAKERY", 0.99), 0),
+        (DOWN[:1], 90, Text("BAKERY", 0.86), Text("BAKERY", 0.99), 270),
+        (DOWN[:1], 270, Text("BAKERY", 0.99), Text("BAKERY", 0.86), 90),
+        (DOWN[:1], 90, Text("BAKERY", 0.92), Text("BAKERY", 0.99), 0),
+        (DOWN[:1], 90, CJK._replace(text="国破山河在", confidence=0.99), BAD._replace(text="ZLEO9"), 90),
+        (DOWN[:1], 0, CJK._replace(text="国破山河在", confidence=0.99), BAD._replace(text="ZLEO9"), 0),
+        (ACROSS, 180, Text("60.98 609.88", 0.96), Text("88.609 86.09", 0.998), 180),
+        (ACROSS, 180, Text("60.98", 0.998), Text("86.09", 0.96), 0),
+        (ACROSS, 0, Text("60.98", 0.96), Text("86.09", 0.998), 0),
+        (ACROSS[:1], 180, Text("60.98", 0.96), Text("86.09", 0.998), 180),
+        (DOWN, 270, Text("60.98", 0.96), Text("86.09", 0.998), 270),
+        (DOWN, 90, Text("60.98", 0.998), Text("86.09", 0.96), 90),
+        (DOWN, 90, Text("60.98", 0.96), Text("86.09", 0.97), 0),
         (DOWN[:1], 0, Text("INVOICE", 0.9), Text("ZV", 0.3), 0),
         (ACROSS[:1], 180, Text("No", 0.5), Text("oN", 0.9), 0),
         ([], 180, BAD, GOOD, 0),
@@ -90,6 +101,8 @@ def test_boxes_and_readings_have_the_last_word(quads: list[Quad], guessed: Turn,
         (ACROSS, GOOD, BAD, False),
         (ACROSS, GOOD, GOOD, False),
         (ACROSS[:1], BAD, Text("No", 0.97), False),
+        (ACROSS[:1], Text("BAKERY", 0.8), Text("BAKERY", 0.99), True),
+        (ACROSS[:1], Text("BAKERY", 0.92), Text("BAKERY", 0.99), False),
         (DOWN, BAD, GOOD, False),
         (ACROSS, Text("DnauindD", 0.5), Text("CI4α UC CUCItU ICaXG 4GCL", 0.8), False),
         ([*DOWN, ACROSS[0]], BAD, GOOD, False),
@@ -151,6 +164,16 @@ def test_a_page_of_which_no_line_is_told_says_so() -> None:
     assert unread(few, 0.4) == ""
     assert unread(replace(few, reading_remark="reads badly, as if …"), 0.5) == ""
     assert unread(ReadPage(PAGE, 0, (600, 400)), 0.5) == "it is blank, all of one colour"
+
+
+def test_a_page_most_of_which_is_not_read_says_so() -> None:
+    large = np.array([[40, 100], [360, 100], [360, 500], [40, 500]], np.float32)
+    page = ReadPage(PAGE, 0, (600, 400), [ACROSS[0], large, ACROSS[-1]], texts=[GOOD, Text("", 0.9), GOOD])
+    assert unread(page, 0.5) == (
+        "3 lines were found on it, but most of what they cover, 1 of them, was not read with a confidence of 0.5 or more: send it "
+        "larger or sharper"
+    )
+    assert unread(replace(page, texts=[Text("?#", 0.4), GOOD, GOOD]), 0.5) == ""
 
 
 @pytest.mark.parametrize(

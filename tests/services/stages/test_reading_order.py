@@ -149,6 +149,36 @@ def test_columns_as_close_as_a_newspapers_are_read_one_after_the_other(columns: 
     assert read(sloped(page, degrees)) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("degrees", [0, 3, -8])
+@pytest.mark.parametrize("width", [90, 150])
+@pytest.mark.parametrize("left", [True, False])
+def test_a_narrow_column_beside_the_text_is_read_by_itself(left: bool, width: float, degrees: float) -> None:
+    beside = [line(80 if left else 780, 120 + 28 * row, width - 12 * (row % 3)) for row in range(10)]
+    text = [line(280 if left else 80, 120 + 26 * row, 600 - 9 * (row % 4)) for row in range(14)]
+    page = [*beside, *text] if left else [*text, *beside]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_labels_beside_texts_of_two_lines_stay_with_them() -> None:
+    rows = range(8)
+    page = [
+        cell
+        for row in rows
+        for cell in (line(80, 120 + 56 * row, 110), line(280, 120 + 56 * row, 500), line(280, 146 + 56 * row, 320))
+    ]
+    assert read(page) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("degrees", [0, 3, -3])
+def test_an_item_keeps_its_price_where_lines_are_wrapped(degrees: float) -> None:
+    page: list[Quad] = []
+    for top in (100, 156, 184, 240, 268, 324):
+        page += [line(60, top, 300), line(440, top, 30), line(540, top, 80)]
+        if top in (100, 184, 268):
+            page.append(line(70, top + 28, 180))
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
 def test_cells_close_to_each_other_are_read_by_rows() -> None:
     cells = [line(left, 100 + 30 * row, 92 - 7 * (row % 3)) for row in range(12) for left in (60, 160, 260, 360)]
     assert read(cells) == list(range(len(cells)))
@@ -180,6 +210,30 @@ def test_a_form_above_two_columns_is_read_by_rows() -> None:
     page = [*form, *sloped(LEFT, 0), *right_column(0)]
     moved = [quad + np.array([0, 150], np.float32) for quad in page[6:]]
     page[6:] = moved
+    assert read(page) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("at_the_left", [True, False])
+def test_large_type_beside_many_small_rows_is_not_mixed_with_them(at_the_left: bool) -> None:
+    headline = [line(50 if at_the_left else 900, 150 + 300 * n, 700 - 60 * n, 240) for n in range(3)]
+    notes = [line(900 if at_the_left else 50, 60 + 22 * n, 280 - 10 * (n % 3), 16) for n in range(40)]
+    page = [*headline, *notes] if at_the_left else [*notes, *headline]
+    assert read(page) == list(range(len(page)))
+
+
+def test_large_values_beside_small_labels_stay_with_them() -> None:
+    page = [cell for n in range(4) for cell in (line(50, 100 + 90 * n, 200, 20), line(500, 100 + 90 * n, 180, 60))]
+    assert read(page) == list(range(len(page)))
+
+
+def test_bubbles_at_either_side_are_read_from_top_to_bottom() -> None:
+    bubbles = ((50, 2), (500, 2), (50, 2), (50, 3), (500, 3), (50, 2), (500, 2))
+    page: list[Quad] = []
+    top = 100.0
+    for left, count in bubbles:
+        page += [line(left, top + 30 * n, 380 - 20 * n) for n in range(count)]
+        page.append(line(left + 300, top + 30 * count, 50))
+        top += 30 * count + 60
     assert read(page) == list(range(len(page)))
 
 

@@ -23,6 +23,7 @@ def read_params() -> Config:
     cfg.lang = None  # "korean", "arabic", …: the recogniser of a language; "auto" tries what is here where a page reads badly
     cfg.lang_model_dirs = {}  # your own recognisers by language, as in {"korean": "./my_korean_rec"}
     cfg.suggest_lang = True  # say which lang to try where a page reads badly
+    cfg.say_unread = None  # msg says which images are blank, or not read; None: not where rec_width is "legacy"
     cfg.text_direction = "logical"  # "visual": Arabic and Hebrew as they stand on the page, not as they are read
 
     cfg.use_tensorrt = False

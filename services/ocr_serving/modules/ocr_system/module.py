@@ -21,12 +21,14 @@ from ocr_serving.stages.long_lines import in_readable_lengths
 from ocr_serving.stages.orientation import TextClassifier, is_turned, turned
 from ocr_serving.stages.page import ReadPage, UprightPage, unread
 from ocr_serving.stages.page_orientation import (
-    DOUBTFUL,
+    NO_GUESS,
     PageClassifier,
     Turn,
     check_loaded,
     is_on_its_head,
+    may_be_on_its_head,
     page_classifier,
+    part_with_text,
     turn_of,
     turned_upright,
 )
@@ -231,7 +233,7 @@ class OCRSystem(Module):
         params = params or self.params
         found = self._found(image, params)
         page = self._read(found, params, cut)
-        if self.orienter and params.turns_pages and not page.turn and page.confidence < DOUBTFUL:
+        if self.orienter and params.turns_pages and not page.turn and may_be_on_its_head(page.confidence, page.letters):
             with self.stage("orient"):
                 on_its_head = is_on_its_head(image, page.quads, self.recognizer)
             if on_its_head:
@@ -255,7 +257,10 @@ class OCRSystem(Module):
         if self.orienter is None or not params.turns_pages:
             return page
         with self.stage("orient"):
-            turn = turn_of(image, page.quads, self.orienter(image), self.recognizer)
+            guess = self.orienter(image)
+            if page.quads and guess.max() < NO_GUESS:
+                guess = self.orienter(part_with_text(image, page.quads))
+            turn = turn_of(image, page.quads, guess, self.recognizer)
         return self._looked_at(image, turn, params) if turn else page
 
     def _looked_at(self, image: Image, turn: Turn, params: OCRParams) -> UprightPage:

@@ -30,6 +30,7 @@ from ocr_serving.stages.page import ReadPage, UprightPage
 from ocr_serving.stages.reading_order import regions_in_order
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.regions import Rectangles, centred, touching
+from ocr_serving.stages.tables.columns import with_columns
 from ocr_serving.stages.tables.kind import grids, labelled
 from ocr_serving.stages.tables.lines import Lines
 from ocr_serving.stages.tables.picture import line_height
@@ -189,9 +190,10 @@ class StructureSystem(Module):
         answers: list[PageRegion] = []
         if params.layout and params.table and params.find_tables and not params.asks_network_alone:
             regions = labelled(image, regions, boxes)
-            loose = grids(image, regions, boxes)
-            if loose:
-                regions = [*regions, *loose]
+            tried = [*regions, *grids(image, regions, boxes)]
+            tried = with_columns(image, tried, boxes, [line["text"] for line in lines])
+            if tried != regions:
+                regions = tried
                 order = regions_in_order(np.array([region.box for region in regions], np.float64), image.shape[1], image.shape[0])
                 regions = [regions[index] for index in order]
         frames, moved = self._frames(image, regions, boxes, params)

@@ -225,7 +225,9 @@ def _goes_on(
     shared = _gutters(columns, height)
     other = len(shared) < min(len(gutters), len(below))
     # A few rows leave more free than the gutters of their table.
-    crossing = [row for row in between if _crosses(row, [*gutters, *below] if other else shared, height)]
+    crossing = _with_paragraphs(
+        between, [row for row in between if _crosses(row, [*gutters, *below] if other else shared, height)], height
+    )
     width = max(row.parts[-1][1] for row in columns) - min(row.parts[0][0] for row in columns)
     prose = any(row.parts[-1][1] - row.parts[0][0] >= WIDE * width for row in crossing)
     if any(_is_large(row, columns) for row in crossing) or (len(crossing) >= PROSE and (prose or other)):
@@ -252,6 +254,17 @@ def _crosses(row: Row, gutters: Sequence[tuple[float, float]], height: float) ->
     """Whether a text of `row` goes through a gutter; one that ends inside it is longer than the others of its column."""
     into = INTO * height
     return any(x1 < a + into and x2 > b - into for x1, x2 in row.parts for a, b in gutters)
+
+
+def _with_paragraphs(between: Sequence[Row], crossing: Sequence[Row], height: float) -> list[Row]:
+    """Those rows of `between` that cross gutters, and the last lines of paragraphs, which go on below one and need not."""
+    found: list[Row] = []
+    for index, row in enumerate(between):
+        above = between[index - 1] if index else None
+        goes_on = above is not None and above in found and row.middle - above.middle < LINES_OF_PROSE * height
+        if row in crossing or (goes_on and above is not None and abs(row.parts[0][0] - above.parts[0][0]) < INTO * height):
+            found.append(row)
+    return found
 
 
 def _is_large(row: Row, others: Sequence[Row]) -> bool:
@@ -307,7 +320,8 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         middle = [(row.parts[0][0] + row.parts[-1][1]) / 2 for row in crossing]
         beyond = rows[at + direction] if 0 <= at + direction < len(rows) else None
         goes_on = beyond is not None and not beyond.is_tabular and abs(beyond.middle - rows[at].middle) < LINES_OF_PROSE * height
-        if len(crossing) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
+        prose = _with_paragraphs([rows[index] for index in sorted(taken)], crossing, height)
+        if len(prose) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
             taken = []
         elif taken and goes_on and beyond is not None and _ends_paragraph(rows[at], beyond, left, height):
             taken.pop()

@@ -34,6 +34,9 @@ ROOMY, ON_LEVEL = 1.15, 0.2
 """Rows so many heights of a line apart leave room between them that lines of one cell do not; a text is on the level of a row where
 it is off its middle by this share of their distance."""
 
+MOSTLY_RULED = 2
+"""Rules part cells below each other where they part so many times as many as they do not."""
+
 EMPTY_ROW = 0.5
 """Words not explained that a row without any is worth."""
 
@@ -82,10 +85,11 @@ def cuts(
     return sorted(set(found))
 
 
-def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> float:
+def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float, *, is_drawn: bool = False) -> float:
     """How many of the words a grid does not explain, as a share.
 
-    0 where each is in one cell, no cell is made of two columns and no row of two, and no row or column is empty.
+    0 where each is in one cell, no cell is made of two columns and no row of two, and no row or column is empty. Rules draw
+    (`is_drawn`) rows and columns that nobody filled in, too, but none that a line of text has no room in.
     """
     if not len(boxes):
         return 0.0
@@ -112,7 +116,10 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float) -> floa
     held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
     wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
-    wrong += EMPTY_ROW * (rows - len(held_rows)) + (columns - len(held_columns)) * max(1.0, 0.1 * rows)
+    least = height if is_drawn else np.inf
+    blank_rows = sum(side < least for row, side in enumerate(np.diff(grid.levels).tolist()) if row not in held_rows)
+    blank_columns = sum(side < least for column, side in enumerate(np.diff(grid.uprights).tolist()) if column not in held_columns)
+    wrong += EMPTY_ROW * float(blank_rows) + float(blank_columns) * max(1.0, 0.1 * rows)
     return wrong / len(boxes)
 
 
@@ -160,7 +167,8 @@ def _crossed(boxes: Rectangles, cell: NDArray[np.float64], rules: Rulings) -> fl
 def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> float:
     """Texts of one cell that are further apart than those of two cells below each other with no rule between.
 
-    Also those of two cells that are as near as texts of one are, though rows are further apart: a cell torn in two.
+    Also those of two cells that are as near as texts of one are, though rows are further apart or parted by rules: a cell torn in
+    two.
     """
     filled = _filled(grid, where)
     columns: dict[int, list[int]] = {}
@@ -173,19 +181,22 @@ def _loose(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Ru
         inside: list[float] = []
         across: list[float] = []
         sparse: list[float] = []
+        ruled = 0
         for upper, lower in pairwise(lines):
             one, other = where[members[upper[0]]], where[members[lower[0]]]
             step = float(boxes[members[lower[0]], 1] - boxes[members[upper[0]], 1])
             if one == other:
                 inside.append(step)
-            elif not _parted_by_rule(boxes[members[upper[0]]], boxes[members[lower[0]]], rules):
+            elif _parted_by_rule(boxes[members[upper[0]]], boxes[members[lower[0]]], rules):
+                ruled += 1
+            else:
                 across.append(step)
                 fewest = min(filled[grid.cells[int(home or 0)].row] for home in (one, other))
                 sparse += [step] if fewest <= SPARSE * len(columns) else []
         if inside and across:
             nearest, usual = min(across), float(np.median(inside))
             wrong += sum(step > LOOSE * nearest for step in inside)
-            if np.median(across) > LOOSE * usual:
+            if np.median(across) > LOOSE * usual or ruled > MOSTLY_RULED * len(across):
                 wrong += sum(step <= SAME * usual for step in sparse)
     return 2.0 * wrong
 

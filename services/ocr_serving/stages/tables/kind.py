@@ -107,10 +107,7 @@ def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[floa
         return None
     homes = explain.homes(grid, on.boxes[held])
     filled = {home for home in homes if home is not None}
-    # Rows that nobody filled in are drawn all the same.
-    blank = grid.size[0] - len({grid.cells[home].row for home in filled if grid.cells[home].rows == 1})
-    faults = explain.faults(grid, on.boxes[held], rules, height) - explain.EMPTY_ROW * blank / len(homes)
-    if len(filled) < LEAST_CELLS or faults > FAULTS:
+    if len(filled) < LEAST_CELLS or explain.faults(grid, on.boxes[held], rules, height, is_drawn=True) > FAULTS:
         return None
     corners = on.ready.back(_corners(rules))
     low, high = corners.min(axis=0) + np.array([x1, y1]), corners.max(axis=0) + np.array([x1, y1])

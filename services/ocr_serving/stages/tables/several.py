@@ -46,14 +46,14 @@ def read_each(
     kept = lines.that_say_something()
     written = lines.of(kept)
     on = sheet(picture, written.quads)
-    parts, groups = _apart(on, written.texts) if several else (on, [list(range(len(kept)))])
+    parts, groups = apart(on, written.texts) if several else (on, [list(range(len(kept)))])
     if is_region and len(groups) < 2:
         groups = [list(range(len(kept)))]
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
         return [Placed(whole, table._replace(unmatched=[kept[index] for index in table.unmatched]))]
-    boxes = [_box(parts, group, rules, picture) for group, rules in zip(groups, _rules(parts, groups), strict=True)]
+    boxes = [box_of(parts, group, rules, picture) for group, rules in zip(groups, _rules(parts, groups), strict=True)]
     outside = sorted(set(range(len(kept))) - {index for group in groups for index in group})
     nearest = {index: _nearest(on, index, groups) for index in outside}
     found = []
@@ -65,7 +65,7 @@ def read_each(
     return found
 
 
-def _apart(on: Sheet, texts: Sequence[str]) -> tuple[Sheet, list[list[int]]]:
+def apart(on: Sheet, texts: Sequence[str]) -> tuple[Sheet, list[list[int]]]:
     """A sheet whose rules are those of one table each, and the lines of each table."""
     if not len(on.boxes):
         return on, [[]]
@@ -122,12 +122,12 @@ def _is_underline(low: NDArray[np.float64], high: NDArray[np.float64], lines: Re
     return bool(high[1] - low[1] < height and (below & along).any())
 
 
-def _box(on: Sheet, group: list[int], rules: Rectangles, picture: Image) -> Box:
+def box_of(on: Sheet, group: Sequence[int], rules: Rectangles, picture: Image) -> Box:
     """The part of the picture that holds the lines of a table, and the `rules` about them, with room but no other line's part."""
-    boxes, height = on.boxes[group], line_height(on.boxes)
+    boxes, height = on.boxes[list(group)], line_height(on.boxes)
     x1, y1, x2, y2 = content(boxes, rules)
     room = MARGIN * line_height(boxes)
-    others = np.delete(on.boxes, group, axis=0)
+    others = np.delete(on.boxes, list(group), axis=0)
     others = others[(others[:, 0] < x2) & (others[:, 2] > x1)]
     above, below = others[others[:, 3] < y1 + room], others[others[:, 1] > y2 - room]
     y1 = min(max([y1, *(above[:, 3] + UNDER * height)]), y1 + room - EDGE)

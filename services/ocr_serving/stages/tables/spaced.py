@@ -48,6 +48,9 @@ AS_FAR = 0.9
 TIGHT = 0.7
 """Lines of one cell are nearer to each other than rows by this factor at least."""
 
+NEARER = 0.87
+"""The same of a line of text in one column only, which the row above has a text in."""
+
 
 def spaced(boxes: Rectangles, rules: Rulings, height: float, *, by_gaps: bool = False) -> Grid | None:
     """Rows and columns by the spaces between `boxes`, lines of text or pieces of them; None where there is no text.
@@ -140,8 +143,10 @@ def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], ru
     banded = _bands(parting, middle, lines, home)
     if banded is not None:
         return banded
-    apart = np.diff(middle)
-    ruled = [bool(((parting > a) & (parting < b)).any()) for a, b in pairwise(middle.tolist())]
+    ends = [_ends(boxes[line]) for line in lines]
+    between = [(upper[1], lower[0]) for upper, lower in pairwise(ends)]
+    apart = np.array([lower - upper for upper, lower in between])
+    ruled = [bool(((parting > a) & (parting < b)).any()) for a, b in between]
     together = _together(apart, ruled, lines, home)
     groups = [list(lines[0])]
     for line, joined in zip(lines[1:], together, strict=True):
@@ -150,6 +155,13 @@ def _rows(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int64], ru
         else:
             groups.append(list(line))
     return groups
+
+
+def _ends(boxes: Rectangles) -> tuple[float, float]:
+    """The middles of the first and of the last line among texts of one row."""
+    lines = rows_of_text(boxes, float(np.median(boxes[:, 3] - boxes[:, 1])))
+    first, last = ((boxes[line, 1] + boxes[line, 3]).mean() / 2 for line in (lines[0], lines[-1]))
+    return float(first), float(last)
 
 
 def _bands(
@@ -194,10 +206,26 @@ def _rows_alone(boxes: Rectangles, lines: list[list[int]], home: NDArray[np.int6
         if not len(above) or not len(below):
             continue
         up, down = middle[n] - middle[above[-1]], middle[below[0]] - middle[n]
-        if min(up, down) >= BETWEEN * usual and up + down <= CROWDED * usual and len(filled[n]) == 1:
+        if _continues(n, filled, middle, full, usual):
+            kept[int(above[-1])] += lines[n]
+            kept[n] = []
+        elif min(up, down) >= BETWEEN * usual and up + down <= CROWDED * usual and len(filled[n]) == 1:
             kept[int(above[-1] if up <= down else below[0])] += lines[n]
             kept[n] = []
     return [line for line in kept if line]
+
+
+def _continues(line: int, filled: Sequence[set[int]], middle: NDArray[np.float64], full: NDArray[np.bool_], usual: float) -> bool:
+    """Whether a line in one column only goes on with the cell of the row above, and is nearer to it than to others."""
+    if len(filled[line]) > 1:
+        return False
+    after = [n for n in range(line + 1, len(filled)) if filled[line] <= filled[n]]
+    away = min(usual, middle[after[0]] - middle[line]) if after else usual
+    while not full[line]:
+        if line == 0 or filled[line] != filled[line - 1] & filled[line] or middle[line] - middle[line - 1] > NEARER * away:
+            return False
+        line -= 1
+    return True
 
 
 def _between_gaps(boxes: Rectangles, height: float) -> list[list[int]] | None:
@@ -257,7 +285,7 @@ def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[in
     # The widest relative jump between two steps parts those inside a cell from those between rows.
     jumps = steps[1:] / np.maximum(steps[:-1], 1e-6)
     if not len(jumps) or jumps.max() < 1 / TIGHT:
-        return [False] * len(apart)
+        return _going_on(apart, free, lines, home)
     limit = float(steps[int(jumps.argmax())]) * 1.001
     if (apart[free] <= limit).mean() > 0.85:
         return [False] * len(apart)
@@ -266,6 +294,17 @@ def _together(apart: NDArray[np.float64], ruled: list[bool], lines: list[list[in
         fewer = len(set(home[lines[n + 1]].tolist())) <= len(set(home.tolist())) - 1
         joined.append(bool(free[n]) and step <= limit and (fewer or len(set(home.tolist())) == 1))
     return joined
+
+
+def _going_on(apart: NDArray[np.float64], free: NDArray[np.bool_], lines: list[list[int]], home: NDArray[np.int64]) -> list[bool]:
+    """For each line of text but the first whether it goes on with one cell of the row above, nearer to it than rows are."""
+    filled = [set(home[line].tolist()) for line in lines]
+    rows = [step for step, (upper, lower) in zip(apart.tolist(), pairwise(filled), strict=True) if min(len(upper), len(lower)) > 1]
+    if len(rows) < 2:
+        return [False] * len(apart)
+    limit = NEARER * float(np.median(rows))
+    alone = [len(lower) == 1 and lower <= upper for upper, lower in pairwise(filled)]
+    return [bool(one and near and step <= limit) for one, near, step in zip(alone, free, apart.tolist(), strict=True)]
 
 
 def _levels(boxes: Rectangles, groups: list[list[int]]) -> Borders:

@@ -23,6 +23,9 @@ BETWEEN = 0.28
 NEAR = 0.22
 """The same; a text nearer to the middle of several rows than this stands in a cell over them."""
 
+ON_LEVEL = 0.15
+"""The same; a line nearer to the middle of a row than this is on its level."""
+
 HEADINGS = 3
 """Rows from the top that may hold headings over several columns."""
 
@@ -162,19 +165,31 @@ def _step(middles: NDArray[np.float64]) -> float:
 
 
 def _blocks(boxes: Rectangles, cells: Sequence[int | None], middles: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Top and bottom of texts below each other, those of one of `cells` that are much nearer than rows are as one."""
+    """Top and bottom of texts below each other, those of one of `cells` that are much nearer than rows are as one.
+
+    One that begins on the level of a row, and does not end on that of another, is told by its first line: it is set at the top.
+    """
     step = _step(middles)
-    blocks: list[list[float]] = []
+    known = middles[~np.isnan(middles)]
+    blocks: list[list[tuple[float, float]]] = []
     last, of = -np.inf, None
     for index in np.argsort(boxes[:, 1] + boxes[:, 3], kind="stable").tolist():
         top, bottom = float(boxes[index, 1]), float(boxes[index, 3])
         centre = (top + bottom) / 2
-        if blocks and cells[index] == of and centre - last < 0.75 * step:
-            blocks[-1][1] = max(blocks[-1][1], bottom)
+        if blocks and cells[index] == of and centre - last < max(0.75 * step, bottom - top):
+            blocks[-1].append((top, bottom))
         else:
-            blocks.append([top, bottom])
+            blocks.append([(top, bottom)])
         last, of = centre, cells[index]
-    return [(top, bottom) for top, bottom in blocks]
+
+    def on_level(line: tuple[float, float]) -> bool:
+        return bool((np.abs(known - (line[0] + line[1]) / 2) < ON_LEVEL * step).any())
+
+    found = []
+    for lines in blocks:
+        at_top = on_level(lines[0]) and not on_level(lines[-1])
+        found.append(lines[0] if at_top else (lines[0][0], max(bottom for _, bottom in lines)))
+    return found
 
 
 def _parted(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> Grid:

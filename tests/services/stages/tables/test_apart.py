@@ -68,6 +68,12 @@ def test_prose_parts_two_tables_of_any_columns(columns: tuple[float, ...]) -> No
     assert found == [list(range(12)), list(range(14, 14 + 4 * len(columns)))]
 
 
+def test_a_paragraph_whose_last_line_is_short_parts_tables_all_the_same() -> None:
+    letter = [[50, 20 + 24 * n, 160, 40 + 24 * n] for n in range(3)] + [[700, 20 + 24 * n, 860, 40 + 24 * n] for n in range(3)]
+    text = [[50, 108, 840, 128], [50, 132, 200, 152]]
+    assert apart([*letter, *text, *rows(168, 5, (50, 300, 500, 750))]) == [list(range(8, 28))]
+
+
 def test_room_parts_tables_of_different_columns_only() -> None:
     assert apart(rows(20, 4) + rows(260, 4)) == [list(range(24))]
     assert apart(rows(20, 4) + rows(260, 4, (110, 260, 390, 560))) == [list(range(12)), list(range(12, 28))]

@@ -15,7 +15,7 @@ from ocr_serving.stages.table import TOKENS, Structure, table_input
 from ocr_serving.stages.tables import explain
 from ocr_serving.stages.tables.fit import fitted, unspanned
 from ocr_serving.stages.tables.grid import Grid, GridCell, Plan, covering, markup, plan, without_empty
-from ocr_serving.stages.tables.picture import prepared, skew
+from ocr_serving.stages.tables.picture import Rectangles, prepared, skew
 from ocr_serving.stages.tables.read import Written, read
 from ocr_serving.stages.tables.region import whole
 from ocr_serving.stages.tables.ruled import enclosed, ruled
@@ -262,6 +262,43 @@ def test_gaps_through_the_table_part_rows_whose_cells_are_set_in_the_middle() ->
     assert grid.size == (5, 3)
     loose = grid._replace(cells=covering([], 2, 3), levels=np.array([grid.levels[0], grid.levels[2], grid.levels[5]]))
     assert explain.faults(loose, boxes, none, 22) > explain.faults(grid, boxes, none, 22)
+
+
+ITEMS = [(3, 1), (2, 1), (3, 1), (2, 0)]
+"""Lines of the description of items that stand at the top of their rows, and whether more rows of items follow."""
+
+
+def items(step: float, room: float) -> Rectangles:
+    """Four items whose descriptions have several lines, and two rows of totals."""
+    found: list[list[float]] = []
+    y = 20.0
+    for lines, _ in ITEMS:
+        found += [[x, y, x + 60, y + 22] for x in (40.0, 400.0, 520.0)]
+        found += [[140, y + step * n, 300, y + step * n + 22] for n in range(lines)]
+        y += step * (lines - 1) + 22 + room
+    found += [[x, y + (22 + room) * n, x + 60, y + (22 + room) * n + 22] for n in range(2) for x in (400.0, 520.0)]
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("step", "room"), [(22.0, 5.0), (24.0, 8.0), (24.0, 20.0)])
+def test_descriptions_of_several_lines_stay_with_their_items(step: float, room: float) -> None:
+    boxes = items(step, room)
+    grid = spaced(boxes, NO_RULES, 22)
+    assert grid is not None
+    assert grid.size == (6, 4)
+    whole = with_spans(grid, boxes, boxes, NO_RULES, 22)
+    assert [cell for cell in whole.cells if cell.rows > 1] == []
+
+
+def test_a_cell_torn_where_rules_part_all_rows_explains_less() -> None:
+    boxes = items(24.0, 20.0)
+    grid = spaced(boxes, NO_RULES, 22)
+    assert grid is not None
+    rules = Rulings(np.array([[y, 40.0, 580.0] for y in grid.levels]), np.zeros((0, 3)))
+    torn = np.sort([*grid.levels, grid.levels[1] + 24])
+    cells = covering([], 7, 4)
+    assert explain.faults(grid, boxes, rules, 22) == 0
+    assert explain.faults(Grid(cells, torn, grid.uprights), boxes, rules, 22) > 0.05
 
 
 def test_rows_and_columns_of_nothing_go() -> None:

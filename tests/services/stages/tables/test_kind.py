@@ -42,6 +42,10 @@ def test_rows_that_nobody_filled_in_are_of_the_grid() -> None:
     assert label([*ROWS, *[[""] * 3] * 4], "ruled", "equation") == "table"
 
 
+def test_columns_that_nobody_filled_in_are_of_the_grid() -> None:
+    assert label([["", *row, ""] for row in [*ROWS, [""] * 3]], "ruled", "figure") == "table"
+
+
 def test_the_region_of_a_grid_reaches_to_its_outermost_rules() -> None:
     picture, lines = page(ROWS, "ruled")
     height, width = picture.shape[:2]
