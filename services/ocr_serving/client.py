@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import email.utils
+import itertools
 import json
 import re
 import time
@@ -20,6 +21,9 @@ from ocr_serving.errors import InputError, ServingError
 from ocr_serving.output import results
 
 CONNECT_TIMEOUT_S = 10.0
+
+BETWEEN_LOOKS_S = 1.0
+"""Seconds between two looks whether a server that has gone is there again."""
 
 _OF_A_PAGE = re.compile(r"results\[\d+\]: ")
 """How a remark begins on a page that was looked at, such as that it is blank; those on what was not name an image, or say so."""
@@ -58,11 +62,14 @@ class Client:
     """Asks one URL (`http://HOST:PORT/predict/<module>`). Threads may share it; its one HTTP session keeps `connections` open.
 
     `timeout` is the seconds to wait for each answer. A full or restarting server (429, 503, a dropped connection) is asked again up
-    to `retries` times, after what its Retry-After says; a service that says 503 without it means that it would fail again.
+    to `retries` times, after what its Retry-After says; a service that says 503 without it means that it would fail again. One that
+    has answered before may be gone, or load its models, for up to `patience` seconds, as while it is started anew.
     Raises InputError where `url` is not an http URL.
     """
 
-    def __init__(self, url: str, *, api_key: str = "", timeout: float = 120.0, retries: int = 3, connections: int = 1) -> None:
+    def __init__(
+        self, url: str, *, api_key: str = "", timeout: float = 120.0, retries: int = 3, connections: int = 1, patience: float = 0.0
+    ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise InputError(f"'{url}' is not a URL such as http://127.0.0.1:8868/predict/ocr_system.")
         if not urlsplit(url).path.strip("/"):
@@ -70,6 +77,8 @@ class Client:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self.retries = retries
+        self.patience = patience
+        self._has_answered = self._is_closed = False
         self._http = requests.Session()
         self._http.headers["Content-Type"] = "application/json"
         if api_key:
@@ -81,6 +90,7 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._is_closed = True
         self._http.close()
 
     def predict(self, image: bytes, **arguments: Any) -> Reply:
@@ -92,15 +102,31 @@ class Client:
         further = "".join(f',"{key}":{json.dumps(value)}' for key, value in arguments.items())
         body = f'{{"images":["{encoded(image)}"]{further}}}'.encode()
         started = time.perf_counter()
-        for attempt in range(self.retries + 1):
-            response = self._post(body)
+        for attempt in itertools.count():
+            response = self._patiently(body)
             if response is not None and not _asks_to_wait(response):
                 return _reply(response, time.perf_counter() - started)
-            if attempt < self.retries:
-                time.sleep(min(_wait(response, attempt), self.timeout))
+            is_waited_for = not self._is_closed and time.perf_counter() - started < self.patience
+            if attempt >= self.retries and not (self._has_answered and is_waited_for):
+                break
+            time.sleep(min(_wait(response, attempt), self.timeout))
         if response is None:
             raise UnreachableError(f"{self.url} drops every connection: is that an OCR service, and does it stay up?")
         return _reply(response, time.perf_counter() - started)
+
+    def _patiently(self, body: bytes) -> requests.Response | None:
+        """The response, or None where the connection was lost; a server that was there is waited for. Raises UnreachableError."""
+        until = time.monotonic() + self.patience
+        while True:
+            try:
+                response = self._post(body)
+            except UnreachableError:
+                if not self._has_answered or self._is_closed or time.monotonic() >= until:
+                    raise
+                time.sleep(BETWEEN_LOOKS_S)
+            else:
+                self._has_answered |= response is not None and response.ok
+                return response
 
     def _post(self, body: bytes) -> requests.Response | None:
         """The response, or None where the connection was made and lost."""
@@ -150,7 +176,7 @@ def _wait(response: requests.Response | None, attempt: int) -> float:
     try:
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
     except ValueError:
-        return float(0.5 * 2**attempt)
+        return float(0.5 * 2 ** min(attempt, 6))
 
 
 def _reply(response: requests.Response, seconds: float) -> Reply:

@@ -91,9 +91,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _interruptible():
             _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources})
-    except (KeyboardInterrupt, NoRoomError) as exc:
-        summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
-        if isinstance(exc, NoRoomError):
+    except (KeyboardInterrupt, NoRoomError, UnreachableError) as exc:
+        if tally.read or isinstance(exc, KeyboardInterrupt):
+            summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
+        if not isinstance(exc, KeyboardInterrupt):
             raise
         return 130
     summary.tell(tally, seen.others)

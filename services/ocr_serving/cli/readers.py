@@ -161,7 +161,10 @@ def on_this_machine(wanted: Wanted, processes: int) -> Iterator[Pages]:
 
 @contextlib.contextmanager
 def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout: float, retries: int) -> Iterator[Pages]:
-    """A running service at `url`, of which `threads` pages are asked at the same time. Raises ServingError."""
+    """A running service at `url`, of which `threads` pages are asked at the same time. It may be gone for `timeout` seconds.
+
+    Raises ServingError.
+    """
     served = _served(url, api_key)
     words = _takes(url, api_key, wanted.module, "return_words")
     about_fields = {"return_items": True} if wanted.fields and _takes(url, api_key, FIELDS, "return_items") else {}
@@ -169,8 +172,16 @@ def by_service(wanted: Wanted, url: str, threads: int, *, api_key: str, timeout:
         if name not in served:
             raise UnreachableError(
                 f"The service at {url} has no module {name}, which these formats need; it has {', '.join(served)}."
+                if served
+                else f"The service at {url} has no modules yet: wait until it has loaded them, and give the command again."
             )
-    options: dict[str, Any] = {"api_key": api_key, "timeout": timeout, "retries": retries, "connections": threads}
+    options: dict[str, Any] = {
+        "api_key": api_key,
+        "timeout": timeout,
+        "retries": retries,
+        "connections": threads,
+        "patience": timeout,
+    }
     with Client(f"{url}/predict/{wanted.module}", **options) as client, Client(f"{url}/predict/{FIELDS}", **options) as fields:
 
         def ask(image: Image, **keywords: Any) -> Any:

@@ -35,7 +35,8 @@ LIGHT_SCANS = 12
 @dataclass(frozen=True)
 class Header:
     """Format, size in pixels as stored, whether there is transparency, the EXIF orientation that the decoder will not apply,
-    whether the file is an animation, and whether its samples are signed or wider than 16 bits.
+    whether the file is an animation, whether its samples are signed or wider than 16 bits, and whether it is grey with transparency
+    that OpenCV drops.
     """
 
     format: str
@@ -45,6 +46,7 @@ class Header:
     orientation: int
     animated: bool
     odd_samples: bool = False
+    dropped_alpha: bool = False
 
 
 def read(data: bytes) -> Header | None:
@@ -63,7 +65,8 @@ def of(image: PIL.Image.Image, data: bytes = b"") -> Header:
     # A JPEG with more pictures behind the first, as telephones write them.
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     # OpenCV gives the transparency of grey images for PNG alone.
-    alpha = image.mode == "RGBA" or "transparency" in image.info or (image.mode == "LA" and kind == "PNG")
+    dropped = image.mode == "LA" and kind != "PNG"
+    alpha = image.mode == "RGBA" or "transparency" in image.info or (image.mode == "LA" and not dropped)
     # OpenCV turns what it reads as colour, not what it reads unchanged, and never AVIF; TIFF always.
     ours = kind == "AVIF" or (alpha and kind in ("PNG", "WEBP"))
     # Writers put a PNG's orientation behind its pixels, too, where Pillow has not been yet.
@@ -71,7 +74,7 @@ def of(image: PIL.Image.Image, data: bytes = b"") -> Header:
     orientation = _orientation(exif) if ours else 1
     # Of the others `is_animated` is not asked: it would walk the directories of a TIFF, however many there are.
     animated = kind in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
-    return Header(kind, image.width, image.height, alpha, orientation, animated, _has_odd_samples(image))
+    return Header(kind, image.width, image.height, alpha, orientation, animated, _has_odd_samples(image), dropped)
 
 
 def is_light(header: Header | None, data: bytes) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
+import warnings
 
 import cv2
 import numpy as np
+import PIL.Image
 
 from ocr_serving.decoding import bounded, headers, pale, pixels
 from ocr_serving.decoding.headers import Header
@@ -130,7 +133,10 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     """A page of what OpenCV reads, as `decoded`."""
     full = limits.decoding == "full"
     as_stored = (header is not None and header.alpha) or (full and _has_odd_samples(header, data))
-    found = _opencv(data, cv2.IMREAD_UNCHANGED if as_stored else cv2.IMREAD_COLOR, page)
+    if full and header is not None and header.dropped_alpha:
+        found = _grey_over_nothing(data, header.format, page)
+    else:
+        found = _opencv(data, cv2.IMREAD_UNCHANGED if as_stored else cv2.IMREAD_COLOR, page)
     if found is None and full and (headers.is_tiff(data) or (header is not None and header.format in ONLY_AS_STORED)):
         # 12 bits packed, floating point of several channels or of 64 bits, and JPEGs without loss are read only as they are.
         found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
@@ -165,7 +171,25 @@ DARK = 63
 """… and the brightest level, of 8 bits, of a picture that uses no more than the lower 14 of them."""
 
 
-def _opencv(data: bytes, flags: int, page: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.uint16]] | None:
+_Stored = np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.uint16]]
+"""Samples as they are stored, of shape (H, W) or (H, W, channels)."""
+
+
+def _grey_over_nothing(data: bytes, kind: str, page: int) -> _Stored | None:
+    """A page of grey with transparency, of shape (H, W, 4), by Pillow; None where that does not decode it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with PIL.Image.open(io.BytesIO(data), formats=[kind]) as image:
+                image.seek(page)
+                return np.asarray(image.convert("RGBA"))[:, :, (2, 1, 0, 3)]
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
+        return None
+
+
+def _opencv(data: bytes, flags: int, page: int) -> _Stored | None:
     encoded = np.frombuffer(data, np.uint8)
     try:
         if page == 0:

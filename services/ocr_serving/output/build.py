@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ocr_serving.errors import InputError
-from ocr_serving.output import cells, furniture, paragraphs, turning
+from ocr_serving.output import cells, furniture, lists, paragraphs, turning
 from ocr_serving.output.lines import (
     Vocabulary,
     common,
@@ -61,7 +61,7 @@ def document(title: str, pages: Iterable[Page]) -> Document:
 
 def joined(tree: Document) -> Document:
     """A document whose pages were read one by one, with what all of them tell: running headers and footers, levels of headings."""
-    return tree.model_copy(update={"pages": tuple(furniture.levelled(furniture.told_apart(tree.pages)))})
+    return tree.model_copy(update={"pages": tuple(furniture.levelled(furniture.numbered(furniture.told_apart(tree.pages))))})
 
 
 def page(
@@ -142,7 +142,7 @@ def _blocks(entry: Any, image: np.ndarray[Any, Any] | None, size: tuple[int, int
         found += _text(kind, own, box, words, usual)
     for group in _neighbours(loose):
         found += paragraphs.blocks(group, words, usual)
-    return furniture.in_place(_order(_with_a_body(found), size))
+    return lists.joined(furniture.in_place(_order(_with_a_body(found), size)))
 
 
 def _with_a_body(blocks: Sequence[Block]) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from ocr_serving.output import tables
@@ -20,6 +21,10 @@ EXPLAINED = 0.5
 """A structure whose cells say less than this share of the letters on its place is none."""
 
 
+ALIKE = 0.7
+"""Two readings of one text have this ratio of letters in common, twice their number over that of both."""
+
+
 def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[Table | None, list[Line]]:
     """The table that `content` (`html`, `cell_bbox`) is, with `lines` in its cells, and the lines that are in none.
 
@@ -31,7 +36,9 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
     if not cells or (not any(cell.text for cell in cells) and lines):
         return None, list(lines)
     places = _places(cells, content.get("cell_bbox") or [], box)
-    homes, left = _homes([plain(cell.text) for cell in cells], places, lines)
+    homes = _Homes([plain(cell.text) for cell in cells], places)
+    homes.give(lines)
+    left = homes.left
     letters = sum(len(plain(line.text)) for line in lines)
     if lines and sum(len(plain(line.text)) for line in left) > (1 - EXPLAINED) * letters:
         # A table may have been read from its own picture, in other words than the page was.
@@ -41,8 +48,10 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
     found = []
     for index, (cell, place) in enumerate(zip(cells, places, strict=True)):
         text = " ".join(cell.text.split())
-        inside = [line for row in rows(homes[index]) for line in row] if homes[index] else []
-        if text and not inside:
+        inside = [line for row in rows(homes.lines[index]) for line in row] if homes.lines[index] else []
+        if index in homes.reworded:
+            text = " ".join(line.text for line in inside)
+        elif text and not inside:
             inside = _stand_in(text, place)
         found.append(Cell(row=cell.row, column=cell.column, rows=cell.rows, columns=cell.columns, text=text, lines=tuple(inside)))
     inside = [line for cell in found for line in cell.lines]
@@ -72,48 +81,112 @@ def _places(cells: Sequence[tables.Cell], boxes: Sequence[Sequence[float]], tabl
     ]
 
 
-def _homes(texts: Sequence[str], places: Sequence[Box], lines: Sequence[Line]) -> tuple[list[list[Line]], list[Line]]:
-    """For each cell the lines, or parts of lines, that it says, the nearest first served; and the lines that none says."""
-    remaining = list(texts)
-    homes: list[list[Line]] = [[] for _ in texts]
-    left: list[Line] = []
-    parted: list[Line] = []
-    # Long texts first: a "1" must not take the 1 of a longer text's cell.
-    for line in sorted(lines, key=lambda line: -len(line.text)):
-        index = _nearest(plain(line.text), line.box, remaining, places)
-        if index is None:
-            parted.append(line)
-        else:
-            remaining[index] = remaining[index].replace(plain(line.text), "", 1)
-            homes[index].append(line)
-    for line in parted:
-        spread: dict[int, list[Word]] = {}
-        taken = list(remaining)
-        for word in line.words:
-            index = _nearest(plain(word.text), word.box, taken, places)
+class _Homes:
+    """The lines, or parts of lines, that each cell says."""
+
+    def __init__(self, texts: Sequence[str], places: Sequence[Box]) -> None:
+        self.untold = list(texts)
+        """What each cell says beside its lines, without spaces."""
+        self.lines: list[list[Line]] = [[] for _ in texts]
+        self.reworded: set[int] = set()
+        """Cells of which the lines say the same in other letters."""
+        self.left: list[Line] = []
+        self._places = places
+
+    def give(self, lines: Sequence[Line]) -> None:
+        """Give each of `lines` to the nearest cell that says it, long ones first: a "1" must not take that of a longer text.
+
+        Then those that several cells say, first those that have them at their own height, so that no line takes what another says
+        in its place; last those that are said in nearly the same letters, as where a table was read anew, larger.
+        """
+        rest = []
+        for line in sorted(lines, key=lambda line: -len(line.text)):
+            index = self._nearest(plain(line.text), line.box, self.untold)
             if index is None:
-                break
-            taken[index] = taken[index].replace(plain(word.text), "", 1)
-            spread.setdefault(index, []).append(word)
-        else:
-            remaining = taken
-            for index, words in spread.items():
-                homes[index].append(_part(line, words))
-            continue
-        left.append(line)
-    return homes, left
+                rest.append(line)
+            else:
+                self._put(index, [plain(line.text)], line)
+        rest = [line for line in rest if not self._dealt(line, level=True)]
+        rest = [line for line in rest if not self._dealt(line, level=False)]
+        for line in rest:
+            if not self._reworded(line):
+                self.left.append(line)
+
+    def _put(self, index: int, texts: Sequence[str], line: Line) -> None:
+        for text in texts:
+            self.untold[index] = self.untold[index].replace(text, "", 1)
+        self.lines[index].append(line)
+
+    def _said(self, line: Line, *, level: bool) -> list[int | None]:
+        """For each word of a line the nearest cell that says it beside those before; None where none does."""
+        untold = list(self.untold)
+        found: list[int | None] = []
+        for word in line.words:
+            text = plain(word.text)
+            found.append(index := self._nearest(text, word.box, untold, level=level))
+            if index is not None:
+                untold[index] = untold[index].replace(text, "", 1)
+        return found
+
+    def _dealt(self, line: Line, *, level: bool) -> bool:
+        """Whether cells say all words of a line, which then are theirs."""
+        found = self._said(line, level=level)
+        if None in found:
+            return False
+        self._share(line, found)
+        return True
+
+    def _share(self, line: Line, found: Sequence[int | None]) -> None:
+        for index in dict.fromkeys(found):
+            words = [word for word, home in zip(line.words, found, strict=True) if home == index]
+            if index is not None and words:
+                self._put(index, [plain(word.text) for word in words], _part(line, words))
+
+    def _reworded(self, line: Line) -> bool:
+        """Whether cells at a line's height say it in nearly the same letters; words that none says go with their neighbours."""
+        found = self._said(line, level=True)
+        strange = [plain(word.text) for word, home in zip(line.words, found, strict=True) if home is None]
+        other = self._alike("".join(strange), line.box)
+        if other is not None:
+            self.untold[other] = ""
+            self.reworded.add(other)
+            self._share(line, [other if home is None else home for home in found])
+            return True
+        if 2 * sum(map(len, strange)) > len(plain(line.text)):
+            return False
+        homes: list[int | None] = []
+        for n, home in enumerate(found):
+            before = homes[-1] if homes else next(later for later in found[n:] if later is not None)
+            homes.append(before if home is None else home)
+        self._share(line, homes)
+        self.reworded |= {index for index, home in zip(homes, found, strict=True) if home is None and index is not None}
+        return True
+
+    def _alike(self, text: str, box: Box) -> int | None:
+        """The cell that says what is nearest to `text` at that height, if that is near."""
+        ratios = [
+            (SequenceMatcher(None, said, text).ratio(), index)
+            for index, (said, place) in enumerate(zip(self.untold, self._places, strict=True))
+            if said and _is_level(box, place)
+        ]
+        best, index = max(ratios, default=(0.0, 0))
+        return index if best >= ALIKE else None
+
+    def _nearest(self, text: str, box: Box, texts: Sequence[str], *, level: bool = False) -> int | None:
+        """The cell nearest to `box` of those that say `text`, at its height if `level`; of several the one that says least."""
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        found: list[tuple[float, int, int]] = []
+        for index, (said, place) in enumerate(zip(texts, self._places, strict=True)):
+            if text and text in said and (not level or _is_level(box, place)):
+                dx = max(place[0] - x, 0.0, x - place[2])
+                dy = max(place[1] - y, 0.0, y - place[3])
+                found.append((dx * dx + dy * dy, len(said), index))
+        return min(found)[2] if found else None
 
 
-def _nearest(text: str, box: Box, texts: Sequence[str], places: Sequence[Box]) -> int | None:
-    """The cell nearest to `box` of those that say `text`; the one that says nothing else where several are as near."""
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    found: list[tuple[float, int, int]] = []
-    for index, (said, place) in enumerate(zip(texts, places, strict=True)):
-        if text and text in said:
-            dx = max(place[0] - x, 0.0, x - place[2])
-            dy = max(place[1] - y, 0.0, y - place[3])
-            found.append((dx * dx + dy * dy, len(said), index))
-    return min(found)[2] if found else None
+def _is_level(box: Box, place: Box) -> bool:
+    """Whether the middle of `box` is at the height of a place."""
+    return place[1] <= (box[1] + box[3]) / 2 <= place[3]
 
 
 def _part(line: Line, words: Sequence[Word]) -> Line:

@@ -120,7 +120,7 @@ def _paper(page: Page) -> tuple[float, float]:
 
 def _add(file: Any, block: Block, page: Page, room: float, scale: float) -> None:
     if isinstance(block, Table):
-        _add_table(file, block, room)
+        _add_table(file, block, room, scale)
     elif isinstance(block, List):
         _add_list(file, block)
     elif isinstance(block, FormField):
@@ -184,7 +184,7 @@ def _add_figure(file: Any, block: Figure, page: Page, room: float) -> None:
         file.add_paragraph(_clean(block.text), style="Caption")
 
 
-def _add_table(file: Any, table: Table, room: float) -> None:
+def _add_table(file: Any, table: Table, room: float, scale: float) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.shared import Inches, Pt
@@ -194,10 +194,12 @@ def _add_table(file: Any, table: Table, room: float) -> None:
     grid.autofit = False
     # python-docx looks a cell up by walking the table; all of them at once are walked once.
     places = [list(row.cells) for row in grid.rows]
-    for n, width in enumerate(_widths(table, room)):
+    for n, width in enumerate(_widths(table, room, (table.box[2] - table.box[0]) * scale)):
         grid.columns[n].width = Inches(width)
         for row in places:
             row[n].width = Inches(width)
+    columns = _columns(table)
+    headed = table.rows > 1 and values.has_head(columns)
     for cell in table.cells:
         place = places[cell.row][cell.column]
         if cell.rows * cell.columns > 1:
@@ -206,24 +208,35 @@ def _add_table(file: Any, table: Table, room: float) -> None:
         paragraph.paragraph_format.space_after = Pt(0)
         run = paragraph.add_run(_clean(cell.text))
         run.font.size = Pt(9.5)
-        run.bold = cell.row == 0 and table.rows > 1
-        if values.number(cell.text) is not None:
+        run.bold = headed and cell.row == 0
+        over_numbers = headed and cell.row == 0 and cell.columns == 1 and values.is_of_numbers(columns[cell.column][1:])
+        if over_numbers or values.number(cell.text) is not None:
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    if table.rows > 1:
+    if headed:
         # The head is repeated where a table goes on on the next page.
         grid.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
-    file.add_paragraph()
+    # Word makes one of two tables with nothing between them.
+    between = file.add_paragraph().paragraph_format
+    between.space_after, between.line_spacing = Pt(0), Pt(8)
 
 
-def _widths(table: Table, room: float) -> list[float]:
-    """Inches of each column: what its longest text takes, all together no more than the page's."""
+def _columns(table: Table) -> list[list[str]]:
+    """The texts of each column, row by row; "" where a cell reaches from above or from the left."""
+    found = [[""] * table.rows for _ in range(table.columns)]
+    for cell in table.cells:
+        found[cell.column][cell.row] = cell.text
+    return found
+
+
+def _widths(table: Table, room: float, shown: float) -> list[float]:
+    """Inches of each column: what its longest text takes, all together `shown`, as on the page, but at most `room`."""
     wanted = [0.5] * table.columns
     for cell in table.cells:
         if cell.columns == 1:
             longest = max((len(word) for word in cell.text.split()), default=0)
             wanted[cell.column] = max(wanted[cell.column], min(len(cell.text), max(30, longest)) / LETTERS_TO_INCH + 0.2)
-    shrink = min(1.0, room / sum(wanted))
-    return [width * shrink for width in wanted]
+    total = min(room, max(shown, sum(wanted)))
+    return [width * total / sum(wanted) for width in wanted]
 
 
 def _clean(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ocr_serving.output.lines import HYPHENS, continued, height, mean_confidence, source_of, vocabulary
+from ocr_serving.output.lines import HYPHENS, continued, height, is_full, mean_confidence, source_of, vocabulary
 from ocr_serving.output.tree import Block, Document, Line, Page, Text
 
 ALIKE = 1.25
@@ -101,7 +101,7 @@ def _goes_on(before: Text, block: Text) -> bool:
         return False
     last = before.lines[-1]
     column = [line.box[2] for line in before.lines if line.box[0] <= last.box[2] and last.box[0] <= line.box[2]]
-    return last.box[2] >= max(column) - ROOM * one
+    return last.box[2] >= max(column) - ROOM * one or is_full(last, block.lines[0], before.box)
 
 
 def _is_open(text: str) -> bool:

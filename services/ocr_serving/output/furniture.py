@@ -21,6 +21,9 @@ SHIFT = 0.02
 
 MOST_LETTERS = 200
 
+LARGER, MOST_OF_A_HEADING = 1.08, 90
+"""Times a page's middle line that a heading is high at least, and the letters it has at most, where its number alone says so."""
+
 LEAST_PAGES = 2
 """That headers and footers are the same on, to be those of the document."""
 
@@ -124,6 +127,39 @@ def _template(texts: Sequence[str], numbers: Sequence[int], offsets: set[int]) -
     return found
 
 
+def numbered(pages: Sequence[Page]) -> list[Page]:
+    """Pages on which a line that nobody called a heading is one, where it goes on with the numbers of those before it.
+
+    After a heading "1.1 Tools" comes "1.2 Steps", alone in letters larger than the page's.
+    """
+    seen: set[tuple[int, ...]] = set()
+    found = []
+    for page in pages:
+        heights = [height(line) for line in page.lines]
+        usual = float(np.median(heights)) if heights else 0.0
+        blocks: list[Block] = []
+        for block in page.blocks:
+            number = _numbers(block.text) if isinstance(block, Text) else ()
+            is_next = isinstance(block, Text) and block.kind == "paragraph" and _is_next(number, seen) and _stands_out(block, usual)
+            if is_next or (number and block.kind == "heading"):
+                seen.add(number)
+            blocks.append(block.model_copy(update={"kind": "heading"}) if is_next else block)
+        found.append(page.model_copy(update={"blocks": tuple(blocks)}))
+    return found
+
+
+def _is_next(number: tuple[int, ...], seen: set[tuple[int, ...]]) -> bool:
+    """Whether a number comes after one that was seen, as 1.2 after 1.1 and 2.1 after 2."""
+    if not number or number in seen:
+        return False
+    return ((*number[:-1], number[-1] - 1) if number[-1] > 1 else number[:-1]) in seen
+
+
+def _stands_out(block: Text, usual: float) -> bool:
+    is_short = len(block.lines) == 1 and len(block.text) <= MOST_OF_A_HEADING and block.text.rstrip()[-1:] not in tuple(".,;:")
+    return is_short and _size(block) >= LARGER * usual
+
+
 def levelled(pages: Sequence[Page]) -> list[Page]:
     """Pages whose headings have levels: the first is 1, the others 2, or 3 where they are clearly smaller.
 
@@ -155,8 +191,13 @@ def levelled(pages: Sequence[Page]) -> list[Page]:
 
 def _depth(text: str) -> int:
     """How many numbers a heading has before it, "2.1 Methods" two; 0 where it has none."""
+    return len(_numbers(text))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """The numbers before a heading, "2.1 Methods" 2 and 1."""
     match = re.match(r"(\d{1,2}(?:\.\d{1,2}){0,4})\.?\s+[^\W\d_]", text)
-    return match[1].count(".") + 1 if match else 0
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
 def _size(block: Text) -> float:

@@ -14,7 +14,7 @@ from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
-from ocr_serving.output import build, formats
+from ocr_serving.output import build, formats, pdf
 from ocr_serving.output.reading import PdfText
 from ocr_serving.output.tree import Document, Page, Pair
 
@@ -74,6 +74,8 @@ class Job:
             first, most = (self.chosen.first - 1, self.chosen.last) if self.chosen else (0, self.limits.max_pdf_pages)
             texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), self.limits, first=first)
         dpi = None if self.is_pdf else _dpi(self.data)
+        # Nearly no file has them; those that say so in packed objects are looked into.
+        units = pdf.user_units(self.data) if self.is_pdf and (b"/UserUnit" in self.data or b"/ObjStm" in self.data) else []
         where, skipped = self.where or self.title, self.chosen.first - 1 if self.chosen else 0
         for item in pages.from_bytes(self.data, where=where, limits=self.limits, allowance=self.allowance, chosen=self.chosen):
             if isinstance(item, pages.Remark):
@@ -86,7 +88,9 @@ class Job:
                 continue
             text = texts[self._count - 1] if self._count <= len(texts) else None
             if self.is_pdf:
-                dpi = item.shape[1] / text.width * POINTS if text and text.width else float(self.limits.pdf_dpi)
+                at = skipped + self._count - 1
+                unit = units[at] if at < len(units) else 1.0
+                dpi = (item.shape[1] / text.width * POINTS if text and text.width else float(self.limits.pdf_dpi)) / unit
             yield Sheet(skipped + self._count, item, text, dpi)
 
     def take(self, sheet: Sheet, entry: Any, remarks: Sequence[str] = (), fields: Any = None) -> None:

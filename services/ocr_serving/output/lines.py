@@ -209,16 +209,16 @@ def running(found: Sequence[Sequence[Line]], box: Box, words: Vocabulary = ()) -
     if is_justified(found, box):
         found = [[as_one(row)] for row in found]
     single = [row[0] for row in found if len(row) == 1]
-    full = [len(row) == len(after) == 1 and _is_full(row[0], after[0], box) for row, after in pairwise(found)]
+    full = [len(row) == len(after) == 1 and is_full(row[0], after[0], box) for row, after in pairwise(found)]
     letters = float(np.median([_letters(line.text) for line in single])) if single else 0.0
     starts = [row_text(row).split(" ")[0].rstrip(".,;:!?)") for row in found[1:]]
     # Prose goes on in the middle of a sentence somewhere; an address or a list of short lines never does.
     goes_on = any((start.isalpha() and start.islower()) or without_spaces(start[:1]) for start in starts)
     is_prose = goes_on and (letters >= PROSE_LETTERS or sum(full) >= PROSE_ROWS * len(full))
     text = row_text(found[0])
-    for is_full, after in zip(full, found[1:], strict=True):
+    for fills, after in zip(full, found[1:], strict=True):
         following = row_text(after)
-        if is_full and (is_prose or following[:1].islower()):
+        if fills and (is_prose or following[:1].islower()):
             text = continued(text, following, words)
         else:
             text += "\n" + following
@@ -261,7 +261,7 @@ def as_one(row: Sequence[Line]) -> Line:
     return Line(text=text, quad=corners(box), confidence=mean_confidence(row), source=source_of(row), words=words)
 
 
-def _is_full(line: Line, after: Line, box: Box) -> bool:
+def is_full(line: Line, after: Line, box: Box) -> bool:
     """Whether a line had no room for the first word of the next; a long word alone is no reason to end far from the edge."""
     room = min(_first_word(after), LONGEST_GAP * (box[2] - box[0]))
     return line.box[2] + room >= box[2]

@@ -37,15 +37,29 @@ HEADING_SIZE, HEADING_LETTERS = 1.5, 90
 
 SURE_BULLET = re.compile(r"([•●▪◦‣■□◆▶○])\s*(?=\S)")
 BULLET = re.compile(r"([-–—*·])\s+(?=\S)")
+CIRCLE = re.compile(r"(o)\s+(?=\S)")
+"""How a hollow bullet is read, and written by programs that have none."""
+
 NUMBER = re.compile(r"((?:(\d{1,3})|([a-zA-Z])|([ivx]{2,4}))[.)]|\((?:(\d{1,2})|([a-zA-Z]))\))\s*(?=[^\W\d_\"'“(]|\d+\s)")
 
 
+ROMAN = {sign: n for n, sign in enumerate(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], 1)}
+
+
 @dataclass(frozen=True)
-class _Marker:
+class Marker:
+    """How a point of a list begins: its sign, what follows it, and which numbers the sign may be: "i" is 1 and 9."""
+
     sign: str
     rest: str
-    kind: Literal["sure", "bullet", "number"]
-    value: int = 0
+    kind: Literal["sure", "bullet", "circle", "number"]
+    values: tuple[int, ...] = ()
+
+    def goes_before(self, other: Marker) -> bool:
+        """Whether the point after this one may begin with `other`."""
+        if self.kind != "number" or other.kind != "number":
+            return self.kind == other.kind and self.sign == other.sign
+        return self.sign[-1] == other.sign[-1] and any(value + 1 in other.values for value in self.values)
 
 
 def blocks(lines: Sequence[Line], words: Vocabulary = (), usual_height: float = 0.0, around: Box | None = None) -> list[Block]:
@@ -165,7 +179,7 @@ def _ends(row: Sequence[Line], after: Sequence[Line], box: Box, usual: float) ->
 def _listed(group: Sequence[list[Line]], box: Box, words: Vocabulary, usual_height: float) -> list[Block]:
     """A group of rows as paragraphs and the lists between them."""
     marks = [_marker(row) for row in group]
-    _drop_lone(marks)
+    _drop_lone(marks, group)
     found: list[Block] = []
     start = 0
     while start < len(group):
@@ -182,39 +196,56 @@ def _listed(group: Sequence[list[Line]], box: Box, words: Vocabulary, usual_heig
     return found
 
 
-def _marker(row: Sequence[Line]) -> _Marker | None:
-    text = row_text(row).replace("\t", " ")
-    for kind, pattern in (("sure", SURE_BULLET), ("bullet", BULLET)):
+def marker(text: str) -> Marker | None:
+    """How a text begins that may be a point of a list; None where it cannot be one."""
+    kinds: Sequence[tuple[Literal["sure", "bullet", "circle"], re.Pattern[str]]]
+    kinds = ("sure", SURE_BULLET), ("bullet", BULLET), ("circle", CIRCLE)
+    for kind, pattern in kinds:
         match = pattern.match(text)
         if match:
-            return _Marker(match[1], text[match.end() :], "sure" if kind == "sure" else "bullet")
+            return Marker(match[1], text[match.end() :], kind)
     match = NUMBER.match(text)
     if not match:
         return None
     digits, letter, roman, digits_inside, letter_inside = match.groups()[1:]
-    if roman:
-        value = {"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "xi": 11, "xii": 12}.get(roman, 0)
+    number, sign = digits or digits_inside, roman or letter or letter_inside
+    if number:
+        values: tuple[int, ...] = (int(number),)
     else:
-        number, sign = digits or digits_inside, letter or letter_inside
-        value = int(number) if number else ord(sign.lower()) - ord("a") + 1
-    return _Marker(match[1], text[match.end() :], "number", value)
+        values = (ROMAN[sign],) if sign in ROMAN else ()
+        values += (ord(sign.lower()) - ord("a") + 1,) if len(sign) == 1 else ()
+    return Marker(match[1], text[match.end() :], "number", values)
 
 
-def _drop_lone(marks: list[_Marker | None]) -> None:
-    """Forget numbers that do not count and dashes that stand alone: dates, initials, dialogue."""
+def _marker(row: Sequence[Line]) -> Marker | None:
+    return marker(row_text(row).replace("\t", " "))
+
+
+def _drop_lone(marks: list[Marker | None], group: Sequence[Sequence[Line]]) -> None:
+    """Forget numbers that do not count, dashes that stand alone, and words that look like a circle: dates, initials, dialogue."""
     numbers = [(n, mark) for n, mark in enumerate(marks) if mark is not None and mark.kind == "number"]
     counted: set[int] = set()
     for (n, one), (m, other) in pairwise(numbers):
-        if other.value == one.value + 1 and one.sign[-1] == other.sign[-1]:
+        if one.goes_before(other):
             counted.update((n, m))
     dashes = [n for n, mark in enumerate(marks) if mark is not None and mark.kind == "bullet"]
+    circles = [n for n, mark in enumerate(marks) if mark is not None and mark.kind == "circle"]
     kept = counted | (set(dashes) if len(dashes) > 1 else set())
+    if len(circles) > 1 and _all_set_in(group, marks, circles):
+        kept |= set(circles)
     for n, mark in enumerate(marks):
         if mark is not None and mark.kind != "sure" and n not in kept:
             marks[n] = None
 
 
-def _is_point(group: Sequence[Sequence[Line]], marks: Sequence[_Marker | None], start: int, index: int) -> bool:
+def _all_set_in(group: Sequence[Sequence[Line]], marks: Sequence[Marker | None], points: Sequence[int]) -> bool:
+    """Whether all rows without a sign, from the first point on, are set in to the right of the points: "o" is a word too."""
+    left = max(group[n][0].box[0] for n in points)
+    rest = [row for n, row in enumerate(group) if n > points[0] and marks[n] is None]
+    return all(row[0].box[0] > left + 0.5 * height(row[0]) for row in rest)
+
+
+def _is_point(group: Sequence[Sequence[Line]], marks: Sequence[Marker | None], start: int, index: int) -> bool:
     """Whether a row begins a point of the list that begins at `start`: signs of the same kind, or set in below its points."""
     first, mark = marks[start], marks[index]
     if first is None or mark is None:
@@ -223,7 +254,7 @@ def _is_point(group: Sequence[Sequence[Line]], marks: Sequence[_Marker | None], 
     return set_in or (first.kind == "number") == (mark.kind == "number")
 
 
-def _belongs(group: Sequence[Sequence[Line]], marks: Sequence[_Marker | None], index: int, box: Box) -> bool:
+def _belongs(group: Sequence[Sequence[Line]], marks: Sequence[Marker | None], index: int, box: Box) -> bool:
     """Whether a row without a sign goes on with the point above: set in, or after a row that is full."""
     if marks[index] is not None:
         return False
@@ -254,7 +285,7 @@ def text_block(kind: Literal["heading", "paragraph", "caption", "header", "foote
     )
 
 
-def _list(group: Sequence[list[Line]], marks: Sequence[_Marker | None], words: Vocabulary) -> List:
+def _list(group: Sequence[list[Line]], marks: Sequence[Marker | None], words: Vocabulary) -> List:
     items: list[Item] = []
     lefts: list[float] = []
     for row, mark in zip(group, marks, strict=True):

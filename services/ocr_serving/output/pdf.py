@@ -23,6 +23,9 @@ SMALLEST, LARGEST = 3.0, 14400.0
 
 FONT_NAME = "OcrServing"
 FORMS = {"L": "/DeviceGray", "RGB": "/DeviceRGB", "1": "/DeviceGray"}
+WORD_GAP = 0.2
+"""Heights between words: Poppler parts those by places alone that stand 0.15 of their type size apart, whatever stands between."""
+
 QUARTER = math.pi / 2
 STEEPEST = math.radians(20)
 """Lines that lie aslant by more are set as they lie."""
@@ -65,6 +68,20 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
         raise InputError("The PDF needs a password, so that no words can be added.") from None
     except pikepdf.PdfError as exc:
         raise InputError(f"The PDF is too damaged to add words to it: {exc}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        # Entries that are of another type than they have to be.
+        raise InputError("The PDF is too damaged to add words to it: print it to a new PDF, and send that.") from None
+
+
+def user_units(original: bytes) -> list[float]:
+    """What a unit of each page is in points (/UserUnit, ISO 32000-1, 14.11.2); [] for what cannot be opened."""
+    import pikepdf
+
+    try:
+        with pikepdf.open(io.BytesIO(original)) as pdf:
+            return [max(0.01, float(page.obj.get("/UserUnit", 1))) for page in pdf.pages]
+    except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, TypeError, KeyError, AttributeError):
+        return []
 
 
 def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
@@ -194,7 +211,7 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
         x1, y1, x2, y2 = (float(side) for side in value)
     except (TypeError, ValueError):
         return None
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+    return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)) if x1 != x2 and y1 != y2 else None
 
 
 def _inherited(place: Any, key: str) -> Any:
@@ -216,6 +233,8 @@ def _add_text(place: Any, font: _Font, content: bytes) -> None:
         return
     if "/Resources" not in place.obj and (inherited := _inherited(place, "/Resources")) is not None:
         place.obj["/Resources"] = inherited
+    if not isinstance(place.resources.get("/Font", pikepdf.Dictionary()), pikepdf.Dictionary):
+        del place.resources["/Font"]
     name = place.add_resource(font.font, pikepdf.Name.Font)
     # First, where no content before it has moved the page.
     place.contents_add(content.replace(b"/FONT", str(name).encode()), prepend=True)
@@ -232,6 +251,8 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
         # Readers set the letters of a row right themselves, and take them to come as they are seen.
         words.reverse()
     placed = [_pieces(word, line) for word in words]
+    if not runs_down(line):
+        placed = _apart(words, placed)
     for n, pieces in enumerate(placed):
         for text, quad in pieces:
             yield from _shown_text(text, [to_page(point) for point in quad], font)
@@ -245,6 +266,30 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
         else:
             continue
         yield from _shown_text(" ", [to_page(point) for point in gap], font)
+
+
+def _apart(words: Sequence[Word], placed: list[list[tuple[str, Quad]]]) -> list[list[tuple[str, Quad]]]:
+    """Words of one piece each; where a space parts two that stand too close for readers, each keeps a little away from it."""
+    quads = [pieces[0][1] for pieces in placed]
+    for n in range(len(quads) - 1):
+        if not joint(words[n].text, words[n + 1].text):
+            continue
+        left, right = quads[n : n + 2]
+        width, following = _length(left), _length(right)
+        (ax, ay), (bx, by), _, (dx, dy) = left
+        gap = ((right[0][0] - bx) * (bx - ax) + (right[0][1] - by) * (by - ay)) / max(width, 1.0)
+        high = math.hypot(dx - ax, dy - ay)
+        short = (WORD_GAP * high - gap) / 2
+        # What overlaps by more follows in another direction, as Arabic does.
+        if 0 < short < high and width > 0 and following > 0:
+            quads[n] = part(left, 0.0, 1 - min(0.5, short / width))
+            quads[n + 1] = part(right, min(0.5, short / following), 1.0)
+    return [[(pieces[0][0], quad)] for pieces, quad in zip(placed, quads, strict=True)]
+
+
+def _length(quad: Quad) -> float:
+    (ax, ay), (bx, by), _, _ = quad
+    return math.hypot(bx - ax, by - ay)
 
 
 def _beyond(quad: Quad, corner: Point) -> Point:

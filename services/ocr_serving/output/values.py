@@ -25,6 +25,11 @@ MOST_COUNTED = 11
 MOST_AFTER_PLUS = 7
 """Digits without groups after a plus; more are a telephone number."""
 
+MOST = 0.6
+"""Share of the texts of a column of numbers that are numbers."""
+
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
 SPACES = "\u00a0\u202f\u2009 "
 
 SIGNS = "(?:US|A|C|S|NZ|HK|NT|R)?\\$|[€£¥￥₹₩฿₺₽₪₫₱元]"
@@ -63,6 +68,19 @@ def typed(columns: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[l
         [Typed(text) for text in column] if names and not _has_money(column) else _column(column, of_table)
         for column, names in zip(columns, named, strict=True)
     ]
+
+
+def has_head(columns: Sequence[Sequence[str]]) -> bool:
+    """Whether the first text of each column is its head: not where columns of numbers begin with a number that is no year."""
+    amounts = [column for column in columns if is_of_numbers(column[1:])]
+    firsts = [column[0].strip() for column in amounts if column[0].strip()]
+    return sum(number(first) is not None and _YEAR.fullmatch(first) is None for first in firsts) <= 0.5 * len(firsts)
+
+
+def is_of_numbers(texts: Sequence[str]) -> bool:
+    """Whether most texts of a column are numbers, those that are empty left out."""
+    told = [text for text in texts if text.strip()]
+    return bool(told) and sum(number(text) is not None for text in told) >= MOST * len(told)
 
 
 def _has_money(texts: Sequence[str]) -> bool:

@@ -33,7 +33,7 @@ def workbook(document: Document) -> bytes:
         _write_rows(book.create_sheet("Fields"), [heads, *_answers(document.fields)])
     if not tables:
         text = [line.split("\t") for page in document.pages for block in page.blocks for line in text_of(block).split("\n")]
-        _write_rows(book.create_sheet("Text"), text, has_head=False)
+        _write_rows(book.create_sheet("Text"), text, is_table=False)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
@@ -62,26 +62,27 @@ def _write_table(sheet: Any, table: Table) -> None:
             )
 
 
-def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, has_head: bool = True) -> None:
+def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = True) -> None:
     from openpyxl.styles import Alignment, Border, Font, Side
     from openpyxl.utils import get_column_letter
 
     line = Side(style="thin", color="999999")
     width = max((len(row) for row in rows), default=0)
-    has_head = has_head and len(rows) > 1
     columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(width)]
+    has_head = is_table and len(rows) > 1 and values.has_head(columns)
     # A head is no value of its column, and says nothing of how numbers are written.
     heads = [column[0] for column in columns] if has_head else []
     bodies = values.typed([column[has_head:] for column in columns], heads)
     for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
         cells: list[Typed | Dated] = [Typed(column[0]), *body] if has_head else list(body)
         for m, value in enumerate(cells, 1):
-            if value.value == "" and not has_head:
+            if value.value == "" and not is_table:
                 continue
             at = sheet.cell(m, n)
             _set(at, value)
-            at.alignment = Alignment(wrap_text=True, vertical="top")
-            if has_head:
+            over_numbers = has_head and m == 1 and values.is_of_numbers(column[1:])
+            at.alignment = Alignment(wrap_text=True, vertical="top", horizontal="right" if over_numbers else None)
+            if is_table:
                 at.border = Border(left=line, right=line, top=line, bottom=line)
             if has_head and m == 1:
                 at.font = Font(bold=True)

@@ -24,6 +24,21 @@ def in_readable_lengths(page: Image, quads: Sequence[Quad]) -> list[Quad]:
     return [part for quad in quads for part in (_parts(page, quad) if _ratio(quad) > LONGEST else [quad])]
 
 
+def readable_parts(picture: Image) -> list[tuple[int, Image]]:
+    """The picture of a line, BGR of shape (H, W, 3), in parts that are read whole, each with its left edge in it, in pixels."""
+    height, width = picture.shape[:2]
+    if width <= LONGEST * height:
+        return [(0, picture)]
+    cuts = [round(share * width) for share in _cuts(picture, width / height)]
+    return [(left, picture[:, left:right]) for left, right in pairwise(cuts) if right > left]
+
+
+def _cuts(picture: Image, ratio: float) -> list[float]:
+    """Where a line so many times as long as high is cut, its ends included, as shares of its length."""
+    count = math.ceil(ratio / (LONGEST * (1 - SEARCHED)))
+    return [0.0, *(gap(picture, n / count, SEARCHED / count) for n in range(1, count)), 1.0]
+
+
 def _ratio(quad: Quad) -> float:
     width, height = side_lengths(quad)
     return max(width, height) / max(1, min(width, height))
@@ -31,9 +46,7 @@ def _ratio(quad: Quad) -> float:
 
 def _parts(page: Image, quad: Quad) -> list[Quad]:
     width, height = side_lengths(quad)
-    picture = crop(page, quad)
-    count = math.ceil(_ratio(quad) / (LONGEST * (1 - SEARCHED)))
-    cuts = [0.0, *(gap(picture, n / count, SEARCHED / count) for n in range(1, count)), 1.0]
+    cuts = _cuts(crop(page, quad), _ratio(quad))
     # A column of characters is cut from top to bottom, a line from left to right.
     upright = height >= UPRIGHT * width
     (begin, other_begin), (end, other_end) = (quad[[0, 1]], quad[[3, 2]]) if upright else (quad[[0, 3]], quad[[1, 2]])

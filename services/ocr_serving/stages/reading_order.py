@@ -45,6 +45,12 @@ CUTS = 4
 MOST = 0.75
 """Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
 
+DISPLAY = 2.0
+"""Type that many times as high as what stands beside it in that many times as many rows is a column of its own, of few words."""
+
+STAGGERED = 0.2
+"""Columns have more than this share of their rows beside each other: what people say to each other in bubbles has none."""
+
 HEADING = 1.2
 """A line that many times as high as most is a heading."""
 
@@ -207,7 +213,7 @@ def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
     few: list[int] = []
     for part in parts:
         own = _apart(lines.cores, part, V)
-        running = len(own) > 1 and _is_running(lines, part, own)
+        running = len(own) > 1 and (_is_running(lines, part, own) or _is_display(lines, part, own, parts))
         if running or _is_narrow_column(lines, part, own):
             columns.append(few + part)
             rows.append(own)
@@ -222,6 +228,10 @@ def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
     if len(columns) < 2 or max(map(len, rows)) < 3:
         return [block]
     for (left, right), (left_rows, right_rows), are_narrow in zip(pairwise(columns), pairwise(rows), pairwise(narrow), strict=True):
+        if not _stand_beside(lines, left_rows, right_rows):
+            return [block]
+        if _is_display(lines, left, left_rows, [right]) or _is_display(lines, right, right_rows, [left]):
+            continue
         ragged = any(are_narrow) or min(_filled(lines, left, left_rows), _filled(lines, right, right_rows)) < RAGGED
         if ragged and _aligned(lines, left_rows, right_rows) > 0.5:
             return [block]
@@ -246,6 +256,28 @@ def _is_narrow_column(lines: Lines, part: list[int], rows: list[list[int]]) -> b
         return False
     high = float(np.median(lines.height[part]))
     return len(rows) * high >= NARROW_DENSE * float(np.ptp(lines.boxes[part][:, [1, 3]]))
+
+
+def _is_display(lines: Lines, part: list[int], rows: list[list[int]], others: Sequence[list[int]]) -> bool:
+    """Whether `part`, in `rows`, is large type beside another of `others` that is running text in many more rows."""
+    high = float(np.median(lines.height[part]))
+    for other in others:
+        own = _apart(lines.cores, other, V)
+        larger = high >= DISPLAY * float(np.median(lines.height[other]))
+        if larger and len(own) >= DISPLAY * len(rows) and len(own) >= MANY and _is_running(lines, other, own):
+            return True
+    return False
+
+
+def _stand_beside(lines: Lines, left: list[list[int]], right: list[list[int]]) -> bool:
+    """Whether enough rows of the shorter of two sides have one of the other side beside them, and not above or below alone."""
+    fewer, more = (np.array([_extent(lines, row) for row in side]) for side in sorted((left, right), key=len))
+    faces = (fewer[:, None, 0] < more[None, :, 1]) & (more[None, :, 0] < fewer[:, None, 1])
+    return float(faces.any(axis=1).mean()) > STAGGERED
+
+
+def _extent(lines: Lines, row: list[int]) -> tuple[float, float]:
+    return float(lines.boxes[row, 1].min()), float(lines.boxes[row, 3].max())
 
 
 def _filled(lines: Lines, part: list[int], rows: list[list[int]]) -> float:

@@ -23,8 +23,9 @@ from ocr_serving.errors import ConfigError, ModelError
 from ocr_serving.stages import bidi
 from ocr_serving.stages.charsets import classes_of
 from ocr_serving.stages.lexicon import hinted, lexicon
+from ocr_serving.stages.long_lines import readable_parts
 from ocr_serving.stages.orientation import LINE_STEPS, line_pixels, line_width
-from ocr_serving.stages.words import Reading, is_read, spaced
+from ocr_serving.stages.words import Reading, is_read, joined, spaced
 
 WIDTH_STEP = 32
 """Tight widths are multiples of this, so that few different shapes reach the engine."""
@@ -102,13 +103,19 @@ class TextRecognizer:
 
         The crops are taken for the lines of one page: what is surely read among them tells its language.
         """
-        lines = self._decoded(crops)
+        lines = self._decoded(crops) if self.params.rec_width == "legacy" else self._whole(crops)
         if self.params.rec_width == "tight":
             for n, (line, crop) in enumerate(zip(lines, crops, strict=True)):
                 if not is_read(line, *crop.shape[:2]):
                     lines[n] = line._replace(confidence=0.0)
         # Without what the network told of other letters there is nothing to choose from, and the words need not be loaded.
         return hinted(lines, self.told, lexicon(self.params.lexicon)) if self.params.lexicon and self.told else lines
+
+    def _whole(self, crops: Sequence[Image]) -> list[Reading]:
+        """What the crops say; one that is too long for the network is read in parts."""
+        cut = [readable_parts(crop) for crop in crops]
+        read = iter(self._decoded([part for parts in cut for _, part in parts]))
+        return [joined([(left, next(read)) for left, _ in parts]) for parts in cut]
 
     def _opened(self, model: Path, options: EngineOptions, ctc: Ctc) -> PixelNetwork:
         height = self.params.rec_image_shape[1]

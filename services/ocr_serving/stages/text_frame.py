@@ -22,7 +22,8 @@ Numbers = NDArray[np.float64]
 U, V = 0, 1
 
 LEADING = 0.3
-"""Share of its height by which a line may reach into the next, above and below, and still be another row."""
+"""Share of its height by which a line may reach into the next, above and below, and still be another row; of very large type, of
+twice the height that most lines have: small rows beside it do not stand above it."""
 
 
 def runs_down(quads: Sequence[Quad]) -> bool:
@@ -64,8 +65,9 @@ def laid(quads: Numbers) -> Lines:
     height = np.linalg.norm(corners[:, [3, 2]] - corners[:, [0, 1]], axis=2).mean(axis=1).clip(1)
     middle = ends.mean(axis=1)
     boxes = np.stack([ends[:, 0, U], middle[:, V] - height / 2, ends[:, 1, U], middle[:, V] + height / 2], axis=1)
-    cores = boxes + LEADING * height[:, None] * np.array([0, 1, 0, -1])
-    return Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, float(np.median(height)), down)
+    usual = float(np.median(height))
+    cores = boxes + LEADING * height.clip(max=2 * usual)[:, None] * np.array([0, 1, 0, -1])
+    return Lines(boxes, cores, ends[:, 0, V], ends[:, 1, V], height, usual, down)
 
 
 def prevails_down(quads: Numbers) -> bool:

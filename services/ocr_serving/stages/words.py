@@ -111,6 +111,25 @@ def spaced(reading: Reading, spaces: NDArray[np.float32]) -> Reading:
     )
 
 
+def joined(parts: Sequence[tuple[int, Reading]]) -> Reading:
+    """One reading of a line that was read in parts, each with its left edge in the line, in pixels; it was cut between words."""
+    (_, whole), *others = parts
+    for left, part in others:
+        apart = whole.characters and part.characters and not whole.characters[-1].isspace() and not part.characters[0].isspace()
+        put = int(bool(apart) and not (_writes_no_spaces(whole.characters[-1]) or _writes_no_spaces(part.characters[0])))
+        counts = len(whole.characters), len(part.characters)
+        whole = Reading(
+            [*whole.characters, *[" "] * put, *part.characters],
+            (whole.confidence * counts[0] + part.confidence * counts[1]) / max(1, sum(counts)),
+            np.concatenate([whole.centres, np.full(put, left, np.float32), part.centres + np.float32(left)]),
+            np.concatenate([whole.scores, np.ones(put, np.float32), part.scores]),
+            np.concatenate([told for told in (whole.told, np.zeros((put, part.told.shape[1]), np.float32), part.told) if len(told)])
+            if counts[0] + counts[1]
+            else whole.told,
+        )
+    return whole
+
+
 def words(reading: Reading, crop: Image) -> list[Span]:
     """The words of a line, in its order: what stands between spaces; characters of scripts without spaces stay together."""
     return _spans(reading, crop, _words_of(reading.characters))

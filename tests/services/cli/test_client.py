@@ -76,6 +76,33 @@ def answer(body: object = GOOD, code: int = 200, **headers: str) -> tuple[int, d
     return code, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
 
 
+def test_a_server_that_has_answered_is_waited_for_while_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while it is started anew: nobody listens."""
+    with scripted(answer()) as script, Client(script.url, patience=60) as client:
+        client.predict(b"x")
+        address = client.url
+        client.url = f"http://127.0.0.1:{free_port()}/predict/ocr_system"
+        looks: list[float] = []
+
+        def comes_back(seconds: float) -> None:
+            looks.append(seconds)
+            client.url = address
+
+        monkeypatch.setattr("ocr_serving.client.time.sleep", comes_back)
+        assert client.predict(b"x").entries == GOOD["results"]
+        assert len(looks) == 1
+        script.answers[:] = [answer(LOADING, 503, Retry_After="1")] * 5 + [answer()]
+        assert client.predict(b"x").entries == GOOD["results"], "also while it loads its models"
+        assert len(looks) == 1 + 5
+
+
+def test_a_server_that_never_answered_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocr_serving.client.time.sleep", lambda _: pytest.fail("it waits"))
+    with Client(f"http://127.0.0.1:{free_port()}/predict/ocr_system", patience=60) as client, pytest.raises(UnreachableError):
+        client.predict(b"x")
+
+
+LOADING = {"msg": "The models are still loading.", "results": "", "status": "101"}
 FULL = {"msg": "All workers are busy.", "results": "", "status": "101"}
 
 

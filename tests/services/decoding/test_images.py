@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 from numpy.typing import NDArray
 
@@ -208,6 +209,22 @@ def test_white_ink_on_nothing_in_other_modes(mode: str) -> None:
     else:
         data = saved(picture.quantize(4) if mode == "P" else picture.convert("LA"), "PNG")
     assert difference(data, INK.convert("RGB")) <= 1
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "JPEG2000"])
+def test_grey_ink_on_nothing_is_seen_where_opencv_drops_its_transparency(kind: str) -> None:
+    for ink, seen in ((0, PIL.ImageOps.invert(INK)), (255, INK)):
+        picture = PIL.Image.merge("LA", [PIL.Image.new("L", INK.size, ink), INK])
+        assert difference(saved(picture, kind), seen.convert("RGB")) <= 1
+
+
+def test_grey_ink_on_nothing_is_turned_as_its_tag_says_and_found_on_later_pages() -> None:
+    ink = PIL.Image.merge("LA", [PIL.Image.new("L", INK.size), INK])
+    assert difference(saved(ink, "TIFF", tiffinfo={274: 6}), PIL.ImageOps.invert(viewed(INK, 6)).convert("RGB")) <= 1
+    data = saved(COLOURS, "TIFF", save_all=True, append_images=[ink])
+    _, second = pages.from_bytes(data, where="it", limits=Limits())
+    assert isinstance(second, np.ndarray)
+    assert np.array_equal(second[:, :, 0], 255 - np.asarray(INK))
 
 
 def test_a_page_with_clear_edges_stays_on_white() -> None:

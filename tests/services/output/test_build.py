@@ -167,6 +167,31 @@ def test_the_words_of_a_table_are_in_its_cells_with_their_places() -> None:
     assert ("paragraph", "no cell says this") in said(found)
 
 
+@pytest.mark.parametrize(("of_page", "of_table"), [("Salesperson :", "Salesperson"), ("Ref.:", "Ref.."), ("80. 00", "80.0")])
+def test_a_cell_that_was_read_anew_in_nearly_the_same_letters_is_told_once(of_page: str, of_table: str) -> None:
+    lines = [line("Cashier", 60, 105), line(of_page, 60, 145), line("9.50", 400, 105), line("9.00", 400, 145)]
+    entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], [of_table, "9.00"]])], "unassigned": [], "lines": lines}
+    found = build.page(entry, PAGE)
+    assert said(found) == [("table", f"Cashier\t9.50\n{of_page}\t9.00")]
+    assert sorted(one.text for one in found.lines) == sorted(str(one["text"]) for one in lines)
+
+
+def test_a_line_over_two_cells_of_which_one_was_read_anew_is_told_once() -> None:
+    lines = [line("Date: 11/01/2019", 60, 105, 400), line("Time:", 60, 145), line("09:44", 400, 145)]
+    entry = {
+        "regions": [table((50, 100, 550, 180), [["Date:", "11/01/201g"], ["Time:", "09:44"]])],
+        "unassigned": [],
+        "lines": lines,
+    }
+    assert said(build.page(entry, PAGE)) == [("table", "Date:\t11/01/2019\nTime:\t09:44")]
+
+
+def test_another_text_in_a_cells_place_is_not_lost() -> None:
+    lines = [line("Cashier", 60, 105), line("not in the table", 60, 145), line("9.50", 400, 105), line("Total", 60, 165)]
+    entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], ["Total", ""]])], "unassigned": [], "lines": lines}
+    assert ("paragraph", "not in the table") in said(build.page(entry, PAGE))
+
+
 def test_a_structure_that_says_little_of_what_is_there_is_no_table() -> None:
     lines = [line(f"Line {n} of this receipt", 110, 310 + 30 * n) for n in range(5)]
     entry = {"regions": [table((100, 300, 900, 480), [["x", "y"]])], "unassigned": [], "lines": lines}
@@ -196,6 +221,42 @@ def test_every_line_is_in_one_block() -> None:
         assert max(told.values()) == max(Counter(one["text"] for one in read).values())
         words = Counter(word.text for one in found.lines for word in one.words)
         assert not Counter(word for one in read for word in one["text"].split()) - words
+
+
+def test_points_that_stand_apart_are_one_list_with_those_inside_it() -> None:
+    points = [("• A wrench", 100), ("• Gaskets:", 100), ("• of rubber", 140), ("• of felt", 140), ("• Oil", 100)]
+    found = page(
+        *(region("text", (x, 100 + 60 * n, 900, 130 + 60 * n), line(text, x, 100 + 60 * n)) for n, (text, x) in enumerate(points))
+    )
+    (block,) = found.blocks
+    assert isinstance(block, List)
+    assert [(item.marker, item.text, item.depth) for item in block.items] == [
+        ("•", text.removeprefix("• "), (x - 100) // 40) for text, x in points
+    ]
+
+
+@pytest.mark.parametrize("signs", ["a) b) c)", "i. ii. iii.", "h. i. j.", "(1) (2) (3)", "o o o"])
+def test_paragraphs_whose_signs_go_on_counting_are_a_list(signs: str) -> None:
+    texts = [f"{sign} the next point of them" for sign in signs.split()]
+    apart = page(
+        *(region("text", (100, 100 + 60 * n, 900, 130 + 60 * n), line(text, 100, 100 + 60 * n)) for n, text in enumerate(texts))
+    )
+    near = page(region("text", (100, 100, 900, 200), *(line(text, 100, 100 + 25 * n) for n, text in enumerate(texts))))
+    for found in (apart, near):
+        (block,) = found.blocks
+        assert isinstance(block, List)
+        assert [item.marker for item in block.items] == signs.split()
+
+
+def test_paragraphs_that_do_not_count_and_words_that_look_like_a_sign_are_no_list() -> None:
+    texts = ["1. Mai war ein Feiertag.", "4. Juli auch.", "1. August ebenso."]
+    apart = page(
+        *(region("text", (100, 100 + 60 * n, 900, 130 + 60 * n), line(text, 100, 100 + 60 * n)) for n, text in enumerate(texts))
+    )
+    assert [block.kind for block in apart.blocks] == ["paragraph"] * 3
+    prose = ["o homem que veio ontem não era", "o mesmo que vimos, e disse que", "a casa estava fechada."]
+    (block,) = page(region("text", (100, 100, 900, 200), *(line(text, 100, 100 + 25 * n) for n, text in enumerate(prose)))).blocks
+    assert block.kind == "paragraph"
 
 
 def test_questions_and_answers_are_fields() -> None:

@@ -9,8 +9,9 @@ import docx
 import pytest
 
 from helpers.answers import document, line, page, region, said, table
+from ocr_serving.output import flow
 from ocr_serving.output.formats import Joins, Original, files
-from ocr_serving.output.tree import Document
+from ocr_serving.output.tree import Document, Text
 
 LEFT, RIGHT = 100.0, 520.0
 WIDTH = 380.0
@@ -141,6 +142,41 @@ def test_headers_stand_first_and_footers_last_whatever_the_columns() -> None:
     for found in document(one(1), one(2)).pages:
         assert [kind for kind, _ in said(found)] == ["header", "paragraph", "paragraph", "footer"]
         assert [block.order for block in found.blocks] == [0, 1, 2, 3]
+
+
+def test_a_heading_is_known_by_the_number_that_it_goes_on_with() -> None:
+    first = page(
+        region("title", (100, 50, 900, 90), line("1 Introduction", 100, 60, height=26)),
+        region("text", (100, 120, 900, 160), line("The pump is inspected once in each year.", 100, 130)),
+        region("text", (100, 200, 900, 240), line("1.1 Tools", 100, 210, height=23)),
+        region("text", (100, 240, 900, 280), line("A wrench and a gasket are what it needs.", 100, 250)),
+        region("text", (100, 340, 900, 380), line("Nobody has ever needed more.", 100, 350)),
+    )
+    then = page(
+        region("text", (100, 200, 900, 240), line("2 Results", 100, 210, height=26)),
+        region("text", (100, 240, 900, 280), line("They were good in all of the nine years.", 100, 250)),
+        region("text", (100, 340, 900, 380), line("4 Results of another chapter", 100, 350, height=26)),
+        region("text", (100, 440, 900, 480), line("3 workers of the plant agreed", 100, 450)),
+        region("text", (100, 540, 900, 580), line("Nobody has ever needed more.", 100, 550)),
+        number=2,
+    )
+    found = [
+        (block.kind, block.level, block.text)
+        for one in document(first, then).pages
+        for block in one.blocks
+        if isinstance(block, Text)
+    ]
+    assert [text for kind, _, text in found if kind == "heading"] == ["1 Introduction", "1.1 Tools", "2 Results"]
+    assert [level for kind, level, _ in found if kind == "heading"] == [1, 2, 1]
+
+
+def test_a_paragraph_whose_last_line_had_no_room_for_the_next_word_goes_on() -> None:
+    full = "The pump is inspected twice in the course of each year by the trained people of"
+    first = page(region("text", (100, 1000, 900, 1100), line(full, 100, 1000, 800), line(full[:74], 100, 1030, 700)))
+    then = page(region("text", (100, 200, 900, 300), line("documentation and maintenance, all of them.", 100, 200, 420)), number=2)
+    (whole,) = [block for one in flow.joined(document(first, then)).pages for block in one.blocks]
+    assert isinstance(whole, Text)
+    assert whole.text.endswith(f"{full[:74]} documentation and maintenance, all of them.")
 
 
 def test_the_large_title_of_a_page_is_no_header() -> None:

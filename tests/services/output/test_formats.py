@@ -229,6 +229,18 @@ def test_csv_is_one_file_a_table(report: Document) -> None:
     assert rows[1:] == [["Pump", "1.234,50", "17.03.2026"], ["Belt <b>", "-7,00", "01.04.2026"]]
 
 
+def test_a_table_that_begins_with_numbers_has_no_head() -> None:
+    rows = [["001", "Pump", "200.22"], ["002", "Belt", "97.44"], ["003", "Oil", "5.00"]]
+    bare, years = (document(page(table((100, 100, 900, 400), told))) for told in (rows, [["", "2025", "2026"], ["Oil", "5", "7"]]))
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(made(bare, "xlsx")["sample.xlsx"]))
+    assert ([cell.value for cell in sheet[1]], sheet.freeze_panes) == (["001", "Pump", 200.22], None)
+    assert not sheet["A1"].font.bold
+    (grid,) = docx.Document(io.BytesIO(made(bare, "docx")["sample.docx"])).tables
+    assert not any(run.bold for paragraph in grid.cell(0, 1).paragraphs for run in paragraph.runs)
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(made(years, "xlsx")["sample.xlsx"]))
+    assert (sheet.freeze_panes, sheet["B1"].font.bold, sheet["B1"].alignment.horizontal) == ("A2", True, "right")
+
+
 def test_text_without_tables_and_fields_are_sheets() -> None:
     pair = Pair(question="Name:", answer="=Ada", page=1, question_box=(0, 0, 1, 1), answer_box=(0, 0, 1, 1))
     whole = document(page(loose=[line("Total", 100, 100), line("4", 700, 100)])).model_copy(update={"fields": (pair,)})

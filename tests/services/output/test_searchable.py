@@ -8,6 +8,7 @@ from collections import Counter
 from typing import Any
 
 import cv2
+import docx
 import numpy as np
 import pikepdf
 import PIL.Image
@@ -18,8 +19,9 @@ from pikepdf import pdfa
 
 from helpers import pdfs
 from helpers.answers import document, line
-from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.output import build, pdf
+from ocr_serving.output.job import Job
 from ocr_serving.output.tree import Document
 
 WIDTH, HEIGHT = 800, 600
@@ -233,6 +235,43 @@ def test_a_scan_becomes_pdf_a_and_a_form_does_not() -> None:
     with pikepdf.open(io.BytesIO(pdf.over_pdf(read(), form))) as opened:
         assert "/Metadata" not in opened.Root
         assert len(opened.pages[0].Annots) == 1
+
+
+def test_words_whose_boxes_touch_stand_apart_for_readers_that_go_by_places() -> None:
+    touching = line("Hello wide world", 100, 90, 300, 40)
+    touching["words"] = [
+        {"text": text, "confidence": 0.9, "text_region": [[left, 90], [right, 90], [right, 130], [left, 130]]}
+        for text, left, right in (("Hello", 100, 202), ("wide", 200, 290), ("world", 290, 400))
+    ]
+    data = pdf.of_images(document(build.page([touching], None, size=(WIDTH, HEIGHT))), [b""], [picture()])
+    found = by_pdfium(data)
+    for left, right in (("Hello", "wide"), ("wide", "world")):
+        assert (found[right][0] - found[left][2]) * WIDTH > 0.15 * 40
+    assert found["Hello"][0] * WIDTH == pytest.approx(100, abs=1)
+    assert found["world"][2] * WIDTH == pytest.approx(400, abs=1)
+
+
+@pytest.mark.parametrize("kind", ["/Font", "/Resources", "/MediaBox", "/Contents", "/Rotate"])
+def test_a_page_with_an_entry_that_makes_no_sense_has_its_words_all_the_same(kind: str) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(["Hello"]))) as made:
+        page = made.pages[0]
+        place = page.obj["/Resources"] if kind == "/Font" else page.obj
+        place[kind] = pikepdf.Array([0, 0, 0, 0]) if kind == "/MediaBox" else made.make_stream(b"(") if kind == "/Contents" else 45
+        damaged = pdfs.saved(made)
+    found = pdf.over_pdf(read(), damaged)
+    with pypdfium2.PdfDocument(found) as opened:
+        assert "Hello wide world" in opened[0].get_textpage().get_text_range()
+
+
+def test_the_paper_in_word_is_as_large_as_the_units_of_its_page_make_it() -> None:
+    """A4 in units of two points."""
+    data = pdfs.of_text(["Hello wide world"], MediaBox=pikepdf.Array([0, 500, 297.5, 921]), UserUnit=2)
+    job = Job("drawing", data, ["docx"], Limits(), "only")
+    (sheet,) = job.sheets()
+    job.take(sheet, [line("Hello wide world", 100, 100)])
+    (section,) = docx.Document(io.BytesIO(job.files()["drawing.docx"])).sections
+    sides = [side.inches for side in (section.page_width, section.page_height) if side]
+    assert sides == pytest.approx([8.26, 11.69], abs=0.02)
 
 
 def test_slanted_and_upright_lines() -> None:

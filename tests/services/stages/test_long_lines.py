@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,5 +58,24 @@ def test_a_line_two_hundred_times_as_long_as_high_is_read() -> None:
     wanted = TEXT.split()
     read = " ".join(line["text"] for line in lines)
     assert sum(number in read for number in wanted if number.isdigit()) >= 28
-    (legacy,) = module.predict([strip()], det_pieces=False)
-    assert sum(number in " ".join(line["text"] for line in legacy) for number in wanted if number.isdigit()) < 15
+    (whole,) = module.predict([strip()], det_pieces=False)
+    assert sum(number in " ".join(line["text"] for line in whole) for number in wanted if number.isdigit()) >= 28
+
+
+@pytest.mark.models
+def test_the_picture_of_such_a_line_alone_is_read_with_its_words_where_they_stand() -> None:
+    page = strip()
+    module: Any = load_module("ocr_rec", params={"model_set": "PP-OCRv6_tiny"})
+    ((found, nothing),) = module.predict([page[35:85, 40:-40], None], return_words=True, return_chars=True)
+    wanted = TEXT.split()
+    assert [word["text"] for word in found["words"]] == found["text"].split()
+    assert sum(number in found["text"].split() for number in wanted if number.isdigit()) >= 28
+    assert "".join(char["text"] for char in found["chars"]) == "".join(found["text"].split())
+    for number in ("100", "115", "129"):
+        (word,) = (one for one in found["words"] if one["text"] == number)
+        left = 10 + cv2.getTextSize(TEXT[: TEXT.index(number)], cv2.FONT_HERSHEY_SIMPLEX, 1.0, 2)[0][0]
+        assert word["text_region"][0][0] == pytest.approx(left, abs=14)
+        assert 0.5 < word["confidence"] <= 1
+    assert nothing == {"text": "", "confidence": 0.0, "words": [], "chars": []}
+    legacy: Any = load_module("ocr_rec", params={"model_set": "PP-OCRv6_tiny", "rec_width": "legacy"})
+    assert "129" not in legacy.predict([page[35:85, 40:-40]])[0][0]["text"]

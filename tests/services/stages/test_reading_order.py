@@ -213,6 +213,30 @@ def test_a_form_above_two_columns_is_read_by_rows() -> None:
     assert read(page) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("at_the_left", [True, False])
+def test_large_type_beside_many_small_rows_is_not_mixed_with_them(at_the_left: bool) -> None:
+    headline = [line(50 if at_the_left else 900, 150 + 300 * n, 700 - 60 * n, 240) for n in range(3)]
+    notes = [line(900 if at_the_left else 50, 60 + 22 * n, 280 - 10 * (n % 3), 16) for n in range(40)]
+    page = [*headline, *notes] if at_the_left else [*notes, *headline]
+    assert read(page) == list(range(len(page)))
+
+
+def test_large_values_beside_small_labels_stay_with_them() -> None:
+    page = [cell for n in range(4) for cell in (line(50, 100 + 90 * n, 200, 20), line(500, 100 + 90 * n, 180, 60))]
+    assert read(page) == list(range(len(page)))
+
+
+def test_bubbles_at_either_side_are_read_from_top_to_bottom() -> None:
+    bubbles = ((50, 2), (500, 2), (50, 2), (50, 3), (500, 3), (50, 2), (500, 2))
+    page: list[Quad] = []
+    top = 100.0
+    for left, count in bubbles:
+        page += [line(left, top + 30 * n, 380 - 20 * n) for n in range(count)]
+        page.append(line(left + 300, top + 30 * count, 50))
+        top += 30 * count + 60
+    assert read(page) == list(range(len(page)))
+
+
 def test_bullets_stay_with_their_lines() -> None:
     page = [box for row in range(12) for box in (line(40, 100 + 30 * row, 12), line(80, 100 + 30 * row, 500 - 20 * (row % 3)))]
     assert read(page) == list(range(len(page)))

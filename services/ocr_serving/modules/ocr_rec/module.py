@@ -1,25 +1,42 @@
 """ocr_rec: reads images that each hold one line of text."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, NotRequired
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from ocr_serving.config.params import Lang, RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
+from ocr_serving.stages import bidi
 from ocr_serving.stages.languages import Recognizers
+from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.sharpness import is_blank
+from ocr_serving.stages.words import Reading, Span, characters, words
 
 read_params = params_beside(__file__)
 
 
-class LineText(TypedDict):
-    """One image: its text, and the mean confidence of the characters, 0 to 1."""
+class LinePart(TypedDict):
+    """A word or a character of an image's line: text, confidence, 0 to 1, corners [x, y] in pixels, clockwise from the top left."""
 
     text: str
     confidence: float
+    text_region: list[list[int]]
+
+
+class LineText(TypedDict):
+    """One image: its text, and the mean confidence of the characters, 0 to 1.
+
+    `words` and `chars`, from left to right, where they are asked for.
+    """
+
+    text: str
+    confidence: float
+    words: NotRequired[list[LinePart]]
+    chars: NotRequired[list[LinePart]]
 
 
 @moduleinfo(name="ocr_rec", version="1.0.0", summary="Text recognition", type="cv/text_recognition")
@@ -52,7 +69,13 @@ class OCRRec(Module):
         return RecognitionParams.read(read_params(), self.params_overrides, self.root)
 
     def predict(
-        self, images: Sequence[Image | None] = (), paths: Sequence[str] = (), *, lang: Lang | None = None
+        self,
+        images: Sequence[Image | None] = (),
+        paths: Sequence[str] = (),
+        *,
+        lang: Lang | None = None,
+        return_words: Annotated[bool, Field(description="Add to each line its `words`, each with corners and confidence.")] = False,
+        return_chars: Annotated[bool, Field(description="Add to each line its `chars`, each with corners and confidence.")] = False,
     ) -> list[list[LineText]]:
         """One list for the whole request, with one item for each image; an image that is None has text ""."""
         self.recognizer.choose_for_request(lang)
@@ -62,19 +85,30 @@ class OCRRec(Module):
         if reading.remark:
             self.warnings.append(f"the images, taken together, {reading.remark}")
         texts = iter(reading.texts)
-        unknown: LineText = {"text": "", "confidence": 0.0}
-        items = [unknown if line is None else self._item(*next(texts)) for line in lines]
-        if self.params.says_unread:
-            for n, (line, item) in enumerate(zip(lines, items, strict=True)):
-                if line is not None and not item["text"]:
-                    why = (
-                        "it is blank, all of one colour" if is_blank(line) else "nothing was read on it: send it larger or sharper"
-                    )
-                    self.warnings.append(f"results[0][{n}]: {why}")
+        items: list[LineText] = []
+        for n, line in enumerate(lines):
+            said = Text("", 0.0) if line is None else next(texts)
+            item: LineText = {"text": said.text, "confidence": said.confidence}
+            if return_words:
+                item["words"] = self._told(line, said, words)
+            if return_chars:
+                item["chars"] = self._told(line, said, characters)
+            if self.params.says_unread and line is not None and not said.text:
+                blank = is_blank(line)
+                why = "it is blank, all of one colour" if blank else "nothing was read on it: send it larger or sharper"
+                self.warnings.append(f"results[0][{n}]: {why}")
+            items.append(item)
         return [items]
 
-    def _item(self, text: str, confidence: float) -> LineText:
-        return {"text": text, "confidence": confidence}
+    def _told(self, line: Image | None, said: Text, pieces: Callable[[Reading, Image], list[Span]]) -> list[LinePart]:
+        """The `pieces` of what `line` says; [] where that is nothing, or the recogniser tells no places."""
+        parts: list[LinePart] = []
+        for span in pieces(said.reading, line) if line is not None and isinstance(said, PlacedText) else []:
+            left, right, top, bottom = (round(side) for side in (span.left, span.right, span.top, span.bottom))
+            region = [[left, top], [right, top], [right, bottom], [left, bottom]]
+            text = bidi.logical(span.text) if self.params.text_direction == "logical" else span.text
+            parts.append({"text": text, "confidence": span.confidence, "text_region": region})
+        return parts
 
     @serving
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[LineText]]:

@@ -1,0 +1,97 @@
+"""Lists whose points stand apart from each other, told as one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr_serving.output.lines import enclosing, height, mean_confidence, rows, source_of
+from ocr_serving.output.paragraphs import Marker, marker
+from ocr_serving.output.tree import Block, Item, Line, List, Text
+
+ROOM = 2.5
+"""Heights of a line that may be between two points."""
+
+SET_IN = 0.7
+"""Heights of a line: points further to the right are those of a list inside the list."""
+
+
+@dataclass(frozen=True)
+class _Point:
+    item: Item
+    mark: Marker
+
+    @property
+    def left(self) -> float:
+        return self.item.lines[0].box[0]
+
+
+def joined(blocks: Sequence[Block]) -> list[Block]:
+    """Blocks in reading order, those of them that go on with the list before them as part of it.
+
+    A paragraph is a point where it begins with a sign that goes on counting, or with the same bullet as the one before.
+    """
+    found: list[Block] = []
+    for block in blocks:
+        whole = _together(found[-1], block) if found else None
+        if whole is None:
+            found.append(block)
+        else:
+            found[-1] = whole
+    return [block.model_copy(update={"order": order}) for order, block in enumerate(found)]
+
+
+def _together(before: Block, block: Block) -> List | None:
+    points, further = _points(before), _points(block)
+    if not points or not further:
+        return None
+    high = float(np.median([height(line) for line in (*before.lines, *block.lines)]))
+    if not -0.5 * high < block.box[1] - before.box[3] < ROOM * high:
+        return None
+    begun = isinstance(before, List)
+    set_in = further[0].left - points[-1].left > SET_IN * high
+    inside = begun and isinstance(block, List) and set_in
+    return _list([*points, *further], high) if inside or _goes_on(points, further[0], high) else None
+
+
+def _goes_on(points: Sequence[_Point], point: _Point, high: float) -> bool:
+    """Whether `point` comes after the last of `points` that stands as far left."""
+    same = [one for one in points if abs(one.left - point.left) <= SET_IN * high]
+    return bool(same) and same[-1].mark.goes_before(point.mark)
+
+
+def _points(block: Block) -> list[_Point]:
+    """The points of a list, or the one that a paragraph is; none where it is neither."""
+    if isinstance(block, List):
+        marks = [marker(f"{item.marker} {item.text}") for item in block.items]
+        told = [_Point(item, mark) for item, mark in zip(block.items, marks, strict=True) if mark is not None and item.lines]
+        return told if len(told) == len(block.items) else []
+    if not isinstance(block, Text) or not block.lines:
+        return []
+    mark = marker(block.text.replace("\t", " "))
+    if mark is None or not (block.kind == "paragraph" or (block.kind == "heading" and mark.kind == "sure")):
+        return []
+    left = block.lines[0].box[0]
+    if any(row[0].box[0] < left - height(row[0]) for row in rows(block.lines)):
+        return []
+    return [_Point(Item(marker=mark.sign, text=" ".join(mark.rest.split("\n")), lines=block.lines), mark)]
+
+
+def _list(points: Sequence[_Point], high: float) -> List:
+    lefts: list[float] = []
+    items: list[Item] = []
+    for point in points:
+        while lefts and point.left < lefts[-1] - SET_IN * high:
+            lefts.pop()
+        if not lefts or point.left > lefts[-1] + SET_IN * high:
+            lefts.append(point.left)
+        items.append(point.item.model_copy(update={"depth": len(lefts) - 1}))
+    lines: list[Line] = [line for item in items for line in item.lines]
+    return List(
+        items=tuple(items),
+        box=enclosing([line.box for line in lines]),
+        confidence=mean_confidence(lines),
+        source=source_of(lines),
+    )
