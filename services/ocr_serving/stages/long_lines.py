@@ -22,8 +22,8 @@ SEARCHED = 0.2
 LEAST_HEIGHT = 8
 """Pixels of a picture's height below which there are no letters in it."""
 
-LONGEST_IN_PARTS = 2000.0
-"""Times its height that a picture is read in parts, some forty of them."""
+LONGEST_IN_PARTS = 1000.0
+"""Times its height that a picture is read in parts, some twenty of them."""
 
 
 def in_readable_lengths(page: Image, quads: Sequence[Quad]) -> list[Quad]:
