@@ -12,14 +12,14 @@ RUN_STAMP := $(VENV)/.run-$(shell cat services/requirements.txt services/pyproje
 BENCH_STAMP := $(VENV)/.bench-$(shell cksum benchmarks/requirements.txt | cut -d' ' -f1)
 GPU_VENV  := .venv-gpu
 GPU_STAMP := $(GPU_VENV)/.made-$(shell cat images/requirements/*.txt services/pyproject.toml | cksum | cut -d' ' -f1)
-TRAIN     := $(HOME)/.cache/ocr-serving/train-kie
+TRAIN     := $(HOME)/.cache/ocr-serving/training
 TRAIN_STAMP := $(TRAIN)/.made-$(shell cat services/requirements.txt training/requirements.txt | cksum | cut -d' ' -f1)
 DEV_STAMP := $(VENV)/.dev-$(shell cat services/requirements*.txt services/pyproject.toml operator/requirements.txt operator/pyproject.toml client/pyproject.toml | cksum | cut -d' ' -f1)
 
 # Tests start hundreds of processes of the same sources: compiled once, also where the surroundings say never.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup run test lint format docs pictures chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together bench-tracing int8-ranges train-kie clean help
+.PHONY: setup run test lint format docs pictures chart manifests images lock sbom release soak e2e bench bench-accuracy bench-attack bench-documents bench-gpu bench-kie bench-memory bench-operator bench-serving bench-sizing bench-tables bench-together bench-tracing int8-ranges train-kie train-scripts clean help
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -123,6 +123,9 @@ bench-tables: $(RUN_STAMP)  ## TEDS of tables with their true HTML, CPU seconds 
 
 train-kie: $(TRAIN_STAMP)  ## train the demo models for key information into build/kie: make train-kie [ARGS="--finetune FOLDER"]
 	@PYTHONPATH=services:. $(TRAIN)/bin/python -m training.kie --out build/kie $(ARGS)
+
+train-scripts: $(TRAIN_STAMP)  ## train the network that tells scripts into build/scripts: make train-scripts [FONTS=folder] [ARGS="--lines 1000"]
+	@PYTHONPATH=services:. $(TRAIN)/bin/python -m training.scripts --out build/scripts $(if $(FONTS),--fonts $(FONTS)) $(ARGS)
 
 clean:  ## remove .venv, .venv-gpu and what tools left behind; downloaded models stay
 	rm -rf $(VENV) $(GPU_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -191,7 +191,11 @@ class RecognitionParams(RemarkParams):
         default_factory=dict, description="Recognisers of your own for languages: names of `ocr-serving models list`, or folders."
     )
     suggest_lang: bool = Field(
-        True, description="Say in `msg` where a page reads badly and which lang to try; never beside rec_width legacy."
+        True,
+        description=(
+            "Say in `msg` where a page reads badly, or is in a script that the network does not know, and which lang to try; never"
+            " beside rec_width legacy."
+        ),
     )
     text_direction: Literal["logical", "visual"] = Field(
         "logical", description="Arabic and Hebrew in the order in which they are read, or visual, as they stand on the page."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import string
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError
 from ocr_serving.stages.recognition import Text, TextRecognizer
+from ocr_serving.stages.scripts import MODEL, ScriptClassifier, Told, script_of, unknown_on
 from ocr_serving.stages.sharpness import is_blank, is_blurred
 from ocr_serving.stages.sureness import LEAST, is_read, line, script, sureness
+
+log = logging.getLogger(__name__)
 
 KEPT = 3
 """Recognisers of languages that stay loaded beside the one of the model set."""
@@ -26,6 +30,22 @@ SAMPLE = 8
 SURER = 0.1
 """By how much a language has to be surer than the network of the model set."""
 
+
+LANG_OF: Mapping[str, Lang] = {
+    "greek": "el",
+    "cyrillic": "cyrillic",
+    "arabic": "arabic",
+    "thai": "th",
+    "devanagari": "devanagari",
+    "tamil": "ta",
+    "telugu": "te",
+    "hangul": "korean",
+    "latin": "latin",
+}
+"""The language that knows a script."""
+
+TITLES: Mapping[str, str] = {"hangul": "Korean", "han": "Chinese or Japanese", "other": "like Bengali, Georgian or another script"}
+"""What scripts are called, where that is not their name."""
 
 OF_SCRIPT: Mapping[str, Lang] = {
     "GREEK": "el",
@@ -62,6 +82,7 @@ class Recognizers:
         self._loaded: dict[str | None, TextRecognizer] = {}
         self.lang: str | None = None
         self.choose(None)
+        self._scripts = _classifier(options) if params.suggests_lang and params.charset is None else None
 
     @property
     def chosen(self) -> TextRecognizer:
@@ -99,33 +120,84 @@ class Recognizers:
         """
         texts = self(crops)
         sure = _sureness(texts, crops)
+        if not self.params.suggests_lang:
+            return PageTexts(texts)
         if sure is not None and sure < LEAST:
             # A picture of nothing is read as nothing, and says nothing of scripts.
             inked = [n for n, crop in enumerate(crops) if not is_blank(crop)]
             sure = _sureness([texts[n] for n in inked], [crops[n] for n in inked])
-        if not self.params.suggests_lang or sure is None or sure >= LEAST:
-            return PageTexts(texts)
-        if self.auto and (better := self._surest(texts, crops)) is not None:
+        if sure is None or sure >= LEAST:
+            return self._with_foreign_lines(texts, crops)
+        page_script = script_of(crops, self._scripts) if self._scripts else None
+        if self.auto and (better := self._surest(texts, crops, page_script)) is not None:
             return PageTexts(self._of(better)(crops), f"was read with lang {better}")
         signs = [not is_read(line(*text, crop.shape)) for text, crop in zip(texts, crops, strict=True)]
-        advice = BLURRED if is_blurred(crops) else self._advice(texts)
-        return PageTexts([Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)], advice)
+        read = [Text("", 0.0) if sign else text for text, sign in zip(texts, signs, strict=True)]
+        if is_blurred(crops):
+            return PageTexts(read, BLURRED)
+        part = None if page_script and page_script not in self.chosen.scripts else self._foreign(crops)
+        return PageTexts(read, f"reads badly; it {self._of_lines(part)}" if part else self._advice(texts, page_script))
+
+    def _with_foreign_lines(self, texts: list[Text], crops: Sequence[Image]) -> PageTexts:
+        """What was read, of which the remark says where it is of letters that look like those of another script."""
+        found = self._foreign(crops)
+        if found is None:
+            return PageTexts(texts)
+        lang = LANG_OF.get(found.script)
+        if self.auto and found.is_most and lang in self.here():
+            read = self._of(lang)(crops)
+            if (_sureness(read, crops) or 0.0) >= LEAST:
+                return PageTexts(read, f"was read with lang {lang}")
+        return PageTexts(texts, self._of_lines(found))
+
+    def _foreign(self, crops: Sequence[Image]) -> Told | None:
+        """The script of a page, or of some of its lines, that the network does not know."""
+        return unknown_on(crops, self.chosen.scripts, self._scripts) if self._scripts else None
+
+    def _of_lines(self, found: Told) -> str:
+        looks = "looks" if found.is_most else f"has lines ({found.lines} of {found.of} that were looked at) that look"
+        return f"{looks} {_title(found.script)}, {self._ways_with(found.script)}"
 
     def here(self) -> list[str]:
         """The languages whose recogniser is on this machine."""
         own = self.params.lang_model_dirs
         return [lang for lang, spec in models.languages().items() if lang in own or models.is_present(spec)]
 
-    def _surest(self, texts: Sequence[Text], crops: Sequence[Image]) -> str | None:
+    def _surest(self, texts: Sequence[Text], crops: Sequence[Image], page_script: str | None) -> str | None:
         longest = sorted(range(len(crops)), key=lambda n: -crops[n].shape[1] / max(1, crops[n].shape[0]))[:SAMPLE]
         sample = [crops[index] for index in longest]
         before = _sureness([texts[index] for index in longest], sample) or 0.0
-        found = {lang: _sureness(self._of(lang)(sample), sample) or 0.0 for lang in self.here()}
+        own = LANG_OF.get(page_script or "")
+        tried = [own] if own in self.here() else self.here()
+        found = {lang: _sureness(self._of(lang)(sample), sample) or 0.0 for lang in tried}
         best = max(found, key=found.__getitem__, default=None)
         return best if best is not None and found[best] >= max(LEAST, before + SURER) else None
 
-    def _advice(self, texts: Sequence[Text]) -> str:
-        wanted = self._worth_trying(texts)
+    def _advice(self, texts: Sequence[Text], page_script: str | None) -> str:
+        larger = "send the page larger or sharper"
+        if self.params.charset is not None:
+            return "reads badly with the charset that is set, as if its letters were not in it: choose another, or none"
+        if page_script is None:
+            ways = f"{self._ways(self._worth_trying(texts))}; if it knows the script, {larger}"
+            return f"reads badly, as if its script were one that this network does not know: {ways}"
+        if page_script in self.chosen.scripts:
+            return f"reads badly, though it looks {_title(page_script)}, which this network knows: {larger}"
+        return f"reads badly, for it looks {_title(page_script)}, {self._ways_with(page_script)}"
+
+    def _ways_with(self, page_script: str) -> str:
+        """What may be done about a script that the network does not know."""
+        unknown = "which this network does not know"
+        if page_script == "vietnamese":
+            return "of whose letters neither this network nor any lang knows all: it reads them without their marks"
+        if self.lang is not None and self.params.lang is None and page_script in self._of(None).scripts:
+            return f"{unknown}: leave lang out"
+        lang = LANG_OF.get(page_script)
+        if lang is None or lang == self.lang:
+            return f"{unknown}, nor does any lang: name a recogniser of that script as rec_model_dir"
+        return f"{unknown}: {self._ways([lang])}"
+
+    def _ways(self, wanted: Collection[str]) -> str:
+        """How to come by the languages that are `wanted`."""
         here = [lang for lang in self.here() if lang in wanted]
         away = {lang: spec for lang, spec in models.languages().items() if lang in wanted and lang not in here}
         ways = [f"try lang {' or '.join(here)}"] if here else []
@@ -137,8 +209,7 @@ class Recognizers:
                 if here
                 else f"{', '.join(away)} {verb} lang to try, after {pull}"
             )
-        ways.append("if it knows the script, send the page larger or sharper")
-        return f"reads badly, as if its script were one that this network does not know: {'; '.join(ways)}"
+        return "; ".join(ways)
 
     def _worth_trying(self, texts: Sequence[Text]) -> Collection[str]:
         """The languages that may read a page better of which `texts` were read."""
@@ -170,6 +241,19 @@ class Recognizers:
         # A dictionary that was set is the other network's.
         params = self.params.model_copy(update={"rec_char_dict_path": None})
         return TextRecognizer(params, self._find(spec), self._options.without_int8)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.capitalize())
+
+
+def _classifier(options: EngineOptions) -> ScriptClassifier | None:
+    """The classifier of scripts; None, and a warning in the log, where nothing can run it: it only says more of what is read."""
+    try:
+        return ScriptClassifier(models.resolve(MODEL).path, options)
+    except (ModelError, ConfigError) as exc:
+        log.warning("pages of a script that the network does not know are told by its confidence alone: %s", exc)
+        return None
 
 
 def _sureness(texts: Sequence[Text], crops: Sequence[Image]) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from ocr_serving.stages.charsets import classes_of
 from ocr_serving.stages.lexicon import hinted, lexicon
 from ocr_serving.stages.long_lines import readable_parts
 from ocr_serving.stages.orientation import LINE_STEPS, line_pixels, line_width
+from ocr_serving.stages.scripts import known_to
 from ocr_serving.stages.words import Reading, is_read, joined, spaced
 
 WIDTH_STEP = 32
@@ -92,6 +94,11 @@ class TextRecognizer:
             # Where shapes are few a line is given a wider one; the widest is as wide as it says.
             self.step = MAX_WIDTH / self._steps(height, MAX_WIDTH)
         self.reorders = params.text_direction == "logical" and bidi.has_right_to_left(self.characters)
+
+    @cached_property
+    def scripts(self) -> frozenset[str]:
+        """The scripts whose letters it knows, see `scripts.LETTERS`."""
+        return known_to(self.characters)
 
     def __call__(self, crops: Sequence[Image]) -> list[Text]:
         """What each crop says, in their order, see `read`; Arabic and Hebrew in the order in which they are read."""

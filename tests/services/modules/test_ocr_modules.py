@@ -276,17 +276,54 @@ def test_a_line_on_which_nothing_stands_is_said() -> None:
     assert silent.warnings == []
 
 
-def test_a_script_that_the_network_does_not_know_is_said(system: OCRSystem) -> None:
-    page = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
+RUSSIAN = ("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
+ENGLISH = ("Invoice number 1247 of 17 March", "Total amount due 12,450.00 EUR", "Managing director Johnson")
+
+
+@pytest.mark.parametrize(
+    ("lines", "looks", "way"),
+    [
+        (RUSSIAN, "Cyrillic", "cyrillic_PP-OCRv5_mobile_rec"),
+        (("НОВАЯ МОСКВА", "СОВЕТСКАЯ АВЕНТА", "ОТЕЧЕСТВО НАРОДА"), "Cyrillic", "cyrillic_PP-OCRv5_mobile_rec"),
+        (("ΤΙΜΟΛΟΓΙΟ ΠΑΡΟΧΗΣ ΥΠΗΡΕΣΙΩΝ", "ΣΥΝΟΛΟ ΠΛΗΡΩΜΗΣ 1247", "ΑΘΗΝΑ ΚΑΙ ΘΕΣΣΑΛΟΝΙΚΗ"), "Greek", "el_PP-OCRv5_mobile_rec"),
+        (("대한민국 정부 세금계산서", "합계 금액과 날짜를", "서울특별시 강남구"), "Korean", "korean_PP-OCRv5_mobile_rec"),
+        (("فاتورة ضريبية رقم الطلب", "المملكة العربية السعودية", "وزارة الداخلية"), "Arabic", "arabic_PP-OCRv5_mobile_rec"),
+        (("ใบกำกับภาษีและใบเสร็จรับเงิน", "จำนวนเงินรวมทั้งสิ้น", "กรุงเทพมหานคร"), "Thai", "th_PP-OCRv5_mobile_rec"),
+        (("भारत सरकार आयकर विभाग", "कुल देय राशि और दिनांक", "नाम तथा पता लिखें"), "Devanagari", "devanagari_PP-OCRv5_mobile_rec"),
+        (("தமிழ்நாடு அரசு வருவாய்", "மொத்த தொகை மற்றும்", "பெயர் மற்றும் முகவரி"), "Tamil", "ta_PP-OCRv5_mobile_rec"),
+        (("తెలంగాణ ప్రభుత్వం రెవెన్యూ", "మొత్తం చెల్లించవలసిన", "పేరు మరియు చిరునామా"), "Telugu", "te_PP-OCRv5_mobile_rec"),
+        (("חשבונית מס קבלה ללקוח", "מדינת ישראל משרד הפנים", "סך הכל לתשלום"), "Hebrew", "nor does any lang: name a recogniser"),
+        (("ព្រះរាជាណាចក្រកម្ពុជា", "ជាតិ សាសនា ព្រះមហាក្សត្រ", "លេខទូរស័ព្ទ និង អាសយដ្ឋាន"), "like Bengali, Georgian or", "nor does any lang"),
+        (
+            ("Cộng hòa xã hội chủ nghĩa Việt Nam", "Độc lập – Tự do – Hạnh phúc", "Hợp đồng mua bán nhà ở"),
+            "Vietnamese",
+            "without their marks",
+        ),
+    ],
+)
+def test_a_script_that_the_network_does_not_know_is_said_with_the_one_lang_that_does(
+    system: OCRSystem, lines: tuple[str, ...], looks: str, way: str
+) -> None:
     system.begin_request()
-    system.predict([page])
+    system.predict([written(*lines)])
     (warning,) = system.warnings
-    assert warning.startswith("results[0]: it reads badly, as if its script were one that this network does not know: ")
-    assert "cyrillic" in warning
-    assert ", latin" not in warning, "the network knows its letters"
+    assert warning.startswith("results[0]: it ")
+    assert f"looks {looks}" in warning
+    assert way in warning
+    assert warning.count("_PP-OCRv5_mobile_rec") == way.count("_PP-OCRv5_mobile_rec")
+
+
+def test_the_part_of_a_page_that_the_network_does_not_know_is_said(system: OCRSystem) -> None:
+    passport = written(*ENGLISH, "РОССИЙСКАЯ ФЕДЕРАЦИЯ", "Фамилия и отчество владельца", "Место рождения: город Москва", *ENGLISH)
     system.begin_request()
-    system.predict([page, page])
-    assert [text.partition(" reads badly")[0] for text in system.warnings] == ["results[0]: it", "results[1]: it"]
-    system.begin_request()
-    system.predict([written("Invoice number 1247 of 17 March", "Total amount due 12,450.00 EUR", "Managing director Johnson")])
-    assert system.warnings == []
+    system.predict([passport, written(*ENGLISH)])
+    (warning,) = system.warnings
+    assert "it has lines (3 of 9 that were looked at) that look Cyrillic, which this network does not know: cyrillic" in warning
+
+
+def test_what_is_said_of_scripts_can_be_left_out(system: OCRSystem) -> None:
+    for off in ({"suggest_lang": False}, {"rec_width": "legacy"}):
+        module = ocr_system(**off)
+        module.begin_request()
+        module.predict([written("НОВАЯ МОСКВА", "СОВЕТСКАЯ АВЕНТА", "ОТЕЧЕСТВО НАРОДА")])
+        assert [warning for warning in module.warnings if "Cyrillic" in warning] == []

@@ -84,7 +84,7 @@ def test_what_is_said_of_pages_is_said_as_without_it(service: Service) -> None:
     foreign = written("Счёт на оплату № 1247 от 17 марта", "Итого к оплате 12 450,00 руб.", "Руководитель предприятия Иванова")
     for picture, sentence in (
         (np.rot90(np.asarray(cv2.imread(str(PAGES[3])), np.uint8), 2), "results[0]: it lies turned by 180 degrees clockwise"),
-        (foreign, "results[0]: it reads badly, as if its script were one that this network does not know"),
+        (foreign, "results[0]: it reads badly, for it looks Cyrillic, which this network does not know: "),
     ):
         page = np.ascontiguousarray(picture)
         alone.begin_request()

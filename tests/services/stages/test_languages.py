@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from helpers import networks
+from helpers.pictures import cut_lines
 from ocr_serving import models
 from ocr_serving.config.langs import LangName
 from ocr_serving.config.params import RecognitionParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import InputError, ModelError
+from ocr_serving.stages import scripts
 from ocr_serving.stages.languages import Recognizers
 
 LONG = "ab" * 40
@@ -156,3 +158,48 @@ def test_auto_reads_with_the_surest_language_that_is_here(made: Path) -> None:
     reads = recognizers(made, "signs", lang_model_dirs=own)
     reads.choose_for_request("auto")
     assert reads.read(crops).remark == "was read with lang korean"
+
+
+THAI = ("ใบกำกับภาษีและใบเสร็จรับเงิน", "จำนวนเงินรวมทั้งสิ้น", "กรุงเทพมหานครและปริมณฑล")
+CHINESE = ("中华人民共和国居民身份证", "合計金額と日付を記入", "電子發票證明聯及收據")
+HEBREW = ("חשבונית מס קבלה ללקוח", "מדינת ישראל משרד הפנים", "סך הכל לתשלום כולל")
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (THAI, "looks Thai, which this network does not know: try lang th"),
+        (
+            HEBREW,
+            "looks Hebrew, which this network does not know, nor does any lang: name a recogniser of that script as rec_model_dir",
+        ),
+        (CHINESE, "looks Chinese or Japanese, which this network does not know: leave lang out"),
+    ],
+)
+@pytest.mark.parametrize("reads_surely", [True, False])
+def test_a_lang_that_does_not_fit_the_page_is_said_with_the_one_that_does(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: tuple[str, ...], said: str, reads_surely: bool
+) -> None:
+    knows_chinese = networks.dark_and_bright_columns(tmp_path / "inference.onnx")
+    monkeypatch.setattr(scripts, "LETTERS", {"han": "ab"})
+    own = {"korean": "korean" if reads_surely else "signs", "th": "default"}
+    reads = recognizers(made, str(knows_chinese), lang_model_dirs=own)
+    reads.choose_for_request("korean")
+    _, remark = reads.read(cut_lines(*texts))
+    assert remark.removeprefix("reads badly, for it ") == said
+
+
+def test_auto_reads_with_the_language_of_the_script_that_lines_look_like(made: Path) -> None:
+    # The gaps between letters are what these recognisers read.
+    page = cut_lines("대 한 민 국 정 부 세 금", "합 계 금 액 과 날 짜 를", "서 울 특 별 시 강 남 구")
+    own = {"korean": "korean", "th": "hebrew"}
+    for default in ("signs", "default"):
+        texts, remark = recognizers(made, default, lang="auto", lang_model_dirs=own).read(page)
+        assert remark == "was read with lang korean"
+        assert set("".join(text.text for text in texts)) <= set("한글 ")
+
+
+def test_of_a_page_that_a_charset_keeps_from_being_read_the_charset_is_told(made: Path) -> None:
+    assert recognizers(made, charset=["a"]).read(cut_lines(*THAI)).remark == "", "what was read is sure"
+    remark = recognizers(made, "signs", charset=["."]).read(cut_lines(*THAI)).remark
+    assert remark == "reads badly with the charset that is set, as if its letters were not in it: choose another, or none"

@@ -85,7 +85,7 @@ class OCRRec(Module):
         with self.stage("recognize"):
             reading = self.recognizer.read([line for line in lines if line is not None])
         if reading.remark:
-            self.warnings.append(f"the images, taken together, {reading.remark}")
+            self.warnings.append(f"the text of the images, taken together, {reading.remark}")
         texts = iter(reading.texts)
         items: list[LineText] = []
         for n, line in enumerate(lines):

@@ -1,0 +1,1 @@
+"""Trains the small network that tells which script a line of text is in: `make train-scripts`."""
