@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,7 +84,9 @@ class Client:
             "--",
         ]
         command += ["python", "-c", script, url, str(clients), str(kept)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        # Over SPDY: kubectl gives up a WebSocket after a minute in which a busy machine answers no ping of it.
+        env = {**os.environ, "KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             try:

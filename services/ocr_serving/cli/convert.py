@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import json
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -21,8 +20,9 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from ocr_serving import __version__, config, machine
-from ocr_serving.cli import readers, summary
+from ocr_serving.cli import interrupts, readers, summary
 from ocr_serving.cli.client import _at_least, _seconds
+from ocr_serving.cli.interrupts import Held
 from ocr_serving.cli.predict import _pairs
 from ocr_serving.cli.summary import Tally
 from ocr_serving.client import UnreachableError
@@ -89,8 +89,8 @@ def run(args: argparse.Namespace) -> int:
     tally = Tally(failed=list(seen.unreadable))
     todo = _todo(seen.sources, journal, tally, force=args.force)
     try:
-        with _interruptible():
-            _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources})
+        with interrupts.heeded() as held:
+            _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources}, held)
     except (KeyboardInterrupt, NoRoomError, UnreachableError) as exc:
         if tally.read or isinstance(exc, KeyboardInterrupt):
             summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
@@ -132,20 +132,6 @@ def _made(out: Path) -> Iterator[None]:
     yield
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM, as a service manager or a shell's `timeout` sends it, ends the command as Ctrl-C does."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _todo(sources: Sequence[Source], journal: Journal, tally: Tally, *, force: bool) -> list[tuple[Source, State]]:
     todo = []
     for source in sources:
@@ -180,6 +166,7 @@ def _convert(
     forms: Sequence[str],
     args: argparse.Namespace,
     read: Collection[Path],
+    held: Held,
 ) -> None:
     """Convert documents, over none of those that are `read`."""
     if not todo:
@@ -196,7 +183,7 @@ def _convert(
             _settle(document, sheet, future)
             bar.update()
             bar.set_postfix_str(f"{tally.read} read, {len(tally.failed)} failed")
-            _close(document, args.output, journal, tally, read)
+            _close(document, args.output, journal, tally, read, held)
 
         for source, state in todo:
             document = _opened(source, state, forms, limits, args, tally)
@@ -225,7 +212,7 @@ def _convert(
                     bar.update()
                     continue
             document.complete = True
-            _close(document, args.output, journal, tally, read)
+            _close(document, args.output, journal, tally, read, held)
         while waiting:
             settle()
 
@@ -287,22 +274,33 @@ def _settle(document: _Open, sheet: Sheet, future: Future[Any]) -> None:
         document.job.miss(sheet, str(exc))
 
 
-def _close(document: _Open, out: Path, journal: Journal, tally: Tally, read: Collection[Path]) -> None:
+def _close(document: _Open, out: Path, journal: Journal, tally: Tally, read: Collection[Path], held: Held) -> None:
     """Write a document of which all pages are there, over none of those that are `read`."""
     if document.left or not document.complete:
         return
     document.complete = False
+    try:
+        made = document.job.files()
+    except ServingError as exc:
+        tally.failed.append((document.source.file, str(exc)))
+    except Exception as exc:  # noqa: BLE001  what nobody foresaw in one document is no reason to leave out all others
+        forms = ", ".join(document.job.forms)
+        tally.failed.append((document.source.file, f"cannot be written as {forms}: {type(exc).__name__}: {exc}"))
+    else:
+        with held():
+            _write(document, made, out, journal, tally, read)
+
+
+def _write(document: _Open, made: formats.Files, out: Path, journal: Journal, tally: Tally, read: Collection[Path]) -> None:
+    """Write the files of a document, and note that it is done. Raises NoRoomError."""
     job, source = document.job, document.source
     try:
-        names = folder.write(out, source.target, job.files(), read)
+        names = folder.write(out, source.target, made, read)
     except NoRoomError:
         # Pages that are read for nothing cost hours.
         raise
     except ServingError as exc:
         tally.failed.append((source.file, str(exc)))
-        return
-    except Exception as exc:  # noqa: BLE001  what nobody foresaw in one document is no reason to leave out all others
-        tally.failed.append((source.file, f"cannot be written as {', '.join(job.forms)}: {type(exc).__name__}: {exc}"))
         return
     tally.pages += job.page_count - job.faults
     tally.remarks += [(source.file, remark) for remark in job.remarks]

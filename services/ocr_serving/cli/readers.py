@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -92,6 +94,7 @@ def _load(wanted: Wanted, lock: Lock) -> None:
     """Begin a process. One after the other, so that models that are missing are fetched once."""
     global _local
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
     with lock:
         try:
@@ -99,6 +102,14 @@ def _load(wanted: Wanted, lock: Lock) -> None:
         except ServingError as exc:
             # An initializer that raises would break the pool, and the reason be lost.
             _local = exc
+
+
+def _end_with_parent() -> None:
+    """End where the command was killed: nobody else would end this process, which waits for pages for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read(image: Image, text: PdfPage | None) -> Answer:

@@ -7,19 +7,18 @@ the overrides of config.json. None in params.py means "not set".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from ocr_serving import models
 from ocr_serving.config.base_params import Params
-from ocr_serving.validation import did_you_mean
+from ocr_serving.config.langs import Lang
 
 SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
-LangName = Literal["auto", "korean", "arabic", "cyrillic", "eslav", "devanagari", "th", "el", "ta", "te", "latin", "en"]
 ReadingOrder = Literal["columns", "legacy"]
 Resize = Literal["area", "linear"]
 TableEngine = Literal["combined", "network"]
@@ -39,64 +38,6 @@ def _image_shape(value: object) -> object:
 ImageShape = Annotated[
     tuple[Literal[3], Annotated[int, Field(ge=8, le=512)], Annotated[int, Field(ge=8, le=4096)]], BeforeValidator(_image_shape)
 ]
-
-
-_LANG_FOR = {
-    **dict.fromkeys(("ru", "russian", "uk", "ukrainian", "bg", "sr", "mk", "mn", "kk", "rs_cyrillic"), "cyrillic"),
-    **dict.fromkeys(("be", "belarusian"), "eslav"),
-    **dict.fromkeys(("ko", "kr", "hangul"), "korean"),
-    **dict.fromkeys(("ar", "fa", "ur", "ug", "persian", "farsi", "urdu"), "arabic"),
-    **dict.fromkeys(("hi", "hindi", "mr", "marathi", "ne", "nepali", "sa"), "devanagari"),
-    **dict.fromkeys(("thai",), "th"),
-    **dict.fromkeys(("greek", "gr"), "el"),
-    **dict.fromkeys(("tamil",), "ta"),
-    **dict.fromkeys(("telugu",), "te"),
-    **dict.fromkeys(("english",), "en"),
-    **dict.fromkeys(
-        ("de", "german", "fr", "french", "es", "spanish", "it", "italian", "pt", "pl", "tr", "nl", "cs", "sv"), "latin"
-    ),
-}
-"""What else languages are called, as by PaddleOCR's own `lang`, and the `lang` here that reads them."""
-
-_READ_WITHOUT = ("ch", "zh", "cn", "chinese", "chinese_cht", "zh-cn", "zh-tw", "ja", "jp", "japan", "japanese")
-_READ_BY_NONE = (
-    "he",
-    "iw",
-    "hebrew",
-    "ka",
-    "kannada",
-    "georgian",
-    "hy",
-    "armenian",
-    "bn",
-    "bengali",
-    "vi",
-    "vietnamese",
-    "am",
-    "km",
-)
-
-
-def _known_lang(value: object) -> object:
-    """`value`, if it is a `lang`. Raises ValueError, which says what to take instead of what is none."""
-    known = get_args(LangName)
-    if value is None or (isinstance(value, str) and value in known):
-        return value
-    listed = f"take one of {', '.join(known)}, or leave lang out for what rec_model_dir reads"
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"a lang is one word: {listed}")
-    word = value.strip().casefold()
-    if word in _READ_WITHOUT:
-        raise ValueError("leave lang out for Chinese and Japanese, which the default weights read")
-    if word in _READ_BY_NONE:
-        raise ValueError("no lang reads that language: name a recogniser that does as rec_model_dir, and leave lang out")
-    meant = word if word in known else _LANG_FOR.get(word)
-    raise ValueError(
-        f"there is no lang of that name{f' (did you mean {meant!r}?)' if meant else did_you_mean(word, known)}: {listed}"
-    )
-
-
-Lang = Annotated[LangName, BeforeValidator(_known_lang)]
 
 
 class OrientationParams(Params):

@@ -76,8 +76,8 @@ class ServiceConfig(Frozen):
     decoding: Literal["full", "legacy"] = Field(
         "full",
         description=(
-            "legacy reads the first page of a TIFF, lays transparency over white, leaves faint pages as they are, and answers 413"
-            " to a request in which one image is too large."
+            "legacy reads the first page of a TIFF, lays transparency over white, leaves faint pages and those on dots as they are,"
+            " and answers 413 to a request in which one image is too large."
         ),
     )
     max_queue: NonNegativeInt | None = Field(

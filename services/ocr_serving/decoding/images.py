@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from ocr_serving.decoding import bounded, headers, pale, pixels
+from ocr_serving.decoding import bounded, headers, pixels
 from ocr_serving.decoding.headers import Header
+from ocr_serving.decoding.legible import legible
 from ocr_serving.decoding.limits import Allowance, Limits, Undecodable
 from ocr_serving.decoding.pixels import Image
 from ocr_serving.errors import InputError, TooLargeError, UnavailableError
@@ -153,7 +154,7 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     image = pixels.turned(
         pixels.bgr(found, "contrast" if full else "white"), header.orientation if header is not None and page == 0 else 1
     )
-    return pale.legible(image) if full else image
+    return legible(image) if full else image
 
 
 def _has_odd_samples(header: Header | None, data: bytes) -> bool:

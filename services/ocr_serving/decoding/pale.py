@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_serving.decoding.pixels import BLACK, WHITE, Image, stretched
+from ocr_serving.decoding.pixels import BLACK, WHITE, Image
 
 PAPER = 0.5
 """Share of a picture that is of one level, its paper: what was scanned or photographed has none, and its noise hides pale ink."""
@@ -45,11 +45,6 @@ WANTED = 96
 
 DARKEST = 128
 """… and those that nothing is drawn beyond."""
-
-
-def legible(pixels: Image) -> Image:
-    """A page, BGR uint8 of shape (H, W, 3), with more contrast where it is faint as a whole, or has pale ink; else as it is."""
-    return darkened(stretched(pixels))
 
 
 def darkened(pixels: Image) -> Image:

@@ -6,9 +6,9 @@ import contextlib
 import math
 from typing import Any, NamedTuple
 
+from ocr_serving.decoding.legible import legible
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.decoding.messages import Refused
-from ocr_serving.decoding.pale import legible
 from ocr_serving.decoding.pdf_words import UNREAD, PdfPage, written
 from ocr_serving.decoding.pixels import Image, bgr
 

@@ -31,8 +31,9 @@ NEXT_TO = 24
 VISIBLE = 32
 """Opacity, of 255, from which on a pixel is ink."""
 
-FAINT = 48
-"""Grey levels between the darkest and the brightest: networks read a page of 20, half of one of 10, and lines of 5 no more."""
+FAINT = 80
+"""Grey levels between the darkest and the brightest: networks read a page of 20, half of one of 10, and lines of 5 no more; of
+one of 70 they miss the spaces of small type."""
 
 FLAT = 3
 """Grey levels up to which there is nothing on a page but what its encoder left."""

@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 import PIL.Image
 
-from ocr_serving.decoding import headers, images, pale, pixels, tiff_codecs
+from ocr_serving.decoding import headers, images, pixels, tiff_codecs
+from ocr_serving.decoding.legible import legible
 from ocr_serving.decoding.limits import Limits, Undecodable
 from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pdf import Page
@@ -83,8 +84,8 @@ class Pages:
             if self._image.mode.startswith("I"):
                 # 32 bits, which Pillow takes for such with a sign.
                 upper = np.asarray(self._image).astype(np.int64).astype(np.uint32) >> 16
-                return pale.legible(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
-            return pale.legible(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
+                return legible(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
+            return legible(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  Pillow raises many types on damaged files

@@ -9,7 +9,7 @@ from ocr_serving.output import values
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Document, Table
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫")
 """How texts begin that spreadsheets run (OWASP, "CSV injection"): an apostrophe is put before them."""
 
 

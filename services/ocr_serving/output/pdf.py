@@ -7,11 +7,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import PIL.Image
-
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import archival, invisible_font
+from ocr_serving.output import archival, invisible_font, pdf_pictures
 from ocr_serving.output.lines import as_seen, joint, part, runs_down, runs_left, without_spaces
 from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
@@ -22,7 +20,6 @@ SMALLEST, LARGEST = 3.0, 14400.0
 """Points of a page's side that readers take (ISO 32000-1, Annex C)."""
 
 FONT_NAME = "OcrServing"
-FORMS = {"L": "/DeviceGray", "RGB": "/DeviceRGB", "1": "/DeviceGray"}
 WORD_GAP = 0.2
 """Heights between words: Poppler parts those by places alone that stand 0.15 of their type size apart, whatever stands between."""
 
@@ -32,9 +29,6 @@ STEEPEST = math.radians(20)
 
 STEP = 0.6
 """Heights of a line that the letters of a part of a word may be too high or too low."""
-
-QUALITY = 92
-"""Of a JPEG written anew, as one is that lies on its side."""
 
 
 def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
@@ -98,7 +92,7 @@ def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image
         width, high = (min(LARGEST, max(SMALLEST, side * POINTS)) for side in page.inches)
         place = pdf.add_blank_page(page_size=(width, high))
         if image is not None:
-            stream = _picture(pdf, file, image)
+            stream = pdf_pictures.of(pdf, file, image)
             place.add_resource(stream, pikepdf.Name.XObject, pikepdf.Name("/Page"))
             place.contents_add(f"q {width:.3f} 0 0 {high:.3f} 0 0 cm /Page Do Q".encode())
         _add_text(place, font, _content(list(page.lines), _ToPage(place, page), font))
@@ -347,61 +341,3 @@ def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[st
             f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {left:.2f} {base:.2f} Tm {squeezed:.2f} Tz"
             f" <{font.hex(part)}> Tj"
         )
-
-
-def _picture(pdf: Any, file: bytes, image: Image) -> Any:
-    import pikepdf
-
-    jpeg = _jpeg(file, image)
-    if jpeg is not None:
-        data, form = jpeg
-        about = {"/Filter": pikepdf.Name.DCTDecode, "/BitsPerComponent": 8}
-    else:
-        pixels = _least(image)
-        form = pixels.mode
-        bits, colours = (1, 1) if form == "1" else (8, len(form))
-        data = _deflated(pixels)
-        about = {"/Filter": pikepdf.Name.FlateDecode, "/BitsPerComponent": bits}
-        about["/DecodeParms"] = pikepdf.Dictionary(Predictor=15, Colors=colours, BitsPerComponent=bits, Columns=pixels.width)
-    stream = pikepdf.Stream(pdf, data)
-    stream["/Type"], stream["/Subtype"] = pikepdf.Name.XObject, pikepdf.Name.Image
-    stream["/Width"], stream["/Height"] = image.shape[1], image.shape[0]
-    stream["/ColorSpace"] = pikepdf.Name(FORMS[form])
-    for key, value in about.items():
-        stream[key] = value
-    return pdf.make_indirect(stream)
-
-
-def _jpeg(file: bytes, image: Image) -> tuple[bytes, str] | None:
-    """A JPEG's bytes and mode: as they are, or anew where it lies on its side or has colours for print; None for others."""
-    if not file.startswith(b"\xff\xd8"):
-        return None
-    with PIL.Image.open(io.BytesIO(file)) as found:
-        as_it_is = found.format == "JPEG" and found.mode in ("L", "RGB") and found.getexif().get(0x0112, 1) == 1
-        if as_it_is and found.size == (image.shape[1], image.shape[0]):
-            return file, found.mode
-    out = io.BytesIO()
-    PIL.Image.fromarray(image[:, :, ::-1]).save(out, "JPEG", quality=QUALITY)
-    return out.getvalue(), "RGB"
-
-
-def _least(image: Image) -> PIL.Image.Image:
-    """The pixels in black and white, in greys or in colours, whichever is the least that loses nothing."""
-    blue = image[:, :, 0]
-    if not ((blue == image[:, :, 1]).all() and (blue == image[:, :, 2]).all()):
-        return PIL.Image.fromarray(image[:, :, ::-1])
-    grey = PIL.Image.fromarray(blue)
-    return grey.point(lambda value: value, "1") if bool(((blue == 0) | (blue == 255)).all()) else grey
-
-
-def _deflated(pixels: PIL.Image.Image) -> bytes:
-    """The compressed rows of a PNG, which PDF's predictor 15 reads as they are."""
-    out = io.BytesIO()
-    pixels.save(out, "PNG")
-    png, at, rows = out.getvalue(), 8, b""
-    while at < len(png):
-        length, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
-        if kind == b"IDAT":
-            rows += png[at + 8 : at + 8 + length]
-        at += 12 + length
-    return rows

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ocr_serving import models
-from ocr_serving.config.params import Lang, RecognitionParams
+from ocr_serving.config.langs import Lang
+from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineOptions, PixelNetwork
 from ocr_serving.errors import ConfigError, InputError, ModelError

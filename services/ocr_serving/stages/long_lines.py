@@ -19,18 +19,34 @@ SEARCHED = 0.2
 """Share of a part, before and after the place of a cut, in which a gap between words is looked for."""
 
 
+LEAST_HEIGHT = 8
+"""Pixels of a picture's height below which there are no letters in it."""
+
+LONGEST_IN_PARTS = 1000.0
+"""Times its height that a picture is read in parts, some twenty of them."""
+
+
 def in_readable_lengths(page: Image, quads: Sequence[Quad]) -> list[Quad]:
     """`quads` of the lines on `page`, with those over `LONGEST` times as long as high in parts, in order."""
     return [part for quad in quads for part in (_parts(page, quad) if _ratio(quad) > LONGEST else [quad])]
 
 
 def readable_parts(picture: Image) -> list[tuple[int, Image]]:
-    """The picture of a line, BGR of shape (H, W, 3), in parts that are read whole, each with its left edge in it, in pixels."""
+    """The picture of a line, BGR of shape (H, W, 3), in parts that are read whole, each with its left edge in it, in pixels.
+
+    One that is too low to show letters, or too long to be a line, stays whole: a part costs as much as a long line does.
+    """
     height, width = picture.shape[:2]
-    if width <= LONGEST * height:
+    if width <= LONGEST * height or height < LEAST_HEIGHT or is_too_long(picture):
         return [(0, picture)]
     cuts = [round(share * width) for share in _cuts(picture, width / height)]
     return [(left, picture[:, left:right]) for left, right in pairwise(cuts) if right > left]
+
+
+def is_too_long(picture: Image) -> bool:
+    """Whether the picture of a line, of shape (H, W, 3), is so long that it is squeezed, which leaves little to read."""
+    height, width = picture.shape[:2]
+    return bool(width > LONGEST_IN_PARTS * height)
 
 
 def _cuts(picture: Image, ratio: float) -> list[float]:

@@ -31,6 +31,12 @@ between letters that are further apart than their neighbours; and between charac
 STRONG_SPACE_EVIDENCE, ALMOST_LOOSE = 0.3, 0.25
 """Where a space is nearly the network's own guess, a gap that is hardly wider than the others is enough."""
 
+BEFORE_FIGURES = 0.01
+"""As the first, between a word of small letters and a figure that are loose: "total1,234.50" is no code, as "mp3" and "A4" are."""
+
+WORD = 3
+"""Small letters of such a word at least."""
+
 LOOSE, WIDE = 0.5, 2.0
 """By how many widths of a letter two characters stand further apart than the line's own spacing, to count as loose, or wide."""
 
@@ -93,7 +99,12 @@ def spaced(reading: Reading, spaces: NDArray[np.float32]) -> Reading:
     put = [
         n
         for n, (left, right) in enumerate(itertools.pairwise(characters))
-        if not left.isspace() and not right.isspace() and _is_space(left, right, float(spaces[n]), float(excess[n]))
+        if not left.isspace()
+        and not right.isspace()
+        and (
+            _is_space(left, right, float(spaces[n]), float(excess[n]))
+            or (spaces[n] >= BEFORE_FIGURES and excess[n] >= LOOSE and _is_word_before_figure(characters, n))
+        )
     ]
     if not put:
         return reading
@@ -185,6 +196,12 @@ def _is_space(left: str, right: str, probability: float, excess: float) -> bool:
     # A capital behind a small letter begins a word wherever the network half thinks so: "ofEmployer" is no name, "McDonald" is.
     within = left.isalnum() and right.isalnum() and not (left.islower() and right.isupper())
     return (excess >= LOOSE or not within) and probability >= SPACE_EVIDENCE
+
+
+def _is_word_before_figure(characters: Sequence[str], end: int) -> bool:
+    """Whether a word of small letters ends at `end`, and a figure follows."""
+    word = characters[max(0, end + 1 - WORD) : end + 1]
+    return len(word) == WORD and all(letter.islower() for letter in word) and characters[end + 1].isdecimal()
 
 
 def _writes_no_spaces(character: str) -> bool:

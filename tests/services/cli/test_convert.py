@@ -217,3 +217,25 @@ def test_interrupted_it_leaves_no_half_file_and_goes_on_later(elsewhere: Path, s
     assert not list(Path("out").glob(".*.pdf*")), "nothing half-written lies about"
     journal = Path("out/.ocr-serving.jsonl").read_text().splitlines()
     assert len(journal) == read
+
+
+WAITING = """
+import time
+import numpy as np
+from ocr_serving.cli import readers
+from ocr_serving.errors import ServingError
+with readers.on_this_machine(readers.Wanted("no_such_module", structure=False), 2) as pages:
+    for found in [pages.submit(np.zeros((9, 9, 3), np.uint8), None) for _ in range(4)]:
+        assert isinstance(found.exception(), ServingError)
+    print("ready", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_processes_that_read_end_with_a_command_that_is_killed() -> None:
+    command = subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE)
+    assert command.stdout is not None
+    assert command.stdout.readline() == b"ready\n"
+    command.kill()
+    # The pipe ends when the last process that has it has ended.
+    assert command.communicate(timeout=60)[0] == b""

@@ -21,7 +21,7 @@ WORDS = [sys.executable, "-m", "ocr_serving.cli"]
 
 def command(*words: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "XDG_RUNTIME_DIR": str(folder), **variables}
-    return subprocess.run([*WORDS, *words], capture_output=True, text=True, timeout=60, check=False, env=env, cwd=folder)
+    return subprocess.run([*WORDS, *words], capture_output=True, text=True, timeout=180, check=False, env=env, cwd=folder)
 
 
 def test_stop_ends_the_one_that_runs_and_status_lists_them(tmp_path: Path) -> None:

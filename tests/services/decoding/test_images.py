@@ -327,7 +327,8 @@ def test_a_faint_page_is_stretched_and_no_other() -> None:
     ramp = PIL.Image.linear_gradient("L")
     assert np.ptp(decoded(saved(ramp.point(lambda value: 100 + value // 16), "PNG"))) == 255
     assert np.ptp(decoded(saved(PIL.Image.new("L", (50, 50), 240), "PNG"))) == 0
-    kept = ramp.point(lambda value: 100 + value // 4)
+    assert np.ptp(decoded(saved(ramp.point(lambda value: 60 + value // 4), "PNG"))) == 255
+    kept = ramp.point(lambda value: 100 + value // 2)
     assert difference(saved(kept, "PNG"), kept) == 0
 
 
@@ -369,6 +370,37 @@ def test_a_page_with_other_pale_things_stays_as_it_is() -> None:
     other = np.asarray(cv2.GaussianBlur(printed(200, 255, 225)[:, ::-1], (0, 0), 4), np.uint8)
     through = np.minimum(through, 255 - (255 - other) // 3)
     assert (decoded(cv2.imencode(".png", through)[1].tobytes()) == through).all(), "what stands on the back of the sheet"
+
+
+def dotted(page: images.Image, distance: int, radius: int, *, staggered: bool) -> images.Image:
+    """`page` over a screen of grey dots."""
+    ground = np.full_like(page, 255)
+    for row, top in enumerate(range(0, len(page), distance)):
+        for left in range(distance // 2 * (row % 2) * staggered, page.shape[1], distance):
+            cv2.circle(ground, (left, top), radius, (110,) * 3, -1, cv2.LINE_AA)
+    return np.minimum(page, ground)
+
+
+@pytest.mark.parametrize(("distance", "radius"), [(6, 1), (8, 2), (12, 3)])
+@pytest.mark.parametrize("staggered", [True, False])
+def test_a_ground_of_dots_is_made_an_even_one(distance: int, radius: int, staggered: bool) -> None:
+    page = dotted(printed(0, block=None), distance, radius, staggered=staggered)
+    for ending in (".png", ".jpg"):
+        found = decoded(cv2.imencode(ending, page)[1].tobytes())[380:480, 40:860, 0]
+        assert np.ptp(found) < 24 < np.ptp(page[380:480, 40:860, 0])
+    assert (decoded(cv2.imencode(".png", page)[1].tobytes(), Limits(decoding="legacy")) == page).all()
+
+
+def test_print_hatching_and_noise_are_no_screen() -> None:
+    close = np.full((600, 900, 3), 255, np.uint8)
+    for top in range(10, 600, 14):
+        cv2.putText(
+            close, "illinimum of running text, set without any space " * 3, (0, top), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0,) * 3
+        )
+    hatched = np.broadcast_to(np.where(np.arange(900) % 8 < 3, 90, 255)[None, :, None], (600, 900, 3)).astype(np.uint8)
+    noise = np.random.default_rng(3).integers(0, 256, (600, 900, 3), np.uint8)
+    for page in (close, hatched, noise):
+        assert (decoded(cv2.imencode(".png", page)[1].tobytes()) == page).all()
 
 
 @pytest.mark.parametrize(

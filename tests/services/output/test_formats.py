@@ -210,7 +210,7 @@ def test_xlsx_has_numbers_and_dates_and_a_frozen_bold_head(report: Document) -> 
     assert not any(cell.font.bold for cell in sheet[2])
 
 
-FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1)", "=HYPERLINK(1)", "\t=1", " =1"]
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1)", "=HYPERLINK(1)", "\t=1", " =1", "＝1", "﹦1"]
 
 
 @pytest.mark.parametrize("formula", FORMULAS)

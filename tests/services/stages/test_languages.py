@@ -12,7 +12,8 @@ import pytest
 from helpers import networks
 from helpers.pictures import cut_lines
 from ocr_serving import models
-from ocr_serving.config.params import LangName, RecognitionParams
+from ocr_serving.config.langs import LangName
+from ocr_serving.config.params import RecognitionParams
 from ocr_serving.engines import engine_options
 from ocr_serving.errors import InputError, ModelError
 from ocr_serving.stages import scripts

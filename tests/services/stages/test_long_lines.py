@@ -11,7 +11,7 @@ import pytest
 
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.ocr_system.module import OCRSystem
-from ocr_serving.stages.long_lines import in_readable_lengths
+from ocr_serving.stages.long_lines import in_readable_lengths, readable_parts
 
 TEXT = " ".join(f"{number} trains leave the station" for number in range(100, 130))
 
@@ -48,6 +48,18 @@ def test_a_column_of_characters_is_cut_from_top_to_bottom() -> None:
 def test_ordinary_lines_are_left_alone() -> None:
     line = np.array([[0, 0], [500, 0], [500, 20], [0, 20]], np.float32)
     assert in_readable_lengths(np.zeros((30, 600, 3), np.uint8), [line])[0] is line
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 3000), (7, 4000), (8, 30000), (1, 1_000_000)])
+def test_what_can_be_no_line_is_not_read_a_hundred_times(height: int, width: int) -> None:
+    assert len(readable_parts(np.zeros((height, width, 3), np.uint8))) == 1
+
+
+def test_parts_of_the_longest_lines_are_few_and_whole() -> None:
+    picture = np.full((20, 20_000, 3), 255, np.uint8)
+    parts = readable_parts(picture)
+    assert len(parts) < 25
+    assert np.concatenate([part for _, part in parts], axis=1).shape == picture.shape
 
 
 @pytest.mark.models

@@ -51,6 +51,15 @@ def test_beside_a_sign_the_network_alone_decides() -> None:
     assert after_spacing("12:30", [10, 10, 7, 7], {1: 0.02, 2: 0.02}) == "12:30"
 
 
+def test_a_figure_that_stands_off_a_word_begins_another() -> None:
+    loose = [10, 10, 10, 10, 17, 10, 10]
+    assert after_spacing("total123", loose, {4: 0.02}) == "total 123"
+    assert after_spacing("total123", [10.0] * 7, {4: 0.02}) == "total123"
+    assert after_spacing("total123", loose, {4: 0.005}) == "total123"
+    assert after_spacing("TOTAL123", loose, {4: 0.02}) == "TOTAL123"
+    assert after_spacing("mp3 file", [10, 17, 10, 10, 10, 10, 10], {1: 0.02}) == "mp3 file"
+
+
 def test_a_capital_behind_a_small_letter_begins_a_word_if_the_network_half_thinks_so() -> None:
     assert after_spacing("ofEmployer", [10.0] * 9, {1: 0.15}) == "of Employer"
     assert after_spacing("McDonald", [10.0] * 7, {1: 0.03}) == "McDonald"

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams, Lang, OCRParams
+from ocr_serving.config.langs import Lang
+from ocr_serving.config.params import KieParams, OCRParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving

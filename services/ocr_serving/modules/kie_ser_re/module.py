@@ -6,7 +6,8 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import KieParams, Lang
+from ocr_serving.config.langs import Lang
+from ocr_serving.config.params import KieParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving

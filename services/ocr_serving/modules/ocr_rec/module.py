@@ -6,12 +6,14 @@ from typing import Annotated, Any, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import Lang, RecognitionParams
+from ocr_serving.config.langs import Lang
+from ocr_serving.config.params import RecognitionParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.languages import Recognizers
+from ocr_serving.stages.long_lines import LONGEST_IN_PARTS, is_too_long
 from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.sharpness import is_blank
 from ocr_serving.stages.words import Reading, Span, characters, words
@@ -96,6 +98,9 @@ class OCRRec(Module):
             if self.params.says_unread and line is not None and not said.text:
                 blank = is_blank(line)
                 why = "it is blank, all of one colour" if blank else "nothing was read on it: send it larger or sharper"
+                self.warnings.append(f"results[0][{n}]: {why}")
+            elif self.params.says_unread and line is not None and is_too_long(line):
+                why = f"it is over {LONGEST_IN_PARTS:.0f} times as long as high, so that little of it can be read: send it in parts"
                 self.warnings.append(f"results[0][{n}]: {why}")
             items.append(item)
         return [items]

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from ocr_serving.config.langs import Lang
 from ocr_serving.config.params import (
-    Lang,
     LayoutParams,
     LimitType,
     Score,

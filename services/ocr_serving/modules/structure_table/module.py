@@ -8,7 +8,8 @@ from typing import Any, Literal, NotRequired
 import numpy as np
 from typing_extensions import TypedDict
 
-from ocr_serving.config.params import Lang, OCRParams, TableEngine, TableParams
+from ocr_serving.config.langs import Lang
+from ocr_serving.config.params import OCRParams, TableEngine, TableParams
 from ocr_serving.decoding.images import Image
 from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving

@@ -26,6 +26,12 @@ HELD = 0.9
 LEAST_CELLS = 4
 """Cells of a grid that say something, at least."""
 
+LEAST_IN_LINE = 3
+"""The same of a table of one row, or of one column, of which none is empty."""
+
+LONG = 10.0
+"""Heights of a line; longer lines between rules are running text on ruled paper, and no column of texts."""
+
 FAULTS = 0.02
 """Share of faults up to which a grid explains its texts."""
 
@@ -54,7 +60,7 @@ def _labelled(image: Image, region: Region, lines: Rectangles) -> Region:
     """A region, with the `lines` that are in it, under the label that it ought to have."""
     if region.label == "table" and len(lines) and is_running_text(image, lines):
         return region._replace(label="text")
-    if region.label in NO_TABLES and len(lines) >= LEAST_CELLS:
+    if region.label in NO_TABLES and len(lines) >= LEAST_IN_LINE:
         box = grid_in(image, region.box, lines)
         return region if box is None else region._replace(label="table", box=box)
     return region
@@ -67,19 +73,19 @@ def grids(image: Image, regions: Sequence[Region], boxes: Rectangles) -> list[Re
         loose[centred(boxes, region.box)] = False
     lines = boxes[loose]
     height = line_height(lines)
-    if len(lines) < LEAST_CELLS or max(len(row) for row in rows_of_text(lines, height)) < 2:
+    if len(lines) < LEAST_IN_LINE:
         return []
     x, y = np.maximum(lines[:, :2].min(axis=0) - ROOM * height, 0).astype(int).tolist()
     right, bottom = (lines[:, 2:].max(axis=0) + ROOM * height).astype(int).tolist()
     on = sheet(image[y:bottom, x:right], corners_of(lines - np.array([x, y, x, y])))
     found = []
     for rules in groups_of_rules(on.rules, height):
-        if len(rules.level) < 3 or len(rules.upright) < 3:
+        if not _draws_cells(rules):
             continue
         corners = on.ready.back(_corners(rules)) + np.array([x, y])
         box = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
         inside = centred(boxes, box)
-        if len(inside) >= LEAST_CELLS and loose[inside].all():
+        if len(inside) >= LEAST_IN_LINE and loose[inside].all():
             whole = grid_in(image, box, boxes[inside])
             found += [] if whole is None else [Region(whole, "table", 0.0)]
     return found
@@ -88,26 +94,19 @@ def grids(image: Image, regions: Sequence[Region], boxes: Rectangles) -> list[Re
 def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[float, float, float, float] | None:
     """The box of the grid that rules draw about most of a region's lines; None where they draw none, or texts go across them."""
     height = line_height(boxes)
-    if max(len(row) for row in rows_of_text(boxes, height)) < 2:
-        return None
     x1, y1, x2, y2 = (int(side) for side in np.array(box) + np.array([-1, -1, 1, 1]) * AROUND * height)
     x1, y1 = max(0, x1), max(0, y1)
     picture = image[y1:y2, x1:x2]
     on = sheet(picture, corners_of(boxes - np.array([x1, y1, x1, y1])))
     groups = groups_of_rules(on.rules, height)
     rules = groups[0] if groups else Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
-    if len(rules.level) < 3 or len(rules.upright) < 3:
+    if not _draws_cells(rules):
         return None
     sides = rules.boxes()
     low, high = sides[:, :2].min(axis=0), sides[:, 2:].max(axis=0)
     centres = (on.boxes[:, :2] + on.boxes[:, 2:]) / 2
     held = np.all((centres > low) & (centres < high), axis=1)
-    grid = ruled(rules, on.boxes[held], height) if held.mean() >= HELD else None
-    if grid is None or min(grid.size) < 2:
-        return None
-    homes = explain.homes(grid, on.boxes[held])
-    filled = {home for home in homes if home is not None}
-    if len(filled) < LEAST_CELLS or explain.faults(grid, on.boxes[held], rules, height, is_drawn=True) > FAULTS:
+    if held.mean() < HELD or not (_explained(rules, on.boxes[held], height) or _in_one_column(rules, on.boxes[held], height)):
         return None
     corners = on.ready.back(_corners(rules))
     low, high = corners.min(axis=0) + np.array([x1, y1]), corners.max(axis=0) + np.array([x1, y1])
@@ -119,6 +118,36 @@ def grid_in(image: Image, box: Sequence[float], boxes: Rectangles) -> tuple[floa
         min(limits[0], max(c, float(high[0]))),
         min(limits[1], max(d, float(high[1]))),
     )
+
+
+def _draws_cells(rules: Rulings) -> bool:
+    """Whether rules are enough for several cells."""
+    return min(len(rules.level), len(rules.upright)) >= 2 and len(rules.level) + len(rules.upright) >= LEAST_IN_LINE + 3
+
+
+def _explained(rules: Rulings, boxes: Rectangles, height: float) -> bool:
+    """Whether rules draw cells that lines of text stand in, none across a border; all of them in a table of one row."""
+    grid = ruled(rules, boxes, height)
+    if grid is None:
+        return False
+    filled = {home for home in explain.homes(grid, boxes) if home is not None}
+    enough = len(filled) >= LEAST_CELLS if min(grid.size) > 1 else len(filled) == len(grid.cells) >= LEAST_IN_LINE
+    return enough and explain.faults(grid, boxes, rules, height, is_drawn=True) <= FAULTS
+
+
+def _in_one_column(rules: Rulings, boxes: Rectangles, height: float) -> bool:
+    """Whether lines of text stand between level rules from one side of a frame to the other, some between each two of these."""
+    left, right = float(rules.upright[:, 0].min()), float(rules.upright[:, 0].max())
+    if right - left < 2 * height or ((rules.upright[:, 0] > left + height) & (rules.upright[:, 0] < right - height)).any():
+        return False
+    levels = np.sort(rules.level[:, 0])
+    whole = (rules.level[:, 1] <= left + height / 2) & (rules.level[:, 2] >= right - height / 2)
+    if float(np.median(boxes[:, 2] - boxes[:, 0])) > LONG * height:
+        return False
+    inset = explain.BEYOND * height
+    cut = (levels[:, None] > boxes[:, 1] + inset) & (levels[:, None] < boxes[:, 3] - inset)
+    filled = set(np.searchsorted(levels, (boxes[:, 1] + boxes[:, 3]) / 2).tolist())
+    return bool(whole.all()) and len(levels) > LEAST_IN_LINE and not cut.any() and filled == set(range(1, len(levels)))
 
 
 def is_running_text(image: Image, boxes: Rectangles) -> bool:

@@ -20,6 +20,7 @@ from ocr_serving.stages.tables.grid import Grid, Plan, markup, plan, without_emp
 from ocr_serving.stages.tables.picture import Prepared, Quads, Rectangles, content, corners_of, line_height, prepared, upright
 from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
+from ocr_serving.stages.tables.signs import with_checks
 from ocr_serving.stages.tables.spaced import spaced, wide_gutters
 from ocr_serving.stages.tables.spans import with_headings, with_spans
 from ocr_serving.stages.tables.words import Word, cell_lines, rows_of_text, words
@@ -128,7 +129,7 @@ def read_on(on: Sheet, lines: Written, structurer: Structurer, recognizer: Recog
     found_in, found = _looked_into(ready.picture, grid, pieces, where, height, recognizer)
     homes = [*where, *found_in]
     all_boxes = np.concatenate([pieces.boxes, np.array([box for box, _ in found], np.float64).reshape(-1, 4)])
-    said_all = [*said, *(text for _, text in found)]
+    said_all = with_checks(ready.picture, all_boxes, [*said, *(text for _, text in found)])
     contents = [
         html.escape(_content([index for index, home in enumerate(homes) if home == cell], all_boxes, said_all, height))
         for cell in range(len(grid.cells))

@@ -29,6 +29,9 @@ CROSSED = 0.08
 SEVERAL = 6
 """Lines of text of which one may cross a gutter."""
 
+HEADINGS, FEWER = 3, 0.8
+"""Lines at the top that may be headings over several columns: they have fewer texts than so large a share of what is usual."""
+
 BODY = 0.15
 """Share of a line's height, above and below, that is room and not letters."""
 
@@ -81,6 +84,7 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
     left, right = int(np.floor(boxes[:, 0].min())), int(np.ceil(boxes[:, 2].max()))
     top, bottom = float(boxes[:, 1].min()), float(boxes[:, 3].max())
     crossed = np.zeros(right - left + 1, int)
+    lines = _below_headings(boxes, lines, height)
     for line in lines:
         covered = np.zeros_like(crossed, dtype=bool)
         for x1, _, x2, _ in boxes[line].tolist():
@@ -102,6 +106,18 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
             borders = [border for border in borders if abs(border - x) > height]
             borders.append(x)
     return np.array([float(left), *sorted(borders), float(right)])
+
+
+def _below_headings(boxes: Rectangles, lines: list[list[int]], height: float) -> list[list[int]]:
+    """`lines` of text without those at the top that have fewer texts than most: headings over several columns cross gutters."""
+    counts = []
+    for line in lines:
+        reach = np.maximum.accumulate(boxes[line, 2])
+        counts.append(1 + int((boxes[line[1:], 0] - reach[:-1] >= GUTTER * height).sum()))
+    usual = float(np.median(counts))
+    most = min(HEADINGS, len(lines) - LEAST_LINES)
+    first = next((n for n, count in enumerate(counts) if count >= FEWER * usual), 0)
+    return lines[first:] if first <= most else lines
 
 
 def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:

@@ -161,6 +161,16 @@ def test_spaces_show_columns_and_rows() -> None:
     assert found.size == (8, 4)
 
 
+def test_headings_over_several_columns_hide_no_gutter() -> None:
+    grid = laid(unspanned(7, 5), 7, 5)
+    boxes = texts(grid)
+    rows = np.repeat(np.arange(7), 5)
+    headings = [[160.0, 40, 600, 60], [180, 80, 360, 100], [420, 80, 600, 100], [40, 80, 100, 100]]
+    found = spaced(np.concatenate([headings, boxes[rows > 1]]), NO_RULES, HEIGHT)
+    assert found is not None
+    assert found.size == (7, 5)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [

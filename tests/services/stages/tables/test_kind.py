@@ -53,9 +53,16 @@ def test_the_region_of_a_grid_reaches_to_its_outermost_rules() -> None:
     assert np.abs(np.array(region.box) - (30, 30, width - 30, height - 30)).max() <= 6
 
 
-@pytest.mark.parametrize(("rows", "style"), [(ROWS, "bare"), (PROSE, "bare"), (PROSE, "ruled"), (ROWS[:1], "ruled")])
+@pytest.mark.parametrize(("rows", "style"), [(ROWS, "bare"), (PROSE, "bare"), (PROSE, "ruled"), (ROWS[:1], "bare")])
 def test_what_is_no_grid_keeps_its_label(rows: list[list[str]], style: Style) -> None:
     assert label(rows, style, "text") == "text"
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], [[row[0]] for row in ROWS]], ids=["row", "column"])
+def test_a_framed_row_and_a_framed_column_are_tables(rows: list[list[str]]) -> None:
+    assert label(rows, "ruled", "figure") == "table"
+    (found,) = grids(*_with_no_region(rows, "ruled"))
+    assert found.label == "table"
 
 
 def test_titles_and_headers_are_no_tables() -> None:
