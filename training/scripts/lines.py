@@ -21,10 +21,10 @@ from training.scripts.fonts import characters
 Grey = NDArray[np.uint8]
 
 FREQUENT: Mapping[str, float] = {
-    "latin": 0.3,
-    "vietnamese": 0.08,
+    "latin": 0.24,
+    "vietnamese": 0.09,
     "cyrillic": 0.1,
-    "greek": 0.08,
+    "greek": 0.09,
     "other": 0.1,
     "digits": 0.07,
     "nothing": 0.05,

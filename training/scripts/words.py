@@ -102,7 +102,7 @@ def line(script: str, rng: random.Random, language: str) -> str:
     """What a line in a language of `script` says: words and some numbers; "digits" is numbers and signs alone."""
     if script == "digits":
         return " ".join(number(rng) for _ in range(rng.randint(1, 4)))
-    if script == "latin" and rng.random() < 0.12:
+    if script == "latin" and rng.random() < 0.06:
         return " ".join(code(rng) for _ in range(rng.randint(1, 3)))
     known = words_of(script, language)
     length = rng.choice((3, 6, 10, 16, 24, 34))
@@ -163,12 +163,9 @@ def number(rng: random.Random) -> str:
 
 
 def code(rng: random.Random) -> str:
-    """Letters and digits as in numbers of parts and keys, formulas, sequences of genes."""
-    if rng.random() < 0.3:
-        few = rng.choice(("ACGT", "ACGU", "01", "ABC", "".join(rng.sample(string.ascii_uppercase, rng.randint(3, 8)))))
-        return "".join(rng.choices(few, k=rng.randint(6, 24)))
-    letters = rng.choice((string.ascii_uppercase, string.ascii_uppercase + string.digits, string.ascii_letters, "0123456789abcdef"))
-    return "-".join("".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(rng.randint(1, 3)))
+    """Letters and digits as in numbers of parts and keys."""
+    letters = rng.choice((string.ascii_uppercase, string.ascii_uppercase + string.digits, string.ascii_letters))
+    return "-".join("".join(rng.choices(letters, k=rng.randint(2, 7))) for _ in range(rng.randint(1, 2)))
 
 
 def _cldr(language: str) -> Iterator[str]:

@@ -27,6 +27,9 @@ KEPT = 3
 SAMPLE = 8
 """Lines that languages are tried on: the longest."""
 
+CODE = 16
+"""Capitals in a row that are more than a word has."""
+
 SURER = 0.1
 """By how much a language has to be surer than the network of the model set."""
 
@@ -140,7 +143,7 @@ class Recognizers:
 
     def _with_foreign_lines(self, texts: list[Text], crops: Sequence[Image]) -> PageTexts:
         """What was read, of which the remark says where it is of letters that look like those of another script."""
-        found = self._foreign(crops)
+        found = self._foreign([crop for text, crop in zip(texts, crops, strict=True) if not _is_code(text.text)])
         if found is None:
             return PageTexts(texts)
         lang = LANG_OF.get(found.script)
@@ -241,6 +244,11 @@ class Recognizers:
         # A dictionary that was set is the other network's.
         params = self.params.model_copy(update={"rec_char_dict_path": None})
         return TextRecognizer(params, self._find(spec), self._options.without_int8)
+
+
+def _is_code(text: str) -> bool:
+    """Whether a line has a row of capitals that is no word, as of a gene: such look like letters of other scripts."""
+    return any(len(word) >= CODE and word.isupper() for word in text.split())
 
 
 def _title(name: str) -> str:

@@ -218,7 +218,8 @@ def _telling(crops: Sequence[Image]) -> list[int]:
 
 def _length(crop: Image) -> float:
     """Of a line in its heights, as far as it is seen."""
-    return min(float(crop.shape[1]) / max(1, crop.shape[0]), WIDTH / HEIGHT)
+    height, width = int(crop.shape[0]), int(crop.shape[1])
+    return min(width / max(1, height), WIDTH / HEIGHT)
 
 
 def spread(numbers: Sequence[int], most: int) -> list[int]:

@@ -327,3 +327,9 @@ def test_what_is_said_of_scripts_can_be_left_out(system: OCRSystem) -> None:
         module.begin_request()
         module.predict([written("НОВАЯ МОСКВА", "СОВЕТСКАЯ АВЕНТА", "ОТЕЧЕСТВО НАРОДА")])
         assert [warning for warning in module.warnings if "Cyrillic" in warning] == []
+
+
+def test_codes_in_capitals_are_no_foreign_letters(system: OCRSystem) -> None:
+    system.begin_request()
+    system.predict([written("GTAGACCCGAGCGGGACAT", "AAGAGCATCAGTCACAAGAAG", "GACCACGAAATAACGATAGTCA", "CCATCACCATCTTCCAGGAG")])
+    assert system.warnings == []
