@@ -56,8 +56,8 @@ LONG = 2.5
 """Length of a line, in its heights, that tells its script; shorter ones are looked at where there are no others."""
 
 MAYBE, MOSTLY, SURE = 0.5, 0.65, 0.9
-"""Probability of a script that makes one look at more lines, and as a mean tells it where a page reads badly; that tells one of
-`ALIKE` as a mean where a page seems to be read; and that is an answer of one line."""
+"""Probability of a script that, as a mean, tells it where a page reads badly, and of two lines makes one look at more; that tells
+one of `ALIKE` as a mean where a page seems to be read; and that is an answer of one line."""
 
 ALIKE = ("vietnamese", "greek", "cyrillic")
 """Scripts that share shapes with Latin: rows of random capitals, as in codes, look a little like them."""
@@ -161,7 +161,8 @@ def unknown_on(crops: Sequence[Image], known: Collection[str], look: Look) -> To
         return None
     foreign = [n for n, script in enumerate(SCRIPTS) if script not in known and script not in NO_TEXT]
     answers = look([crops[n] for n in first])
-    if answers[:, foreign].max() < MAYBE:
+    # One line may look like anything.
+    if (answers[:, foreign].max(axis=1) >= MAYBE).sum() < min(2, len(first)):
         return None
     more = spread([n for n in telling if n not in first], MANY - FEW)
     if more:
