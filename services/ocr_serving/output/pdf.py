@@ -67,17 +67,6 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
         raise InputError("The PDF is too damaged to add words to it: print it to a new PDF, and send that.") from None
 
 
-def user_units(original: bytes) -> list[float]:
-    """What a unit of each page is in points (/UserUnit, ISO 32000-1, 14.11.2); [] for what cannot be opened."""
-    import pikepdf
-
-    try:
-        with pikepdf.open(io.BytesIO(original)) as pdf:
-            return [max(0.01, float(page.obj.get("/UserUnit", 1))) for page in pdf.pages]
-    except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, TypeError, KeyError, AttributeError):
-        return []
-
-
 def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
     """A PDF/A-2b of pictures, a page each: a JPEG's own bytes where a PDF can hold them, else the pixels without loss.
 
