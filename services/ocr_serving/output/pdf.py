@@ -27,6 +27,9 @@ QUARTER = math.pi / 2
 STEEPEST = math.radians(20)
 """Lines that lie aslant by more are set as they lie."""
 
+MOST_UNPACKED = 64 * 2**20
+"""Bytes of a stream that is unpacked here: objects, contents. No sound file has so many in one; pictures stay packed."""
+
 STEP = 0.6
 """Heights of a line that the letters of a part of a word may be too high or too low."""
 
@@ -40,6 +43,8 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     """
     import pikepdf
 
+    # Object streams that no page needs were not unpacked by whoever rendered the pages within bounds.
+    pikepdf.settings.set_qpdf_limits(flate_max_memory=MOST_UNPACKED, run_length_max_memory=MOST_UNPACKED)
     try:
         with pikepdf.open(io.BytesIO(original), password=password) as pdf:
             archive = archival.allows(pdf)
@@ -57,7 +62,8 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
             font.finish()
             if archive:
                 archival.declare(pdf, document.title)
-            return _saved(pdf)
+            made = _saved(pdf)
+            warnings = " ".join(pdf.get_warnings())
     except pikepdf.PasswordError:
         raise InputError("The PDF needs a password, so that no words can be added.") from None
     except pikepdf.PdfError as exc:
@@ -65,6 +71,11 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         # Entries that are of another type than they have to be.
         raise InputError("The PDF is too damaged to add words to it: print it to a new PDF, and send that.") from None
+    # qpdf takes objects to be null that it could not unpack; what else is too large stays packed.
+    if "memory limit exceeded" in warnings and "unfilterable stream" in warnings:
+        most = f"{MOST_UNPACKED // 2**20} MiB"
+        raise InputError(f"The PDF has objects of over {most} in one stream, so that no words can be added: print it to a new PDF.")
+    return made
 
 
 def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
