@@ -10,7 +10,7 @@ from typing import Any
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
 from ocr_serving.output import archival, invisible_font, pdf_pictures
-from ocr_serving.output.lines import as_seen, joint, part, runs_down, runs_left, without_spaces
+from ocr_serving.output.lines import as_seen, from_left, joint, part, runs_down, runs_left, without_spaces
 from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Document, Line, Page, Point, Quad, Word
@@ -243,7 +243,7 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
     words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
     if runs_left(line.text) and not runs_down(line):
         # Readers set the letters of a row right themselves, and take them to come as they are seen.
-        words.reverse()
+        words = from_left(words)
     placed = [_pieces(word, line) for word in words]
     if not runs_down(line):
         placed = _apart(words, placed)
@@ -327,17 +327,17 @@ def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[st
     dx, dy = math.cos(level), math.sin(level)
     size = max(0.5, high)
     for n in range(parts):
-        start, end = (round(len(text) * part / parts) for part in (n, n + 1))
-        part = text[start:end]
+        start, end = (round(len(text) * count / parts) for count in (n, n + 1))
+        shown = text[start:end]
         # From the middle of the word to that of the part, along the line.
         along = length * ((start + end) / 2 / len(text) - 0.5)
-        wide = max(0.01, length * len(part) / len(text) * math.cos(aslant))
+        wide = max(0.01, length * len(shown) / len(text) * math.cos(aslant))
         # The letters stand on a line a little above the box's lower side.
         below = high / 2 + invisible_font.DESCENT / invisible_font.UNITS * size
         left = x + along * math.cos(angle) - dx * wide / 2 + dy * below
         base = y + along * math.sin(angle) - dy * wide / 2 - dx * below
-        squeezed = 100 * wide / (len(part) * size * invisible_font.WIDTH / invisible_font.UNITS)
+        squeezed = 100 * wide / (len(shown) * size * invisible_font.WIDTH / invisible_font.UNITS)
         yield (
             f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {left:.2f} {base:.2f} Tm {squeezed:.2f} Tz"
-            f" <{font.hex(part)}> Tj"
+            f" <{font.hex(shown)}> Tj"
         )

@@ -374,6 +374,30 @@ def test_what_is_read_from_the_right_is_found_as_it_is_written(said: str) -> Non
             assert boxes == sorted(boxes, reverse=True), "the first word is the rightmost"
 
 
+MIXED = "مرحبا بكم في شركة Acme & Sons 2026 في مدينة الرياض"
+SEEN = ["الرياض", "مدينة", "في", "Acme", "&", "Sons", "2026", "شركة", "في", "بكم", "مرحبا"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_phrase_of_another_direction_keeps_its_order_in_a_line_of_arabic(told: bool) -> None:
+    said = line(MIXED, 100, 90, 600, 40)
+    if told:
+        sides = [(50 + 66 * n, 110 + 66 * n) for n in range(len(SEEN))]
+        said["words"] = [
+            {"text": word, "confidence": 0.9, "text_region": [[left, 90], [right, 90], [right, 130], [left, 130]]}
+            for word, (left, right) in zip(SEEN, sides, strict=True)
+        ]
+    whole = document(build.page([said], None, size=(WIDTH, HEIGHT)))
+    words = whole.lines[0].words
+    assert [word.text for word in words] == MIXED.split()
+    assert [word.text for word in sorted(words, key=lambda word: word.box[0])] == SEEN
+    data = pdf.of_images(whole, [b""], [picture()])
+    # This reader leaves words as they follow each other in the file, where PDFium turns such phrases round itself.
+    assert pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text().split() == SEEN
+    with pypdfium2.PdfDocument(data) as opened:
+        assert len(opened[0].get_textpage().get_text_range().splitlines()) == 1
+
+
 def test_a_letter_alone_does_not_run_down_the_page() -> None:
     whole = document(build.page([line("I", 100, 100, 12, 40), line("Hello", 100, 300, 120, 40)], None, size=(WIDTH, HEIGHT)))
     with pypdfium2.PdfDocument(pdf.of_images(whole, [b""], [picture()])) as opened:
