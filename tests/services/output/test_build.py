@@ -186,6 +186,49 @@ def test_a_line_over_two_cells_of_which_one_was_read_anew_is_told_once() -> None
     assert said(build.page(entry, PAGE)) == [("table", "Date:\t11/01/2019\nTime:\t09:44")]
 
 
+def cells_of(rows: list[list[str]], *lines: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a page says that is one table of two columns, 250 wide, and rows 40 high from y 100 on, with `lines` on it."""
+    entry = {"regions": [table((50, 100, 550, 100 + 40 * len(rows)), rows)], "unassigned": [], "lines": lines}
+    return said(build.page(entry, PAGE))
+
+
+SURE = [line("Cashier of the day", 60, 105), line("9.50", 400, 105)]
+"""The first row, as the table says it."""
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_page", "shown"),
+    [
+        ("Invoice number 4711", "Invoice numbr", "Invoice number 4711"),
+        ("numbers 4711", "numbrs", "numbers 4711"),
+        ("Article 4711 of the spring catalogue", "Article of tha", "Article 4711 of the spring catalogue"),
+        ("Delivery to the customer's own address", "Delivery ta the", "Delivery to the customer's own address"),
+        ("Delivery to the customer's own address", "Delivery the XQ-7", "Delivery to the customer's own address XQ-7"),
+        ("11/01/2019", "11/01/201g", "11/01/2019"),
+        ("11/01/201g", "11/01/2019", "11/01/2019"),
+    ],
+)
+def test_a_line_that_says_less_than_its_cell_takes_nothing_from_it(cell: str, of_page: str, shown: str) -> None:
+    found = cells_of([["Cashier of the day", "9.50"], [cell, "9.00"]], *SURE, line(of_page, 60, 145, 290), line("9.00", 400, 145))
+    assert found == [("table", f"Cashier of the day\t9.50\n{shown}\t9.00")]
+
+
+@pytest.mark.parametrize(("cell", "of_page", "x"), [("12.50", "12.80", 60), ("Peterson", "Petersen", 60), ("12.50", "12.80", 400)])
+def test_a_cell_keeps_its_text_where_another_stands_in_the_column_beside_or_is_another_number(
+    cell: str, of_page: str, x: int
+) -> None:
+    found = cells_of([["Cashier of the day", "9.50"], ["", cell]], *SURE, line(of_page, x, 145))
+    assert sorted(found) == [("paragraph", of_page), ("table", f"Cashier of the day\t9.50\n\t{cell}")]
+
+
+def test_a_line_whose_words_are_empty_is_not_lost() -> None:
+    odd = line("Thanks", 60, 145)
+    for words in ([], [""], ["", " "]):
+        odd["words"] = [{"text": text, "text_region": odd["text_region"], "confidence": 1} for text in words]
+        found = cells_of([["Cashier of the day", "9.50"], ["Total", "9.00"]], *SURE, odd, line("9.00", 400, 145))
+        assert ("paragraph", "Thanks") in found
+
+
 def test_another_text_in_a_cells_place_is_not_lost() -> None:
     lines = [line("Cashier", 60, 105), line("not in the table", 60, 145), line("9.50", 400, 105), line("Total", 60, 165)]
     entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], ["Total", ""]])], "unassigned": [], "lines": lines}
