@@ -302,6 +302,63 @@ def test_paragraphs_that_do_not_count_and_words_that_look_like_a_sign_are_no_lis
     assert block.kind == "paragraph"
 
 
+def kinds(*texts: str, x: int = 100, prose: int | None = None) -> list[str]:
+    """The kinds of blocks of a page with each of `texts` in a region of its own, at x; below one of prose at x `prose`, if so."""
+    above = [] if prose is None else [("This is what the page says of it", prose)]
+    return [
+        block.kind
+        for block in page(
+            *(
+                region(
+                    "text",
+                    (left, 100 + 60 * n, 900, 130 + 60 * n),
+                    *(line(part, left, 100 + 60 * n + 22 * m) for m, part in enumerate(text.split("\n"))),
+                )
+                for n, (text, left) in enumerate([*above, *((text, x) for text in texts)])
+            )
+        ).blocks
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("o homem que veio ontem", "o mesmo que vimos"),
+        ("o homem que veio\nontem", "o mesmo que\nvimos", "o outro que\nsabe"),
+        ("— Bom dia, senhor.", "— Bom dia, senhora.", "— Boa tarde."),
+        ("- Bom dia, senhor.", "- Bom dia, senhora."),
+        ("A. Smith wrote this", "B. Jones wrote that", "C. Miller did not"),
+        ("o homem que veio", "o mesmo que vimos", "A. Smith wrote this", "— Bom dia.", "— Boa tarde."),
+    ],
+)
+@pytest.mark.parametrize("prose", [None, 100])
+def test_prose_dialogue_and_initials_are_no_list(texts: tuple[str, ...], prose: int | None) -> None:
+    assert kinds(*texts, prose=prose) == ["paragraph"] * (len(texts) + (prose is not None))
+
+
+@pytest.mark.parametrize("sign", ["o o", "— —", "- -", "A. B.", "a. b."])
+def test_points_that_are_set_in_beside_the_text_of_the_page_are_a_list(sign: str) -> None:
+    texts = [f"{one} the next point of them" for one in sign.split()]
+    assert kinds(*texts, x=140, prose=100) == ["paragraph", "list"]
+
+
+@pytest.mark.parametrize("sign", ["• •", "* *", "a) b)", "1. 2.", "i. ii.", "a. b. c."])
+def test_sure_signs_are_a_list_wherever_they_stand(sign: str) -> None:
+    assert kinds(*(f"{one} the next point of them" for one in sign.split()), prose=100) == ["paragraph", "list"]
+
+
+@pytest.mark.parametrize("sign", ["-", "o"])
+def test_a_point_after_a_list_with_its_sign_is_one_of_it(sign: str) -> None:
+    points = [line(f"{sign} the next point of them", 100, 100 + 25 * n) for n in range(2)]
+    found = page(
+        region("text", (100, 100, 900, 150), *points),
+        region("text", (100, 180, 900, 210), line(f"{sign} the last of them", 100, 180)),
+    )
+    (block,) = found.blocks
+    assert isinstance(block, List)
+    assert len(block.items) == 3
+
+
 def test_questions_and_answers_are_fields() -> None:
     question, answer = line("Name:", 100, 100), line("Ada", 200, 100)
     pair = [one | {"pred": label, "pred_id": n} for n, (one, label) in enumerate([(question, "QUESTION"), (answer, "ANSWER")])]
