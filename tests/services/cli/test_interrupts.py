@@ -45,18 +45,27 @@ def test_what_is_held_is_done_to_the_end_and_nothing_after_it(sent: signal.Signa
 
 def test_asked_again_it_ends_in_the_middle_of_what_is_held() -> None:
     done: list[str] = []
-    with pytest.raises(KeyboardInterrupt), interrupts.heeded() as held, held():
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("the first half")
-        os.kill(os.getpid(), signal.SIGINT)
-        done.append("the second half")
+
+    def written() -> None:
+        with interrupts.heeded() as held, held():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the first half")
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("the second half")
+
+    with pytest.raises(KeyboardInterrupt):
+        written()
     assert done == ["the first half"]
 
 
 def test_what_fails_after_a_signal_gives_way_as_well() -> None:
-    with pytest.raises(KeyboardInterrupt), interrupts.heeded() as held, held():
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise OSError("no room")
+    def written() -> None:
+        with interrupts.heeded() as held, held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise OSError("no room")
+
+    with pytest.raises(KeyboardInterrupt):
+        written()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
