@@ -5,7 +5,6 @@ Everything but the browser's own hand follows from a kind's name and a number: t
 
 from __future__ import annotations
 
-import html
 import shutil
 import subprocess
 import tempfile
@@ -17,36 +16,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from benchmarks.library.office_cells import GOODS, NAMES, PLACES, PROSE, Cell, as_html, item_name, money, prose, texts, told
 from benchmarks.library.support import BenchmarkError
 from ocr_serving.decoding.images import Image
 
 WIDTH, MOST_HEIGHT = 900, 3200
 """Pixels of a page; what is below its last line is cut off."""
 
-NAMES = ("Amber", "Northwind", "Delta", "Orchard", "Lindqvist", "Marmot", "Halcyon", "Verdant", "Quarry", "Sable")
-GOODS = ("bearing", "conveyor belt", "gasket", "fuse box", "hydraulic pump", "sensor", "cable tray", "valve seat", "filter")
-PLACES = ("Bristol", "Ghent", "Oslo", "Turin", "Leeds", "Porto", "Graz", "Malmo", "Cork", "Lyon", "Bergen", "Delft", "Basel")
-PROSE = [
-    *("the", "committee", "met", "twice", "during", "the", "year", "and", "approved", "the", "plan", "of", "work", "for", "the"),
-    *("coming", "season.", "Members", "thanked", "the", "staff", "for", "their", "care", "and", "asked", "that", "the", "figures"),
-    *("be", "read", "with", "the", "notes", "that", "follow", "them.", "Costs", "rose", "a", "little", "in", "the", "spring,"),
-    *("fell", "in", "summer,", "and", "stayed", "level", "until", "the", "end", "of", "the", "year,", "as", "had", "been"),
-    *("expected", "by", "all", "who", "were", "asked.", "No", "objection", "was", "raised,", "and", "the", "treasurer", "was"),
-    *("given", "leave", "to", "place", "the", "remaining", "orders", "with", "the", "firms", "named", "in", "the", "report."),
-]
 FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Condensed", "DejaVu Sans Mono")
-
-
-class Cell(NamedTuple):
-    """A cell: its lines, rows and columns that it covers, and its style sheet's classes."""
-
-    lines: tuple[str, ...]
-    rows: int = 1
-    columns: int = 1
-    classes: str = ""
-
-
-Rows = Sequence[Sequence[Cell]]
 
 
 @dataclass
@@ -95,56 +72,12 @@ def _picture(page: str) -> Image:
     return np.ascontiguousarray(picture[: min(len(picture), int(printed.max(initial=0)) + 60)])
 
 
-def told(rows: Rows) -> str:
-    """The true HTML of a table."""
-    lines = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    return f"<table>{lines}</table>"
-
-
-def _cell(cell: Cell) -> str:
-    return f"<td{_spans(cell)}>{html.escape(' '.join(cell.lines))}</td>"
-
-
-def _spans(cell: Cell) -> str:
-    return f' rowspan="{cell.rows}"' * (cell.rows > 1) + f' colspan="{cell.columns}"' * (cell.columns > 1)
-
-
-def _set(rows: Rows, classes: str = "", style: str = "", bold: int = 1) -> str:
-    """A table as the browser gets it, the first `bold` rows in bold."""
-    lines = []
-    for n, row in enumerate(rows):
-        cells = "".join(
-            f'<td{_spans(cell)} class="{cell.classes}">{"<br>".join(map(html.escape, cell.lines))}</td>' for cell in row
-        )
-        lines.append(f'<tr class="{"b" * (n < bold)}">{cells}</tr>')
-    return f'<table class="{classes}" style="{style}">{"".join(lines)}</table>'
-
-
-def _texts(*texts: str, numbers: int = 0) -> list[Cell]:
-    """A row of cells of one line, those from `numbers` on set to the right where that is not 0."""
-    return [Cell((text,) if text else (), classes="n" if numbers and n >= numbers else "") for n, text in enumerate(texts)]
-
-
-def _prose(rng: np.random.Generator, words: int) -> str:
-    start = int(rng.integers(len(PROSE)))
-    text = " ".join([*PROSE[start:], *PROSE, *PROSE][:words])
-    return f"<p>{text[:1].upper()}{text[1:]}.</p>"
-
-
-def _money(rng: np.random.Generator, most: int = 90_000) -> str:
-    return f"{rng.integers(100, most * 100) / 100:,.2f}"
-
-
-def _name(rng: np.random.Generator) -> str:
-    return f"{rng.choice(NAMES)} {rng.choice(GOODS)}"
-
-
 def _list(rng: np.random.Generator, rows: int, heads: Sequence[str] = ("Item", "Description", "Qty", "Amount")) -> list[list[Cell]]:
     """Items, each with its name, and figures in the other columns."""
-    found = [_texts(*heads, numbers=2)]
+    found = [texts(*heads, numbers=2)]
     for n in range(rows):
-        figures = [_money(rng) if head in ("Amount", "Price") else str(rng.integers(1, 900)) for head in heads[2:]]
-        found.append(_texts(f"{n + 101}", _name(rng), *figures, numbers=2))
+        figures = [money(rng) if head in ("Amount", "Price") else str(rng.integers(1, 900)) for head in heads[2:]]
+        found.append(texts(f"{n + 101}", item_name(rng), *figures, numbers=2))
     return found
 
 
@@ -162,56 +95,56 @@ def _rules(rng: np.random.Generator, *names: str) -> str:
 
 
 def _invoice(rng: np.random.Generator) -> Page:
-    rows = [_texts("Pos", "Description", "Qty", "Unit price", "Total", numbers=2)]
+    rows = [texts("Pos", "Description", "Qty", "Unit price", "Total", numbers=2)]
     for n in range(int(rng.integers(3, 6))):
         lines: tuple[str, ...] = (
-            _name(rng),
+            item_name(rng),
             f"for site {rng.choice(PLACES)}, delivered",
             f"serial no. {rng.integers(10_000, 99_999)}",
         )
         lines = lines[: int(rng.integers(1, 4))]
-        rows.append([Cell((str(n + 1),)), Cell(lines), *_texts(str(rng.integers(1, 90)), _money(rng), _money(rng), numbers=-1)])
+        rows.append([Cell((str(n + 1),)), Cell(lines), *texts(str(rng.integers(1, 90)), money(rng), money(rng), numbers=-1)])
     rules = _rules(rng, "all", "rows", "booktabs", "bands")
     for name in ("Subtotal", "VAT 19 %", "Total due"):
         # Where no rules say so, nobody sees that the name stands in a cell over four columns.
-        label = [Cell((name,), columns=4, classes="n")] if rules == RULES["all"] else _texts("", "", "", name, numbers=-1)
-        rows.append([*label, Cell((_money(rng),), classes="n")])
+        label = [Cell((name,), columns=4, classes="n")] if rules == RULES["all"] else texts("", "", "", name, numbers=-1)
+        rows.append([*label, Cell((money(rng),), classes="n")])
     letter = (
         f'<div style="display:flex;justify-content:space-between"><div><b>{rng.choice(NAMES)} Traders Ltd</b><br>14 Quarry Lane<br>'
         f"Leeds LS1 4AP</div><div>Invoice {rng.integers(1000, 9999)}<br>Date: 3 May 2024<br>"
         f"Customer: {rng.integers(10_000, 99_999)}</div></div>"
     )
-    body = letter + _prose(rng, 24) + _set(rows, style="width:100%") + _prose(rng, 20)
+    body = letter + prose(rng, 24) + as_html(rows, style="width:100%") + prose(rng, 20)
     return Page([body], rules, [told(rows)])
 
 
 def _statement(rng: np.random.Generator) -> Page:
-    rows = [_texts("Date", "Details", "Paid out", "Paid in", "Balance", numbers=2)]
+    rows = [texts("Date", "Details", "Paid out", "Paid in", "Balance", numbers=2)]
     for n in range(int(rng.integers(8, 16))):
         out = rng.random() < 0.6
         kind = rng.choice(["Card payment", "Direct debit", "Transfer", "Standing order"])
         text = f"{kind} {rng.choice(NAMES)}"
-        balance = _money(rng) if rng.random() < 0.7 else ""
+        balance = money(rng) if rng.random() < 0.7 else ""
         rows.append(
-            _texts(f"{n + 2:02} Mar", text, _money(rng, 900) if out else "", "" if out else _money(rng, 900), balance, numbers=2)
+            texts(f"{n + 2:02} Mar", text, money(rng, 900) if out else "", "" if out else money(rng, 900), balance, numbers=2)
         )
-    body = f"<h2>Statement of account</h2>{_prose(rng, 14)}{_set(rows, style='width:100%')}{_prose(rng, 18)}"
+    body = f"<h2>Statement of account</h2>{prose(rng, 14)}{as_html(rows, style='width:100%')}{prose(rng, 18)}"
     return Page([body], "", [told(rows)])
 
 
 def _timetable(rng: np.random.Generator) -> Page:
     columns, stops = int(rng.integers(6, 10)), [str(stop) for stop in rng.permutation(PLACES)[: int(rng.integers(6, 12))]]
-    rows = [_texts("Station", *(str(rng.integers(100, 999)) for _ in range(columns)), numbers=1)]
+    rows = [texts("Station", *(str(rng.integers(100, 999)) for _ in range(columns)), numbers=1)]
     begins = np.cumsum(rng.integers(20, 70, columns)) + 300
     for n, stop in enumerate(stops):
         at = [int(begin + 11 * n) for begin in begins]
         times = ["" if rng.random() < 0.15 else f"{minute // 60:02}:{minute % 60:02}" for minute in at]
-        rows.append(_texts(stop, *times, numbers=1))
-    return Page([f"<h2>Departures</h2>{_set(rows)}{_prose(rng, 20)}"], _rules(rng), [told(rows)])
+        rows.append(texts(stop, *times, numbers=1))
+    return Page([f"<h2>Departures</h2>{as_html(rows)}{prose(rng, 20)}"], _rules(rng), [told(rows)])
 
 
 def _leaders(rng: np.random.Generator) -> Page:
-    rows = [_texts(_name(rng), _money(rng, 300)) for _ in range(int(rng.integers(6, 14)))]
+    rows = [texts(item_name(rng), money(rng, 300)) for _ in range(int(rng.integers(6, 14)))]
     lines = "".join(
         f'<div class="l"><span>{name.lines[0]}</span><i></i><span>{price.lines[0]}</span></div>' for name, price in rows
     )
@@ -219,7 +152,7 @@ def _leaders(rng: np.random.Generator) -> Page:
         f".l{{display:flex;width:{rng.integers(380, 700)}px;margin:.3em 0}}"
         ".l i{flex:1;border-bottom:2px dotted #444;margin:0 4px .3em}"
     )
-    return Page([f"<h2>Price list</h2>{_prose(rng, 16)}{lines}{_prose(rng, 16)}"], css, [told(rows)])
+    return Page([f"<h2>Price list</h2>{prose(rng, 16)}{lines}{prose(rng, 16)}"], css, [told(rows)])
 
 
 def _levels(rng: np.random.Generator) -> Page:
@@ -227,9 +160,9 @@ def _levels(rng: np.random.Generator) -> Page:
     rows = [[Cell(("Site",), rows=2), *(Cell((year,), columns=2, classes="c") for year in years)]]
     rows.append([Cell((part,), classes="n") for _ in years for part in parts])
     for place in rng.permutation(PLACES)[: int(rng.integers(4, 10))]:
-        rows.append(_texts(str(place), *(_money(rng, 900) for _ in range(2 * len(years))), numbers=1))
+        rows.append(texts(str(place), *(money(rng, 900) for _ in range(2 * len(years))), numbers=1))
     return Page(
-        [f"{_prose(rng, 30)}{_set(rows, bold=2)}{_prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs", "bare"), [told(rows)]
+        [f"{prose(rng, 30)}{as_html(rows, bold=2)}{prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs", "bare"), [told(rows)]
     )
 
 
@@ -239,27 +172,27 @@ def _three_levels(rng: np.random.Generator) -> Page:
     rows.append([Cell((half,), columns=2, classes="c") for half in halves])
     rows.append([Cell((part,), classes="n") for _ in halves for part in ("Plan", "Actual")])
     for place in rng.permutation(PLACES)[: int(rng.integers(4, 9))]:
-        rows.append(_texts(str(place), *(_money(rng, 900) for _ in range(4)), numbers=1))
-    return Page([f"{_prose(rng, 30)}{_set(rows, bold=3)}{_prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs"), [told(rows)])
+        rows.append(texts(str(place), *(money(rng, 900) for _ in range(4)), numbers=1))
+    return Page([f"{prose(rng, 30)}{as_html(rows, bold=3)}{prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs"), [told(rows)])
 
 
 def _groups(rng: np.random.Generator) -> Page:
-    rows = [_texts("Region", "Site", "Units", "Amount", numbers=2)]
+    rows = [texts("Region", "Site", "Units", "Amount", numbers=2)]
     for region in ("North", "South", "West"):
         count = int(rng.integers(2, 5))
         for n in range(count):
-            cells = _texts(str(rng.choice(PLACES)), str(rng.integers(10, 990)), _money(rng), numbers=1)
+            cells = texts(str(rng.choice(PLACES)), str(rng.integers(10, 990)), money(rng), numbers=1)
             rows.append([Cell((region,), rows=count), *cells] if n == 0 else cells)
-    return Page([f"{_prose(rng, 30)}{_set(rows)}{_prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
+    return Page([f"{prose(rng, 30)}{as_html(rows)}{prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
 
 
 def _sections(rng: np.random.Generator) -> Page:
-    rows = [_texts("Item", "Description", "Qty", "Amount", numbers=2)]
+    rows = [texts("Item", "Description", "Qty", "Amount", numbers=2)]
     for section in ("Materials", "Labour", "Transport"):
         rows.append([Cell((section,), columns=4, classes="b")])
         rows += _list(rng, int(rng.integers(2, 5)))[1:]
-    rows.append([Cell(("Total",), columns=3, classes="b"), Cell((_money(rng),), classes="n b")])
-    return Page([f"{_prose(rng, 30)}{_set(rows)}{_prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs"), [told(rows)])
+    rows.append([Cell(("Total",), columns=3, classes="b"), Cell((money(rng),), classes="n b")])
+    return Page([f"{prose(rng, 30)}{as_html(rows)}{prose(rng, 20)}"], _rules(rng, "all", "rows", "booktabs"), [told(rows)])
 
 
 def _checks(rng: np.random.Generator) -> Page:
@@ -270,7 +203,7 @@ def _checks(rng: np.random.Generator) -> Page:
         marks = [rng.random() < 0.3 + 0.25 * of for of in range(3)]
         marks[2] = marks[2] or n == 0
         rows.append([Cell((feature,)), *(Cell(("✓",) if mark else (), classes="c") for mark in marks)])
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
 
 
 def _coloured(rng: np.random.Generator) -> Page:
@@ -279,30 +212,30 @@ def _coloured(rng: np.random.Generator) -> Page:
         "tr:nth-child(odd){background:#dcebdc}tr.b td{background:#2e6b3a;color:#fff}td:nth-child(3){background:#ffe9b8}"
         "tr.b td:nth-child(3){background:#8a5a00}"
     )
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 def _dark(rng: np.random.Generator) -> Page:
     rows = _list(rng, int(rng.integers(5, 12)))
     css = f"table{{background:#23272e;color:#e6e6e6}}{_rules(rng, 'rows', 'bare', 'all')}"
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 def _one_column(rng: np.random.Generator) -> Page:
-    rows = [_texts("Delivered to"), *(_texts(f"{place} depot") for place in rng.permutation(PLACES)[: int(rng.integers(4, 8))])]
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], RULES["all"], [told(rows)])
+    rows = [texts("Delivered to"), *(texts(f"{place} depot") for place in rng.permutation(PLACES)[: int(rng.integers(4, 8))])]
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], RULES["all"], [told(rows)])
 
 
 def _one_row(rng: np.random.Generator) -> Page:
-    rows = [_texts("Order 4411", "3 May 2024", str(rng.choice(PLACES)), _money(rng))]
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], RULES["all"], [told(rows)])
+    rows = [texts("Order 4411", "3 May 2024", str(rng.choice(PLACES)), money(rng))]
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], RULES["all"], [told(rows)])
 
 
 def _other_rules(rng: np.random.Generator) -> Page:
     rows = _list(rng, int(rng.integers(4, 10)))
     line = rng.choice(["3px double #444", "1px dashed #555", "2px dotted #555", "4px double #000"])
     css = f"td{{border:{line}}}" if rng.random() < 0.6 else f"tr{{border-bottom:{line}}}"
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 def _rounded(rng: np.random.Generator) -> Page:
@@ -311,29 +244,27 @@ def _rounded(rng: np.random.Generator) -> Page:
         "table{border-collapse:separate;border-spacing:0;border:1px solid #777;border-radius:12px;overflow:hidden}"
         "td{border-bottom:1px solid #ccc}tr:last-child td{border-bottom:0}tr.b td{background:#eef}"
     )
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 def _beside(rules: Sequence[str], *, captions: bool = False) -> Callable[[np.random.Generator], Page]:
     def made(rng: np.random.Generator) -> Page:
         count = int(rng.integers(5, 10))
         left = _list(rng, count, ("No", "Goods", "Qty"))
-        right = [_texts("Site", "Units", "Amount", numbers=1)]
-        right += [
-            _texts(str(place), str(rng.integers(10, 990)), _money(rng), numbers=1) for place in rng.permutation(PLACES)[:count]
-        ]
+        right = [texts("Site", "Units", "Amount", numbers=1)]
+        right += [texts(str(place), str(rng.integers(10, 990)), money(rng), numbers=1) for place in rng.permutation(PLACES)[:count]]
         named = [f"<div>Table {n}. Stock of the works</div>" if captions else "" for n in (1, 2)]
-        both = "".join(f"<div>{name}{_set(rows)}</div>" for name, rows in zip(named, (left, right), strict=True))
+        both = "".join(f"<div>{name}{as_html(rows)}</div>" for name, rows in zip(named, (left, right), strict=True))
         flex = f'<div style="display:flex;gap:{rng.integers(36, 60)}px">{both}</div>'
-        return Page([_prose(rng, 30) + flex + _prose(rng, 20)], _rules(rng, *rules), [told(left), told(right)])
+        return Page([prose(rng, 30) + flex + prose(rng, 20)], _rules(rng, *rules), [told(left), told(right)])
 
     return made
 
 
 def _in_a_column(rng: np.random.Generator) -> Page:
     rows = _list(rng, int(rng.integers(4, 9)), ("No", "Goods", "Qty"))
-    first = f"{_prose(rng, 60)}{_set(rows)}{_prose(rng, 40)}"
-    second = _prose(rng, 75) + _prose(rng, 60)
+    first = f"{prose(rng, 60)}{as_html(rows)}{prose(rng, 40)}"
+    second = prose(rng, 75) + prose(rng, 60)
     columns = "".join(f'<div style="flex:1">{column}</div>' for column in (first, second))
     body = f'<h2>Report</h2><div style="display:flex;gap:32px">{columns}</div>'
     return Page([body], _rules(rng, "all", "rows", "booktabs", "bare"), [told(rows)])
@@ -341,8 +272,8 @@ def _in_a_column(rng: np.random.Generator) -> Page:
 
 def _captions(rng: np.random.Generator) -> Page:
     tables = [_list(rng, int(rng.integers(3, 7))), _list(rng, int(rng.integers(3, 7)), ("No", "Goods", "Qty"))]
-    parts = [f"<p>Table {n}. Stock of the works by site</p>{_set(rows)}" for n, rows in enumerate(tables, 1)]
-    body = _prose(rng, 20) + parts[0] + _prose(rng, 24 * int(rng.integers(0, 2))) + parts[1] + _prose(rng, 20)
+    parts = [f"<p>Table {n}. Stock of the works by site</p>{as_html(rows)}" for n, rows in enumerate(tables, 1)]
+    body = prose(rng, 20) + parts[0] + prose(rng, 24 * int(rng.integers(0, 2))) + parts[1] + prose(rng, 20)
     return Page([body], _rules(rng), [told(rows) for rows in tables])
 
 
@@ -352,8 +283,8 @@ def _two_pages(*, repeats: bool) -> Callable[[np.random.Generator], Page]:
         at = len(rows) // 2
         style = "width:100%;table-layout:fixed"
         bodies = [
-            f"<h2>Stock</h2>{_prose(rng, 24)}{_set(rows[:at], style=style)}",
-            _set([*rows[:1], *rows[at:]] if repeats else rows[at:], style=style, bold=int(repeats)) + _prose(rng, 24),
+            f"<h2>Stock</h2>{prose(rng, 24)}{as_html(rows[:at], style=style)}",
+            as_html([*rows[:1], *rows[at:]] if repeats else rows[at:], style=style, bold=int(repeats)) + prose(rng, 24),
         ]
         return Page(bodies, _rules(rng, "all", "rows", "booktabs"), [told(rows)])
 
@@ -362,27 +293,27 @@ def _two_pages(*, repeats: bool) -> Callable[[np.random.Generator], Page]:
 
 def _figures(rng: np.random.Generator) -> Page:
     columns = int(rng.integers(6, 16))
-    rows = [_texts(*(str(rng.integers(0, 10 ** int(rng.integers(1, 5)))) for _ in range(columns)), numbers=-1) for _ in range(12)]
+    rows = [texts(*(str(rng.integers(0, 10 ** int(rng.integers(1, 5)))) for _ in range(columns)), numbers=-1) for _ in range(12)]
     rows = [[cell._replace(classes="n") for cell in row] for row in rows]
     css = _rules(rng, "all", "rows", "bare", "bands") + f"td{{font-size:{rng.integers(10, 13)}px}}"
-    return Page([f"{_prose(rng, 24)}{_set(rows, bold=0)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows, bold=0)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 def _paragraphs(rng: np.random.Generator) -> Page:
-    rows = [_texts("Risk", "What is done about it", "Owner")]
+    rows = [texts("Risk", "What is done about it", "Owner")]
     for _ in range(int(rng.integers(3, 6))):
         start = int(rng.integers(40))
         lines = tuple(" ".join(PROSE[start + 6 * n : start + 6 * n + 6]) for n in range(int(rng.integers(2, 5))))
         rows.append([Cell((str(rng.choice(GOODS)),)), Cell(lines), Cell((str(rng.choice(NAMES)),))])
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], _rules(rng, "all", "rows"), [told(rows)])
 
 
 def _partly_empty(rng: np.random.Generator) -> Page:
-    rows = [_texts("", "Goods", "Qty", "Remarks", numbers=0)]
-    rows += [_texts("", _name(rng), str(rng.integers(1, 900)), "") for _ in range(int(rng.integers(4, 9)))]
-    rows.append(_texts("", "", "", ""))
+    rows = [texts("", "Goods", "Qty", "Remarks", numbers=0)]
+    rows += [texts("", item_name(rng), str(rng.integers(1, 900)), "") for _ in range(int(rng.integers(4, 9)))]
+    rows.append(texts("", "", "", ""))
     css = RULES["all"] + "td{height:1.4em;min-width:40px}td:first-child{width:44px}td:last-child{width:160px}"
-    return Page([f"{_prose(rng, 24)}{_set(rows)}{_prose(rng, 20)}"], css, [told(rows)])
+    return Page([f"{prose(rng, 24)}{as_html(rows)}{prose(rng, 20)}"], css, [told(rows)])
 
 
 KINDS: Mapping[str, Callable[[np.random.Generator], Page]] = {

@@ -46,11 +46,12 @@ def judged(ask: Ask, drawn: Drawn) -> Judged:
         for row, true in enumerate(drawn.tables)
         for column, one in enumerate(found)
     }
-    best, heads, taken = [0.0] * len(drawn.tables), 0, set[int]()
+    best, heads, taken, paired = [0.0] * len(drawn.tables), 0, set[int](), set[int]()
     for (row, column), score in sorted(scores.items(), key=lambda item: -item[1]):
-        if column in taken or best[row]:
+        if column in taken or row in paired:
             continue
         taken.add(column)
+        paired.add(row)
         best[row] = score
         first, true = (_first_row(html) for html in (found[column], drawn.tables[row]))
         heads += bool(true & first) or not true

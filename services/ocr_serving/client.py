@@ -62,8 +62,8 @@ class Client:
     """Asks one URL (`http://HOST:PORT/predict/<module>`). Threads may share it; its one HTTP session keeps `connections` open.
 
     `timeout` is the seconds to wait for each answer. A full or restarting server (429, 503, a dropped connection) is asked again up
-    to `retries` times, after what its Retry-After says; a service that says 503 without it means that it would fail again. One that
-    has answered before may be gone, or load its models, for up to `patience` seconds, as while it is started anew.
+    to `retries` times, after what its Retry-After says; a service that says 503 without it means that it would fail again. One may
+    be gone, and then load its models, for up to `patience` seconds of each request, as while it is started anew.
     Raises InputError where `url` is not an http URL.
     """
 
@@ -78,7 +78,7 @@ class Client:
         self.timeout = timeout
         self.retries = retries
         self.patience = patience
-        self._has_answered = self._is_closed = False
+        self._is_gone = self._is_closed = False
         self._http = requests.Session()
         self._http.headers["Content-Type"] = "application/json"
         if api_key:
@@ -102,31 +102,35 @@ class Client:
         further = "".join(f',"{key}":{json.dumps(value)}' for key, value in arguments.items())
         body = f'{{"images":["{encoded(image)}"]{further}}}'.encode()
         started = time.perf_counter()
+        until = started + self.patience
         for attempt in itertools.count():
-            response = self._patiently(body)
+            response = self._post_when_there(body, until)
             if response is not None and not _asks_to_wait(response):
                 return _reply(response, time.perf_counter() - started)
-            is_waited_for = not self._is_closed and time.perf_counter() - started < self.patience
-            if attempt >= self.retries and not (self._has_answered and is_waited_for):
+            if attempt >= self.retries and not (self._is_gone and self._may_wait(until)):
                 break
             time.sleep(min(_wait(response, attempt), self.timeout))
         if response is None:
             raise UnreachableError(f"{self.url} drops every connection: is that an OCR service, and does it stay up?")
         return _reply(response, time.perf_counter() - started)
 
-    def _patiently(self, body: bytes) -> requests.Response | None:
-        """The response, or None where the connection was lost; a server that was there is waited for. Raises UnreachableError."""
-        until = time.monotonic() + self.patience
+    def _post_when_there(self, body: bytes, until: float) -> requests.Response | None:
+        """The response, or None where the connection was lost. Raises UnreachableError where nobody listens until then."""
         while True:
             try:
                 response = self._post(body)
             except UnreachableError:
-                if not self._has_answered or self._is_closed or time.monotonic() >= until:
+                self._is_gone = True
+                if not self._may_wait(until):
                     raise
                 time.sleep(BETWEEN_LOOKS_S)
             else:
-                self._has_answered |= response is not None and response.ok
+                if response is None or response.ok:
+                    self._is_gone = response is None
                 return response
+
+    def _may_wait(self, until: float) -> bool:
+        return not self._is_closed and time.perf_counter() < until
 
     def _post(self, body: bytes) -> requests.Response | None:
         """The response, or None where the connection was made and lost."""

@@ -7,8 +7,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 FIRST = ("tests/operator/", "tests/chart/")
-"""Folders with an API server: minutes of waiting, beside which the other process computes."""
-TOGETHER = (*FIRST, "tests/contract/")
+"""Folders with an API server: minutes of waiting, beside which the other process computes; they make one unit."""
+TOGETHER = ("tests/contract/",)
 """Folders whose files ask the same services: one process runs all of one."""
 
 
@@ -25,6 +25,8 @@ class ByUnit(LoadScopeScheduling):
 
 def unit(nodeid: str) -> str:
     """What the test is handed out with."""
+    if nodeid.startswith(FIRST):
+        return FIRST[0]
     return next((folder for folder in TOGETHER if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 

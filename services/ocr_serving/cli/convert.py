@@ -67,7 +67,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     option("--init", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="init_args, as in engine=onnxruntime")
     option("--offline", action="store_true", help="never fetch models that are missing")
     option("--api_key", default=os.environ.get("OCR_SERVING_API_KEY", ""), metavar="KEY", help="or OCR_SERVING_API_KEY")
-    option("--timeout", type=_seconds, default=120.0, metavar="SECONDS", help="wait this long for a service's answer (%(default)g)")
+    option(
+        "--timeout",
+        type=_seconds,
+        default=120.0,
+        metavar="SECONDS",
+        help="wait this long for a service's answer, and for one that has gone while a page is asked (%(default)g)",
+    )
     option("--retries", type=_at_least(0), default=3, metavar="N", help="ask a full service again N times (%(default)s)")
     parser.set_defaults(run=run)
 

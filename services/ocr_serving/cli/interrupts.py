@@ -19,16 +19,18 @@ def heeded() -> Iterator[Held]:
     Has to be in the main thread.
     """
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    # A job in the background of a shell is told to ignore Ctrl-C.
+    heeds = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
     is_held = came = False
 
     def stop(*_: object) -> None:
         nonlocal came
-        came = True
-        if not is_held:
+        is_asked_again, came = came, True
+        if is_asked_again or not is_held:
             leave()
 
     def leave() -> None:
-        for number in SIGNALS:
+        for number in heeds:
             signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
@@ -40,16 +42,14 @@ def heeded() -> Iterator[Held]:
             yield
         finally:
             is_held = False
-        if came:
-            leave()
+            if came:
+                leave()
 
-    for number, handler in before.items():
-        # A job in the background of a shell is told to ignore Ctrl-C.
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, stop)
+    for number in heeds:
+        signal.signal(number, stop)
     try:
         yield held
     finally:
         if not came:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in heeds:
+                signal.signal(number, before[number])

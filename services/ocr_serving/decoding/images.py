@@ -134,9 +134,8 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     """A page of what OpenCV reads, as `decoded`."""
     full = limits.decoding == "full"
     as_stored = (header is not None and header.alpha) or (full and _has_odd_samples(header, data))
-    if full and header is not None and header.dropped_alpha:
-        found = _grey_over_nothing(data, header.format, page)
-    else:
+    found = _grey_over_nothing(data, header.format, page) if full and header is not None and header.dropped_alpha else None
+    if found is None:
         found = _opencv(data, cv2.IMREAD_UNCHANGED if as_stored else cv2.IMREAD_COLOR, page)
     if found is None and full and (headers.is_tiff(data) or (header is not None and header.format in ONLY_AS_STORED)):
         # 12 bits packed, floating point of several channels or of 64 bits, and JPEGs without loss are read only as they are.

@@ -15,7 +15,6 @@ from ocr_serving.decoding.messages import Refused
 from ocr_serving.decoding.pdf import Page
 from ocr_serving.errors import TooLargeError
 
-NEW_SUBFILE_TYPE = 254
 NOT_A_PAGE = 0b101
 """Bits of the subfile type of what is no page of its own: a smaller copy of another, or the mask of its transparency."""
 
@@ -39,7 +38,8 @@ class Pages:
             except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
                 self.broken = bool(self._frames)
         if self._image is None and tiff_codecs.unread(data, 0) is not None:
-            self._frames = list(range(sum(1 for _ in tiff_codecs.directories(data))))
+            count = sum(1 for _ in tiff_codecs.directories(data))
+            self._frames = [n for n in range(count) if not tiff_codecs.field(data, n, tiff_codecs.SUBFILE_TYPE) & NOT_A_PAGE]
         self._frames = self._frames or [0]
 
     def _walk(self, image: PIL.Image.Image) -> None:
@@ -53,7 +53,7 @@ class Pages:
                 # Pillow names compressions in a table of its own: what stands in none is a page all the same.
                 if tiff_codecs.unread(self._data, frame) is None:
                     raise
-            if not int(image.tag_v2.get(NEW_SUBFILE_TYPE, 0)) & NOT_A_PAGE:  # type: ignore[attr-defined]
+            if not int(image.tag_v2.get(tiff_codecs.SUBFILE_TYPE, 0)) & NOT_A_PAGE:  # type: ignore[attr-defined]
                 self._frames.append(frame)
             frame += 1
 
@@ -64,7 +64,7 @@ class Pages:
         """A page; "large" where it has more pixels than `max_pixels`."""
         frame = self._frames[number]
         unread = tiff_codecs.unread(self._data, frame)
-        if unread is not None:
+        if unread is not None and self._limits.decoding == "full":
             return Refused("other", f"its compression, {unread}, is not read here: {images.CONVERT}")
         header = self._header(frame)
         try:
@@ -72,20 +72,21 @@ class Pages:
         except TooLargeError as exc:
             return Refused("large", str(exc))
         found = images.from_opencv(self._data, header, self._limits, page=frame)
-        if isinstance(found, Undecodable) and header is not None:
-            by_pillow = self._by_pillow()
-            found = found if by_pillow is None else by_pillow
+        if isinstance(found, Undecodable) and self._image is not None and header is not None:
+            by_pillow = self._by_pillow(self._image)
+            if by_pillow is not None:
+                found = legible(by_pillow) if self._limits.decoding == "full" else by_pillow
         return Refused("other", found.reason) if isinstance(found, Undecodable) else Page(found, smaller=False)
 
-    def _by_pillow(self) -> images.Image | None:
+    @staticmethod
+    def _by_pillow(image: PIL.Image.Image) -> images.Image | None:
         """The frame that was sought last, of compressions, depths and numbers of channels that OpenCV does not know."""
-        assert self._image is not None
         try:
-            if self._image.mode.startswith("I"):
+            if image.mode.startswith("I"):
                 # 32 bits, which Pillow takes for such with a sign.
-                upper = np.asarray(self._image).astype(np.int64).astype(np.uint32) >> 16
-                return legible(pixels.bgr(pixels.full_range(upper.astype(np.uint16))))
-            return legible(pixels.bgr(np.asarray(self._image.convert("RGB"), np.uint8)[:, :, ::-1]))
+                upper = np.asarray(image).astype(np.int64).astype(np.uint32) >> 16
+                return pixels.bgr(pixels.full_range(upper.astype(np.uint16)))
+            return pixels.bgr(np.asarray(image.convert("RGB"), np.uint8)[:, :, ::-1])
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
@@ -93,12 +94,21 @@ class Pages:
 
     def _header(self, frame: int) -> headers.Header | None:
         if self._image is None:
-            return None
+            return self._stored(frame)
         try:
             self._image.seek(frame)
             return headers.of(self._image)
         except (EOFError, OSError, ValueError, TypeError, KeyError, SyntaxError):
             return None
+
+    def _stored(self, frame: int) -> headers.Header | None:
+        """What the directory alone says, of a file whose first page Pillow cannot open."""
+        width, height, samples, kind = (
+            tiff_codecs.field(self._data, frame, tag)
+            for tag in (tiff_codecs.WIDTH, tiff_codecs.HEIGHT, tiff_codecs.SAMPLES, tiff_codecs.PHOTOMETRIC)
+        )
+        alpha = kind == tiff_codecs.RGB and samples == 4
+        return headers.Header("TIFF", width, height, alpha, 1, animated=False) if width and height else None
 
     def close(self) -> None:
         """Nothing that is not freed with the object."""

@@ -1,4 +1,4 @@
-"""Which compression a page of a TIFF has, and whether it is one that is read here. Pure.
+"""What the directories of a TIFF say of its pages, first of all whether their compression is one that is read here. Pure.
 
 libtiff answers a page of a compression that it does not know with black pixels, as if that were what stands there.
 """
@@ -9,7 +9,14 @@ import itertools
 from collections.abc import Iterator
 from typing import Literal
 
-COMPRESSION = 259
+SUBFILE_TYPE, WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, SAMPLES = 254, 256, 257, 259, 262, 277
+"""Tags of fields (TIFF 6.0, sections 7 and 8)."""
+
+RGB = 2
+"""The photometric interpretation of colour."""
+
+BYTES_OF = {1: 1, 3: 2, 4: 4, 16: 8}
+"""Bytes of a value of each type of whole numbers."""
 
 READ = frozenset((1, 2, 3, 4, 5, 6, 7, 8, 32766, 32771, 32773, 32809, 32909, 32946, 34676, 34677, 34925, 50000, 50001))
 """Compressions that libtiff has decoders of, or Pillow."""
@@ -37,21 +44,21 @@ NAMES = {
 
 def unread(data: bytes, page: int) -> str | None:
     """What the compression of a page, counted from 0, of the TIFF `data` is, where it is none that is read here; else None."""
-    code = compression(data, page)
+    code = field(data, page, COMPRESSION) or 1
     return None if code in READ else f"{NAMES[code]} ({code})" if code in NAMES else f"number {code}"
 
 
-def compression(data: bytes, page: int) -> int:
-    """The number of the compression of a page, counted from 0; 1, none, where the file does not tell, or ends before."""
+def field(data: bytes, page: int, tag: int) -> int:
+    """The first number in a field of a page, counted from 0; 0 where the page has no such field, or the file ends before."""
     at = next(itertools.islice(directories(data), page, None), len(data))
     order, is_big = _layout(data)
     count_bytes, entry, wide = (8, 20, 8) if is_big else (2, 12, 4)
     first = at + count_bytes
     for begin in range(first, min(first + entry * int.from_bytes(data[at:first], order), len(data)), entry):
-        if int.from_bytes(data[begin : begin + 2], order) == COMPRESSION:
+        if int.from_bytes(data[begin : begin + 2], order) == tag:
             value = begin + entry - wide
-            return int.from_bytes(data[value : value + 2], order)
-    return 1
+            return int.from_bytes(data[value : value + BYTES_OF.get(int.from_bytes(data[begin + 2 : begin + 4], order), 2)], order)
+    return 0
 
 
 def directories(data: bytes) -> Iterator[int]:

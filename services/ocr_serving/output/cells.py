@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -23,6 +24,9 @@ EXPLAINED = 0.5
 
 ALIKE = 0.7
 """Two readings of one text have this ratio of letters in common, twice their number over that of both."""
+
+SHORT = 3
+"""Letters of a word of which one letter is a third or more."""
 
 
 def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[Table | None, list[Line]]:
@@ -50,7 +54,7 @@ def table(content: Mapping[str, Any], box: Box, lines: Sequence[Line]) -> tuple[
         text = " ".join(cell.text.split())
         inside = [line for row in rows(homes.lines[index]) for line in row] if homes.lines[index] else []
         if index in homes.reworded:
-            text = " ".join(line.text for line in inside)
+            text = _as_read(text, " ".join(line.text for line in inside))
         elif text and not inside:
             inside = _stand_in(text, place)
         found.append(Cell(row=cell.row, column=cell.column, rows=cell.rows, columns=cell.columns, text=text, lines=tuple(inside)))
@@ -131,7 +135,7 @@ class _Homes:
     def _dealt(self, line: Line, *, level: bool) -> bool:
         """Whether cells say all words of a line, which then are theirs."""
         found = self._said(line, level=level)
-        if None in found:
+        if not found or None in found:
             return False
         self._share(line, found)
         return True
@@ -145,14 +149,17 @@ class _Homes:
     def _reworded(self, line: Line) -> bool:
         """Whether cells at a line's height say it in nearly the same letters; words that none says go with their neighbours."""
         found = self._said(line, level=True)
-        strange = [plain(word.text) for word, home in zip(line.words, found, strict=True) if home is None]
-        other = self._alike("".join(strange), line.box)
+        unsaid = [word for word, home in zip(line.words, found, strict=True) if home is None]
+        if not unsaid:
+            return False
+        strange = [plain(word.text) for word in unsaid]
+        other = self._alike("".join(strange), enclosing([word.box for word in unsaid]))
         if other is not None:
             self.untold[other] = ""
             self.reworded.add(other)
             self._share(line, [other if home is None else home for home in found])
             return True
-        if 2 * sum(map(len, strange)) > len(plain(line.text)):
+        if len(unsaid) == len(found) or 2 * sum(map(len, strange)) > len(plain(line.text)):
             return False
         homes: list[int | None] = []
         for n, home in enumerate(found):
@@ -163,11 +170,11 @@ class _Homes:
         return True
 
     def _alike(self, text: str, box: Box) -> int | None:
-        """The cell that says what is nearest to `text` at that height, if that is near."""
+        """The cell at the height and in the column of `box` that says what is nearest to `text`, if that is near."""
         ratios = [
-            (SequenceMatcher(None, said, text).ratio(), index)
+            (_likeness(said, text), index)
             for index, (said, place) in enumerate(zip(self.untold, self._places, strict=True))
-            if said and _is_level(box, place)
+            if said and _is_level(box, place) and _in_column(box, place) and _have_same_figures(said, text)
         ]
         best, index = max(ratios, default=(0.0, 0))
         return index if best >= ALIKE else None
@@ -187,6 +194,51 @@ class _Homes:
 def _is_level(box: Box, place: Box) -> bool:
     """Whether the middle of `box` is at the height of a place."""
     return place[1] <= (box[1] + box[3]) / 2 <= place[3]
+
+
+def _in_column(box: Box, place: Box) -> bool:
+    """Whether half of `box`, or of the place where that is narrower, is above, on or below the other."""
+    shared = min(box[2], place[2]) - max(box[0], place[0])
+    return shared > 0 and 2 * shared >= min(box[2] - box[0], place[2] - place[0])
+
+
+def _figures(text: str) -> str:
+    """The figures in a text, without the noughts that close its decimals: 80.0 is 80.00."""
+    return re.sub(r"\D", "", re.sub(r"([.,]\d*?)0+(?!\d)", r"\1", text))
+
+
+def _have_same_figures(one: str, other: str) -> bool:
+    """Whether no figure of one text is another in the other: one of them may have none, or a letter for one, "201g" for "2019"."""
+    if not _figures(one) or not _figures(other):
+        return True
+    if len(one) == len(other) and all(a == b or not (a.isdecimal() and b.isdecimal()) for a, b in zip(one, other, strict=True)):
+        return True
+    return _figures(one) == _figures(other)
+
+
+def _as_read(text: str, joined: str) -> str:
+    """What a cell says whose lines say `joined`: that, where it is nearly the whole `text` and has all its figures.
+
+    Else the cell's own text, and behind it the words of its lines that nothing in it is like: no word of a page is lost.
+    """
+    figures, at = _figures(plain(joined)), 0
+    for word in text.split():
+        at = figures.find(_figures(word), at) if at >= 0 else at
+        at += len(_figures(word)) if at >= 0 else 0
+    if at >= 0 and _likeness(plain(text), plain(joined)) >= ALIKE:
+        return joined
+    missing = [word for word in joined.split() if plain(word) not in plain(text) and not _has_like(text, plain(word))]
+    return " ".join([text, *missing])
+
+
+def _has_like(text: str, word: str) -> bool:
+    """Whether a word of `text` is nearly `word`; of a short word half its letters are enough, as in "ta" for "to"."""
+    least = 0.5 if len(word) <= SHORT and word.isalpha() else ALIKE
+    return any(_likeness(plain(one), word) >= least and _have_same_figures(plain(one), word) for one in text.split())
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def _part(line: Line, words: Sequence[Word]) -> Line:

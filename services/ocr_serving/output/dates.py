@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 MONTHS = {
     name: number
@@ -44,6 +45,22 @@ EARLIEST = 1901
 
 ORDERS = {True: "dmy", False: "mdy"}
 
+MOST_APART = 10
+"""Years a column is believed to go over. First numbers further apart are days, where the last ones are the same."""
+
+_DATE_NAMES = re.compile(r"date\b|dated\b|\b(?:day|due|born)\b", re.I)
+_DAY_FIRST_NAMES = re.compile(r"datum\b|\b(?:tag|fecha|data|dato|fällig\w*|geboren|né|jour|giorno|дата|tarih\w*)\b", re.I)
+_YEAR_FIRST_NAMES = re.compile(r"日期|日付|年月日|月日|날짜|일자|일시")
+"""Heads of columns of dates; in the languages of the second the day is first, in those of the third the year."""
+
+_COUNTED = re.compile(
+    r"\b(?:pos|position\w*|posten|item|nr|no|num|number|nummer|numéro|num[ei]ro|número|id|index|ref\w*|oz|version\w*|release|revision|rev|build"
+    r"|firmware|software|section|sec|clause|chapter|abschnitt|kapitel|ziffer|article|artikel|level|line|step|code|wbs|task|titel)\b"
+    r"|[#§№]|nummer\b|序号|序號|编号|編號|番号|번호|版本|バージョン|버전",
+    re.I,
+)
+"""Heads of columns whose figures with points between them are places in an order, or versions."""
+
 
 @dataclass(frozen=True)
 class Dated:
@@ -53,15 +70,16 @@ class Dated:
     form: str
 
 
-def typed(texts: Sequence[str]) -> list[Dated | None]:
+def typed(texts: Sequence[str], head: str = "") -> list[Dated | None]:
     """What of a column is a date; None for the rest, and for what could be several dates where no other text of it tells which.
 
-    With points the day is first. Years of two digits are believed where the column tells which number is which: by a day above 12,
-    by a year above 31.
+    With points the day is before the month. Years of two digits are believed where the column, or its `head`, tells which number is
+    which: by a day above 12, by a year above 31 or of four digits. Three numbers below a head that counts ("Pos.", "Version") are
+    none.
     """
     texts = [text.strip() for text in texts]
     day_first = _day_first(texts)
-    orders = {sign: _short_order(texts, sign, day_first) for sign in "-/."}
+    orders = {sign: _short_order(texts, sign, day_first, head) for sign in "-/."}
     return [_long(text, day_first) or _short(text, orders) or _by_name(text) for text in texts]
 
 
@@ -77,19 +95,50 @@ def _order_of_days(pairs: Sequence[tuple[int, int]]) -> bool | None:
     return first if first != second else None
 
 
-def _short_order(texts: Sequence[str], sign: str, day_first: bool | None) -> str | None:
-    """Which of three numbers of two digits is which, "dmy", "mdy" or "ymd"; None where it is not told."""
+def _short_order(texts: Sequence[str], sign: str, day_first: bool | None, head: str) -> str | None:
+    """Which of three numbers of two digits is which, "dmy", "mdy" or "ymd"; None where it is not told, or they are no dates."""
+    of_dates = any(names.search(head) for names in (_DATE_NAMES, _DAY_FIRST_NAMES, _YEAR_FIRST_NAMES))
     matches = [match for text in texts if (match := _SHORT.fullmatch(text)) and match[2] == sign]
     numbers = [(int(match[1]), int(match[3]), int(match[4])) for match in matches]
-    if any(one > 31 for one, _, _ in numbers):
-        return "ymd"
-    if sign == "." and all(len(match[1]) == len(match[3]) == 2 for match in matches):
-        return "dmy"
-    # Between dashes the first number may be a year, unless the last is one.
-    if sign == "-" and not any(last > 31 for _, _, last in numbers):
+    if not numbers or (_COUNTED.search(head) and not of_dates):
         return None
+    place = _place_of_year(texts, sign, numbers, head)
+    if place != "last":
+        return "ymd" if place == "first" else None
+    if sign == "." and all(len(match[1]) == len(match[3]) == 2 for match in matches):
+        return "dmy" if of_dates or any(number > 12 for three in numbers for number in three) else None
+    if _DAY_FIRST_NAMES.search(head):
+        return "dmy"
     told = _order_of_days([(one, other) for one, other, _ in numbers])
     return ORDERS.get(day_first if told is None and sign != "." else told)  # type: ignore[arg-type]
+
+
+def _place_of_year(
+    texts: Sequence[str], sign: str, numbers: Sequence[tuple[int, int, int]], head: str
+) -> Literal["first", "last"] | None:
+    """Whether the first or the last of three `numbers` is the year; None where nothing tells.
+
+    It is told by a number that is no day, by a year of four digits with the same sign, by the language of the head, by a second
+    number that is no month, or by first numbers too far apart for years. Numbers that rise from left to right are counted, or begin
+    with a year.
+    """
+    firsts, _, lasts = zip(*numbers, strict=True)
+    is_first = max(firsts) > 31 or any((match := _YEAR_FIRST.fullmatch(text)) and match[2] == sign for text in texts)
+    is_last = max(lasts) > 31 or any((match := _YEAR_LAST.fullmatch(text)) and match[2] == sign for text in texts)
+    if not is_first and not is_last:
+        is_first, is_last = bool(_YEAR_FIRST_NAMES.search(head)), sign != "-" and bool(_DAY_FIRST_NAMES.search(head))
+    if is_first or is_last:
+        return None if is_first and is_last else "first" if is_first else "last"
+    # Between dashes the year is first by the international standard, and days tell nothing.
+    if sign == "-":
+        return None
+    if sign == "/" and any(month > 12 for _, month, _ in numbers):
+        return "last"
+    ends = [three[::-1] for three in numbers]
+    if list(numbers) == sorted(numbers) and ends != sorted(ends):
+        return None
+    far = max(firsts) - min(firsts) > MOST_APART * (1 + max(lasts) - min(lasts))
+    return "last" if far else None
 
 
 def _long(text: str, day_first: bool | None) -> Dated | None:

@@ -38,7 +38,7 @@ _MONEY = rf"(?:{SIGNS}|(?<![^\W\d_])(?:{CODES})(?![^\W\d_])\.?)"
 _NUMBER = re.compile(
     rf"^(?P<out>{_MONEY}(?=\s*\())?\s*(?P<open>\()?(?P<minus>[-−–+])?\s*(?P<before>{_MONEY})?\s*(?P<minus2>[-−–])?"
     rf"(?P<digits>[0-9][0-9.,'’{SPACES}]*[0-9]|[0-9]|[.,][0-9]+)"
-    rf"(?:[.,][-–—]{{1,2}}(?=$|[\s)]))?\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
+    rf"(?P<none>[.,][-–—]{{1,2}}(?=$|[\s)]))?\s*(?P<minus3>-)?\s*(?P<after>{_MONEY}|%)?(?P<close>\))?$",
 )
 _NAMES = re.compile(
     r"\b(phone|telephone|tel|mobile|fax|telefon|téléphone|iban|account|acct|konto\w*|zip|post ?code|postal code|plz|ean|upc|gtin"
@@ -65,8 +65,10 @@ def typed(columns: Sequence[Sequence[str]], heads: Sequence[str] = ()) -> list[l
     of_table = _mark([text for column in columns for text in column])
     named = [n < len(heads) and _NAMES.search(heads[n]) is not None for n in range(len(columns))]
     return [
-        [Typed(text) for text in column] if names and not _has_money(column) else _column(column, of_table)
-        for column, names in zip(columns, named, strict=True)
+        [Typed(text) for text in column]
+        if names and not _has_money(column)
+        else _column(column, of_table, heads[n] if n < len(heads) else "")
+        for n, (column, names) in enumerate(zip(columns, named, strict=True))
     ]
 
 
@@ -91,10 +93,10 @@ def _has_money(texts: Sequence[str]) -> bool:
     )
 
 
-def _column(texts: Sequence[str], of_table: Mark | None) -> list[Typed | Dated]:
+def _column(texts: Sequence[str], of_table: Mark | None, head: str) -> list[Typed | Dated]:
     mark = _mark(texts) or of_table
     names = any(re.fullmatch(r"0\d+", text.strip()) for text in texts)
-    of_column = dates.typed(texts)
+    of_column = dates.typed(texts, head)
     found: list[Typed | Dated] = []
     for text, date in zip(texts, of_column, strict=True):
         found.append(date or (None if names and text.strip().isdecimal() else number(text, mark)) or Typed(text))
@@ -129,7 +131,8 @@ def _mark(texts: Sequence[str]) -> Mark | None:
 
 def number(text: str, mark: Mark | None = None) -> Typed | None:
     """`text` as a number, with its sign, money or per cent; None where it is none. Without a `mark` three digits are thousands."""
-    match = _NUMBER.match(text.strip())
+    text = text.strip()
+    match = _NUMBER.match(text)
     if match is None or (match["open"] is None) != (match["close"] is None):
         return None
     minuses = [match[name] for name in ("minus", "minus2", "minus3") if match[name] not in (None, "+")]
@@ -151,18 +154,25 @@ def number(text: str, mark: Mark | None = None) -> Typed | None:
     value: int | float = float(f"{whole or '0'}.{decimals}") if decimals else int(whole)
     if minuses or match["open"]:
         value = -value
-    form = ("#,##0" if grouped else "0") + ("." + "0" * len(decimals) if decimals else "")
+    shown = ("#,##0" if grouped else "0") + ("." + "0" * len(decimals) if decimals else "")
     if match["after"] == "%":
-        value, form = round(value / 100, len(decimals) + 2), form + "%"
-    elif money:
-        form = f'"{money}"{" " * text.strip()[match.end("before" if match["before"] else "out") :].startswith(" ")}{form}'
-    elif match["after"]:
-        form = f'{form}{" " * (text.strip()[match.start("after") - 1] == " ")}"{match["after"]}"'
-    if match["open"]:
-        form = f"{form};({form})"
-    elif match["minus3"]:
-        form = f"{form};{form}-"
+        value = round(value / 100, len(decimals) + 2)
+    before = f'"{money}"{" " * text[match.end("before" if match["before"] else "out") :].startswith(" ")}' if money else ""
+    after = " " * (text[match.start("after") - 1] == " ") + _quoted(match["after"]) if match["after"] and not money else ""
+    if match["after"] == "%":
+        after = "%"
+    form = before + shown + after
+    if minuses or match["open"]:
+        left = _quoted(text[: match.start("digits")])
+        right = _quoted(text[match.end("none" if match["none"] else "digits") :])
+        if (left, right) != ("-" + before, after):
+            form = f"{form};{left}{shown}{right}"
     return Typed(value, form)
+
+
+def _quoted(text: str) -> str:
+    """What stands beside the digits as a spreadsheet's form has it: all in quotes that is no sign of its own there."""
+    return re.sub(rf"{_MONEY}|[^-()% ]", lambda match: f'"{match[0]}"', text)
 
 
 def _parts(digits: str, mark: Mark | None) -> tuple[str, str, bool] | None:

@@ -116,10 +116,12 @@ class Recognizers:
         return self._of(self.lang)(crops)
 
     def read(self, crops: Sequence[Image]) -> PageTexts:
-        """What the crops of one page say. Where that is not sure, the remark says which `lang` to try.
+        """What the crops of one page say. Where that is not sure, or lines look like a script that the network does not know, the
+        remark says which `lang` to try.
 
-        With `lang` "auto" the languages that are on this machine are tried on the longest lines, and the page is read with the
-        surest if it is surer than the network of the model set.
+        With `lang` "auto" an unsure page is read with the language of its script, or with the surest of those that are on this
+        machine, if that is surer than the network of the model set; one that only looks like another script with the language of
+        that, if it is sure of the page.
         """
         texts = self(crops)
         sure = _sureness(texts, crops)

@@ -34,19 +34,22 @@ def in_readable_lengths(page: Image, quads: Sequence[Quad]) -> list[Quad]:
 def readable_parts(picture: Image) -> list[tuple[int, Image]]:
     """The picture of a line, BGR of shape (H, W, 3), in parts that are read whole, each with its left edge in it, in pixels.
 
-    One that is too low to show letters, or too long to be a line, stays whole: a part costs as much as a long line does.
+    One that `is_too_long` stays whole: a part costs as much as a long line does.
     """
     height, width = picture.shape[:2]
-    if width <= LONGEST * height or height < LEAST_HEIGHT or is_too_long(picture):
+    if width <= LONGEST * height or is_too_long(picture):
         return [(0, picture)]
     cuts = [round(share * width) for share in _cuts(picture, width / height)]
     return [(left, picture[:, left:right]) for left, right in pairwise(cuts) if right > left]
 
 
 def is_too_long(picture: Image) -> bool:
-    """Whether the picture of a line, of shape (H, W, 3), is so long that it is squeezed, which leaves little to read."""
+    """Whether the picture of a line, of shape (H, W, 3), is squeezed, which leaves little to read.
+
+    It is too low to show letters, or too long to be a line.
+    """
     height, width = picture.shape[:2]
-    return bool(width > LONGEST_IN_PARTS * height)
+    return bool(width > (LONGEST if height < LEAST_HEIGHT else LONGEST_IN_PARTS) * height)
 
 
 def _cuts(picture: Image, ratio: float) -> list[float]:
@@ -77,10 +80,10 @@ def _parts(page: Image, quad: Quad) -> list[Quad]:
 
 def gap(picture: Image, share: float, reach: float) -> float:
     """Where, as a share of its width, the picture of a line is blank for longest within `reach` of `share`."""
-    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2GRAY), np.float32)
-    width = grey.shape[1]
+    width = picture.shape[1]
     low, high = int(width * (share - reach)), int(width * (share + reach)) + 1
-    contrast = grey[:, low:high].max(axis=0) - grey[:, low:high].min(axis=0)
+    grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(picture[:, low:high]), cv2.COLOR_BGR2GRAY), np.float32)
+    contrast = grey.max(axis=0) - grey.min(axis=0)
     # A gap between words is some third of the height: over that width the least contrast is in the middle of one.
     window = max(1, grey.shape[0] // 3)
     smooth = np.convolve(contrast, np.ones(window), mode="same")

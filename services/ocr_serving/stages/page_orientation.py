@@ -272,7 +272,9 @@ def _stand_on_end(page: Image, quads: Sequence[Quad], read: Callable[[list[Image
     for picture, text in zip(crops, texts, strict=True):
         if isinstance(text, PlacedText) and text.text:
             side = picture.shape[0]
-            lefts = (max(0, round(centre - side / 2)) for centre in text.reading.centres[:CHARACTERS].tolist())
+            # What is told in the padding behind a line is beyond it.
+            last = max(0, picture.shape[1] - side)
+            lefts = (min(max(0, round(centre - side / 2)), last) for centre in text.reading.centres[:CHARACTERS].tolist())
             cells += [picture[:, left : left + side] for left in lefts]
     set_up, over = ([np.ascontiguousarray(np.rot90(cell, turns)) for cell in cells] for turns in (-1, 1))
     found = read([*set_up, *over])

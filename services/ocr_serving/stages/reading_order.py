@@ -28,12 +28,12 @@ DENSE = 0.33
 BOXES = 1.5
 """… in so many boxes a row, as cells of a table would be in more …"""
 
+RAGGED, UNALIGNED = 0.7, 0.6
+"""… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
+
 NARROW_ROWS, NARROW_DENSE = 5, 0.5
 """A narrower column, as one beside the text of a page, is one where it has so many rows, that close, of one box each, and they are
 not those of its neighbours: cells of a table, and labels of a form, stand beside each other."""
-
-RAGGED, UNALIGNED = 0.7, 0.6
-"""… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
 
 NARROW, MANY = 0.25, 6
 """Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of so
@@ -262,9 +262,10 @@ def _is_display(lines: Lines, part: list[int], rows: list[list[int]], others: Se
     """Whether `part`, in `rows`, is large type beside another of `others` that is running text in many more rows."""
     high = float(np.median(lines.height[part]))
     for other in others:
+        if high < DISPLAY * float(np.median(lines.height[other])):
+            continue
         own = _apart(lines.cores, other, V)
-        larger = high >= DISPLAY * float(np.median(lines.height[other]))
-        if larger and len(own) >= DISPLAY * len(rows) and len(own) >= MANY and _is_running(lines, other, own):
+        if len(own) >= DISPLAY * len(rows) and len(own) >= MANY and _is_running(lines, other, own):
             return True
     return False
 

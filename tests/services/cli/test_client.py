@@ -76,30 +76,34 @@ def answer(body: object = GOOD, code: int = 200, **headers: str) -> tuple[int, d
     return code, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode()
 
 
-def test_a_server_that_has_answered_is_waited_for_while_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As while it is started anew: nobody listens."""
-    with scripted(answer()) as script, Client(script.url, patience=60) as client:
-        client.predict(b"x")
-        address = client.url
+def test_a_server_is_waited_for_while_it_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens at first, then it loads its models for longer than a full one would be asked again."""
+    with scripted(*[answer(LOADING, 503, Retry_After="1")] * 5, answer()) as script, Client(script.url, patience=60) as client:
         client.url = f"http://127.0.0.1:{free_port()}/predict/ocr_system"
         looks: list[float] = []
 
         def comes_back(seconds: float) -> None:
             looks.append(seconds)
-            client.url = address
+            client.url = script.url
 
         monkeypatch.setattr("ocr_serving.client.time.sleep", comes_back)
         assert client.predict(b"x").entries == GOOD["results"]
-        assert len(looks) == 1
-        script.answers[:] = [answer(LOADING, 503, Retry_After="1")] * 5 + [answer()]
-        assert client.predict(b"x").entries == GOOD["results"], "also while it loads its models"
         assert len(looks) == 1 + 5
 
 
-def test_a_server_that_never_answered_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocr_serving.client.time.sleep", lambda _: pytest.fail("it waits"))
-    with Client(f"http://127.0.0.1:{free_port()}/predict/ocr_system", patience=60) as client, pytest.raises(UnreachableError):
+def test_a_full_server_is_asked_no_more_often_for_patience(waits: list[float]) -> None:
+    full = [answer(FULL, 503, Retry_After="1")] * 5
+    with scripted(answer(), *full, answer()) as script, Client(script.url, patience=60) as client:
         client.predict(b"x")
+        with pytest.raises(AnswerError, match="All workers are busy"):
+            client.predict(b"x")
+        assert len(waits) == client.retries
+
+
+def test_without_patience_nobody_who_listens_is_waited_for(waits: list[float]) -> None:
+    with Client(f"http://127.0.0.1:{free_port()}/predict/ocr_system") as client, pytest.raises(UnreachableError):
+        client.predict(b"x")
+    assert waits == []
 
 
 LOADING = {"msg": "The models are still loading.", "results": "", "status": "101"}

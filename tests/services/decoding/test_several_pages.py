@@ -118,6 +118,35 @@ def test_a_compression_that_is_not_read_is_named_and_costs_its_own_page(code: in
         assert said == [f"images[0]: page {page + 1} of the TIFF cannot be decoded: {why}"]
 
 
+def test_limits_hold_behind_a_page_whose_compression_is_not_read() -> None:
+    thumbnail = picture("gold")
+    thumbnail.encoderinfo = {"tiffinfo": PIL.TiffImagePlugin.ImageFileDirectory_v2()}
+    thumbnail.encoderinfo["tiffinfo"][254] = 1
+    data = compressed_as(saved("TIFF", picture("red"), picture("blue", (400, 300)), thumbnail, picture("lime")), 34712, page=0)
+    found, said = read(data, max_pixels=100_000)
+    assert colours(found) == [PIL.ImageColor.getrgb("lime")]
+    assert said[1] == "images[0]: page 2 of the TIFF has 400x300 pixels, over the limit of 100000 (max_pixels): send it smaller"
+
+
+def test_a_compression_told_in_four_bytes_is_known() -> None:
+    """Big-endian, as from a Macintosh: its number stands in the last two of them."""
+    at = 8 + 2
+    fields = [(256, 4, 40), (257, 4, 30), (258, 3, 8 << 16), (259, 4, 1), (262, 3, 1 << 16), (273, 4, 8 + 2 + 8 * 12 + 4)]
+    fields += [(278, 4, 30), (279, 4, 1200)]
+    entries = b"".join(tag.to_bytes(2) + kind.to_bytes(2) + (1).to_bytes(4) + value.to_bytes(4) for tag, kind, value in fields)
+    data = b"MM\0\x2a" + (at - 2).to_bytes(4) + len(fields).to_bytes(2) + entries + bytes(4) + bytes([200]) * 1200
+    found, said = read(data)
+    assert (colours(found), said) == ([(200, 200, 200)], [])
+
+
+def test_the_old_decoding_answers_such_a_page_with_black_as_it_did() -> None:
+    (page,) = load_module(str(ECHO), limits=Limits(decoding="legacy")).decode(
+        [b64(compressed_as(saved("TIFF", picture("red")), 9, page=0))]
+    )
+    assert page is not None
+    assert colours([page]) == [(0, 0, 0)]
+
+
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
 def test_of_an_animation_the_first_picture_is_read_and_the_rest_is_said(kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}

@@ -271,6 +271,11 @@ def test_a_line_on_which_nothing_stands_is_said() -> None:
     assert nothing == {"text": "", "confidence": 0.0}
     assert word["text"] == "Rechnung"
     assert module.warnings == [f"results[0][{n}]: it is blank, all of one colour" for n in (0, 3)]
+    module.begin_request()
+    low = np.asarray(cv2.resize(written("Rechnung")[40:100, 30:240], (600, 6)), np.uint8)
+    module.predict([low])
+    why = "it is 100 times as long as high, so that little of it can be read: send it larger, and in parts"
+    assert module.warnings[-1] == f"results[0][0]: {why}"
     silent = load_module("ocr_rec", params=TINY | {"say_unread": False})
     silent.predict([blank])
     assert silent.warnings == []

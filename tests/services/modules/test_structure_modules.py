@@ -194,6 +194,14 @@ def test_lines_that_are_none_are_refused(system: StructureSystem, lines: Any, se
         system.predict([read("table_page")], lines=lines)
 
 
+def test_lines_beyond_the_page_are_in_no_region(system: StructureSystem) -> None:
+    """As from a caller who takes the lines of one page to another."""
+    rows = [[(x, y), (x + 60, y), (x + 60, y + 20), (x, y + 20)] for y in (5000, 5030, 5060) for x in (5000, 5100, 5200)]
+    far: Any = [{"text": "12.50", "confidence": 1.0, "text_region": [list(corner) for corner in quad]} for quad in rows]
+    page = answer(system, np.full((300, 400, 3), 255, np.uint8), lines=[far])
+    assert page["unassigned"] == far
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_that_is_none_and_any_size_are_answered(name: str, system: StructureSystem) -> None:
     module = {"structure_layout": system.layout, "structure_table": system.tables, "structure_system": system}[name]

@@ -186,6 +186,49 @@ def test_a_line_over_two_cells_of_which_one_was_read_anew_is_told_once() -> None
     assert said(build.page(entry, PAGE)) == [("table", "Date:\t11/01/2019\nTime:\t09:44")]
 
 
+def cells_of(rows: list[list[str]], *lines: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a page says that is one table of two columns, 250 wide, and rows 40 high from y 100 on, with `lines` on it."""
+    entry = {"regions": [table((50, 100, 550, 100 + 40 * len(rows)), rows)], "unassigned": [], "lines": lines}
+    return said(build.page(entry, PAGE))
+
+
+SURE = [line("Cashier of the day", 60, 105), line("9.50", 400, 105)]
+"""The first row, as the table says it."""
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_page", "shown"),
+    [
+        ("Invoice number 4711", "Invoice numbr", "Invoice number 4711"),
+        ("numbers 4711", "numbrs", "numbers 4711"),
+        ("Article 4711 of the spring catalogue", "Article of tha", "Article 4711 of the spring catalogue"),
+        ("Delivery to the customer's own address", "Delivery ta the", "Delivery to the customer's own address"),
+        ("Delivery to the customer's own address", "Delivery the XQ-7", "Delivery to the customer's own address XQ-7"),
+        ("11/01/2019", "11/01/201g", "11/01/2019"),
+        ("11/01/201g", "11/01/2019", "11/01/2019"),
+    ],
+)
+def test_a_line_that_says_less_than_its_cell_takes_nothing_from_it(cell: str, of_page: str, shown: str) -> None:
+    found = cells_of([["Cashier of the day", "9.50"], [cell, "9.00"]], *SURE, line(of_page, 60, 145, 290), line("9.00", 400, 145))
+    assert found == [("table", f"Cashier of the day\t9.50\n{shown}\t9.00")]
+
+
+@pytest.mark.parametrize(("cell", "of_page", "x"), [("12.50", "12.80", 60), ("Peterson", "Petersen", 60), ("12.50", "12.80", 400)])
+def test_a_cell_keeps_its_text_where_another_stands_in_the_column_beside_or_is_another_number(
+    cell: str, of_page: str, x: int
+) -> None:
+    found = cells_of([["Cashier of the day", "9.50"], ["", cell]], *SURE, line(of_page, x, 145))
+    assert sorted(found) == [("paragraph", of_page), ("table", f"Cashier of the day\t9.50\n\t{cell}")]
+
+
+def test_a_line_whose_words_are_empty_is_not_lost() -> None:
+    odd = line("Thanks", 60, 145)
+    for words in ([], [""], ["", " "]):
+        odd["words"] = [{"text": text, "text_region": odd["text_region"], "confidence": 1} for text in words]
+        found = cells_of([["Cashier of the day", "9.50"], ["Total", "9.00"]], *SURE, odd, line("9.00", 400, 145))
+        assert ("paragraph", "Thanks") in found
+
+
 def test_another_text_in_a_cells_place_is_not_lost() -> None:
     lines = [line("Cashier", 60, 105), line("not in the table", 60, 145), line("9.50", 400, 105), line("Total", 60, 165)]
     entry = {"regions": [table((50, 100, 550, 180), [["Cashier", "9.50"], ["Total", ""]])], "unassigned": [], "lines": lines}
@@ -257,6 +300,63 @@ def test_paragraphs_that_do_not_count_and_words_that_look_like_a_sign_are_no_lis
     prose = ["o homem que veio ontem não era", "o mesmo que vimos, e disse que", "a casa estava fechada."]
     (block,) = page(region("text", (100, 100, 900, 200), *(line(text, 100, 100 + 25 * n) for n, text in enumerate(prose)))).blocks
     assert block.kind == "paragraph"
+
+
+def kinds(*texts: str, x: int = 100, prose: int | None = None) -> list[str]:
+    """The kinds of blocks of a page with each of `texts` in a region of its own, at x; below one of prose at x `prose`, if so."""
+    above = [] if prose is None else [("This is what the page says of it", prose)]
+    return [
+        block.kind
+        for block in page(
+            *(
+                region(
+                    "text",
+                    (left, 100 + 60 * n, 900, 130 + 60 * n),
+                    *(line(part, left, 100 + 60 * n + 22 * m) for m, part in enumerate(text.split("\n"))),
+                )
+                for n, (text, left) in enumerate([*above, *((text, x) for text in texts)])
+            )
+        ).blocks
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("o homem que veio ontem", "o mesmo que vimos"),
+        ("o homem que veio\nontem", "o mesmo que\nvimos", "o outro que\nsabe"),
+        ("— Bom dia, senhor.", "— Bom dia, senhora.", "— Boa tarde."),
+        ("- Bom dia, senhor.", "- Bom dia, senhora."),
+        ("A. Smith wrote this", "B. Jones wrote that", "C. Miller did not"),
+        ("o homem que veio", "o mesmo que vimos", "A. Smith wrote this", "— Bom dia.", "— Boa tarde."),
+    ],
+)
+@pytest.mark.parametrize("prose", [None, 100])
+def test_prose_dialogue_and_initials_are_no_list(texts: tuple[str, ...], prose: int | None) -> None:
+    assert kinds(*texts, prose=prose) == ["paragraph"] * (len(texts) + (prose is not None))
+
+
+@pytest.mark.parametrize("sign", ["o o", "— —", "- -", "A. B.", "a. b."])
+def test_points_that_are_set_in_beside_the_text_of_the_page_are_a_list(sign: str) -> None:
+    texts = [f"{one} the next point of them" for one in sign.split()]
+    assert kinds(*texts, x=140, prose=100) == ["paragraph", "list"]
+
+
+@pytest.mark.parametrize("sign", ["• •", "* *", "a) b)", "1. 2.", "i. ii.", "a. b. c."])
+def test_sure_signs_are_a_list_wherever_they_stand(sign: str) -> None:
+    assert kinds(*(f"{one} the next point of them" for one in sign.split()), prose=100) == ["paragraph", "list"]
+
+
+@pytest.mark.parametrize("sign", ["-", "o"])
+def test_a_point_after_a_list_with_its_sign_is_one_of_it(sign: str) -> None:
+    points = [line(f"{sign} the next point of them", 100, 100 + 25 * n) for n in range(2)]
+    found = page(
+        region("text", (100, 100, 900, 150), *points),
+        region("text", (100, 180, 900, 210), line(f"{sign} the last of them", 100, 180)),
+    )
+    (block,) = found.blocks
+    assert isinstance(block, List)
+    assert len(block.items) == 3
 
 
 def test_questions_and_answers_are_fields() -> None:

@@ -100,6 +100,93 @@ def test_dates_of_a_column_that_does_not_tell_their_order_stay_text(column: list
     assert [item.value for item in typed([column])[0]] == column
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["26/03/14", "26/04/02"],
+        ["26.03.14", "26.04.02"],
+        ["25/11/15", "25/12/15", "26/01/15"],
+        ["25.12.30", "26.01.02"],
+        ["08/03/14", "19/07/14", "25/02/14"],
+    ],
+)
+def test_dates_that_may_have_the_year_first_stay_text(column: list[str]) -> None:
+    assert [item.value for item in typed([column])[0]] == column
+
+
+@pytest.mark.parametrize(
+    ("column", "dates"),
+    [
+        (["2026/03/14", "26/04/02"], [(2026, 3, 14), (2026, 4, 2)]),
+        (["14/03/2026", "02/04/26"], [(2026, 3, 14), (2026, 4, 2)]),
+        (["97/03/14", "98/04/02"], [(1997, 3, 14), (1998, 4, 2)]),
+        (["28.02.26", "03.03.26", "15.03.26"], [(2026, 2, 28), (2026, 3, 3), (2026, 3, 15)]),
+    ],
+)
+def test_a_year_that_is_told_tells_those_of_the_column(column: list[str], dates: list[tuple[int, int, int]]) -> None:
+    assert [item.value for item in typed([column])[0]] == [datetime.date(*date) for date in dates]
+
+
+@pytest.mark.parametrize(
+    ("head", "column", "dates"),
+    [
+        ("Datum", ["26.03.14", "26.04.02"], [(2014, 3, 26), (2002, 4, 26)]),
+        ("Fecha", ["05/03/26"], [(2026, 3, 5)]),
+        ("日期", ["26/03/14", "26/04/02"], [(2026, 3, 14), (2026, 4, 2)]),
+        ("날짜", ["26.03.14"], [(2026, 3, 14)]),
+    ],
+)
+def test_the_language_of_a_head_tells_where_the_year_is(head: str, column: list[str], dates: list[tuple[int, int, int]]) -> None:
+    assert [item.value for item in typed([column], [head])[0]] == [datetime.date(*date) for date in dates]
+
+
+@pytest.mark.parametrize(
+    ("head", "column"),
+    [
+        ("", ["01.02.03", "01.02.04"]),
+        ("", ["01.01.01", "01.01.02", "01.02.01", "15.01.01"]),
+        ("", ["10.01.02", "10.01.03"]),
+        *(
+            (head, ["31.01.22", "02.03.22"])
+            for head in ("Pos.", "Position", "Item no.", "Lfd. Nr.", "Version", "Section", "版本", "№")
+        ),
+    ],
+)
+def test_positions_and_versions_are_no_dates(head: str, column: list[str]) -> None:
+    assert [item.value for item in typed([column], [head])[0]] == column
+
+
+@pytest.mark.parametrize("head", ["Date", "", "Position / Datum", "Buchung"])
+def test_days_with_points_are_dates(head: str) -> None:
+    found = typed([["31.01.22", "02.03.22"]], [head])[0]
+    assert [item.value for item in found] == [datetime.date(2022, 1, 31), datetime.date(2022, 3, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "form"),
+    [
+        ("5.00- €", -5, '0.00 "€";0.00- "€"'),
+        ("5.00 €", 5, '0.00 "€"'),
+        ("5.00-€", -5, '0.00"€";0.00-"€"'),
+        ("5.00 -€", -5, '0.00"€";0.00 -"€"'),
+        ("$ -5", -5, '"$" 0;"$" -0'),
+        ("$-5.00", -5, '"$"0.00;"$"-0.00'),
+        ("-$5.00", -5, '"$"0.00'),
+        ("- 5", -5, "0;- 0"),
+        ("−5", -5, '0;"−"0'),
+        ("$(5.00)", -5, '"$"0.00;"$"(0.00)'),
+        ("($ 2.00)", -2, '"$" 0.00;("$" 0.00)'),
+        ("5-%", -0.05, "0%;0-%"),
+        ("-12,-", -12, "0"),
+    ],
+)
+def test_a_minus_is_shown_in_its_place(text: str, value: float, form: str) -> None:
+    found = number(text)
+    assert found is not None
+    assert found.value == pytest.approx(value)
+    assert found.form == form
+
+
 @pytest.mark.parametrize("text", ["04/05/2026", "31.02.2026", "2026-13-01", "17 Foo 2026", "1/1/26"])
 def test_a_date_that_could_be_two_or_none_stays_text(text: str) -> None:
     assert typed([[text]])[0][0].value == text

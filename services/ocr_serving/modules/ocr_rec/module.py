@@ -13,7 +13,7 @@ from ocr_serving.engines import EngineName, Precision, engine_options
 from ocr_serving.modules.base import Module, moduleinfo, params_beside, serving
 from ocr_serving.stages import bidi
 from ocr_serving.stages.languages import Recognizers
-from ocr_serving.stages.long_lines import LONGEST_IN_PARTS, is_too_long
+from ocr_serving.stages.long_lines import is_too_long
 from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.sharpness import is_blank
 from ocr_serving.stages.words import Reading, Span, characters, words
@@ -95,12 +95,7 @@ class OCRRec(Module):
                 item["words"] = self._told(line, said, words)
             if return_chars:
                 item["chars"] = self._told(line, said, characters)
-            if self.params.says_unread and line is not None and not said.text:
-                blank = is_blank(line)
-                why = "it is blank, all of one colour" if blank else "nothing was read on it: send it larger or sharper"
-                self.warnings.append(f"results[0][{n}]: {why}")
-            elif self.params.says_unread and line is not None and is_too_long(line):
-                why = f"it is over {LONGEST_IN_PARTS:.0f} times as long as high, so that little of it can be read: send it in parts"
+            if self.params.says_unread and line is not None and (why := _unread(line, said, understood=not reading.remark)):
                 self.warnings.append(f"results[0][{n}]: {why}")
             items.append(item)
         return [items]
@@ -119,6 +114,16 @@ class OCRRec(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[list[LineText]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _unread(line: Image, said: Text, *, understood: bool) -> str:
+    """Why little or nothing was read on a picture; "" where much was, or where what is said of them all tells why."""
+    if not said.text and is_blank(line):
+        return "it is blank, all of one colour"
+    if is_too_long(line):
+        ratio = line.shape[1] / max(1, line.shape[0])
+        return f"it is {ratio:.0f} times as long as high, so that little of it can be read: send it larger, and in parts"
+    return "nothing was read on it: send it larger or sharper" if understood and not said.text else ""
 
 
 if __name__ == "__main__":

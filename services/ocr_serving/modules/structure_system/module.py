@@ -189,13 +189,13 @@ class StructureSystem(Module):
         in_tables: set[int] = set()
         answers: list[PageRegion] = []
         if params.layout and params.table and params.find_tables and not params.asks_network_alone:
-            regions = labelled(image, regions, boxes)
-            tried = [*regions, *grids(image, regions, boxes)]
-            tried = with_columns(image, tried, boxes, [line["text"] for line in lines])
+            # A caller's lines may be anywhere.
+            seen = np.flatnonzero(np.all((boxes[:, :2] < image.shape[1::-1]) & (boxes[:, 2:] > 0), axis=1))
+            regions = labelled(image, regions, boxes[seen])
+            tried = [*regions, *grids(image, regions, boxes[seen])]
+            tried = with_columns(image, tried, boxes[seen], [lines[index]["text"] for index in seen])
             if tried != regions:
-                regions = tried
-                order = regions_in_order(np.array([region.box for region in regions], np.float64), image.shape[1], image.shape[0])
-                regions = [regions[index] for index in order]
+                regions = _in_order(tried, page)
         frames, moved = self._frames(image, regions, boxes, params)
         for region, bbox in zip(regions, frames, strict=True):
             x1, y1, x2, y2 = bbox
@@ -279,14 +279,11 @@ class StructureSystem(Module):
 
     def _regions(self, page: UprightPage, params: StructureParams) -> list[Region]:
         """What the layout network sees, in reading order; without it the page is one table, or one text where tables are off."""
-        image = page.image
-        height, width = image.shape[:2]
+        height, width = page.image.shape[:2]
         if not params.layout or self.layout is None:
             return [Region((0, 0, width, height), "table" if params.table else "text", 0.0)]
         with self.stage("layout"):
-            regions = self.layout.detector(image, params)
-        boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
-        return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
+            return _in_order(self.layout.detector(page.image, params), page)
 
     def _lines(self, page: ReadPage, *, words: bool) -> list[RegionLine]:
         """The lines of an upright page, of any confidence, as cells take them."""
@@ -324,6 +321,13 @@ class StructureSystem(Module):
     def serving_method(self, images: Sequence[str], **kwargs: Any) -> list[PageStructure | list[PageRegion]]:
         """Answer for base64-encoded images."""
         return self.predict(self.decode(images), **kwargs)
+
+
+def _in_order(regions: Sequence[Region], page: UprightPage) -> list[Region]:
+    """The regions of a page as they are read."""
+    height, width = page.image.shape[:2]
+    boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
+    return [regions[index] for index in regions_in_order(boxes, width, height, down=runs_down(page.quads))]
 
 
 if __name__ == "__main__":

@@ -160,9 +160,12 @@ def is_figures(text: str) -> bool:
 
 
 def _is_aligned(column: Sequence[Text], height: float) -> bool:
-    sides = np.array([(x1, x2, (x1 + x2) / 2) for x1, x2, _ in column])
-    off = np.abs(sides[:, None, :] - sides[None, :, :]) <= OFF * height
-    return bool(off.mean(axis=1).max() >= ALIGNED)
+    for side in zip(*((x1, x2, (x1 + x2) / 2) for x1, x2, _ in column), strict=True):
+        ordered = np.sort(side)
+        near = np.searchsorted(ordered, ordered + OFF * height, "right") - np.searchsorted(ordered, ordered - OFF * height, "left")
+        if near.max() >= ALIGNED * len(ordered):
+            return True
+    return False
 
 
 def _is_ruled(rules: Rulings, boxes: Rectangles) -> bool:

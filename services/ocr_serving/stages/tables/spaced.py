@@ -235,8 +235,9 @@ def _continues(line: int, filled: Sequence[set[int]], middle: NDArray[np.float64
     """Whether a line in one column only goes on with the cell of the row above, and is nearer to it than to others."""
     if len(filled[line]) > 1:
         return False
-    after = [n for n in range(line + 1, len(filled)) if filled[line] <= filled[n]]
-    away = min(usual, middle[after[0]] - middle[line]) if after else usual
+    # The next line of the same text is in the same column alone, too: the row below it fills more.
+    after = next((n for n in range(line + 1, len(filled)) if filled[line] < filled[n]), None)
+    away = usual if after is None else min(usual, middle[after] - middle[line])
     while not full[line]:
         if line == 0 or filled[line] != filled[line - 1] & filled[line] or middle[line] - middle[line - 1] > NEARER * away:
             return False

@@ -290,7 +290,7 @@ def items(step: float, room: float) -> Rectangles:
     return np.array(found)
 
 
-@pytest.mark.parametrize(("step", "room"), [(22.0, 5.0), (24.0, 8.0), (24.0, 20.0)])
+@pytest.mark.parametrize(("step", "room"), [(22.0, 5.0), (24.0, 8.0), (24.0, 20.0), (24.0, 40.0), (24.0, 60.0)])
 def test_descriptions_of_several_lines_stay_with_their_items(step: float, room: float) -> None:
     boxes = items(step, room)
     grid = spaced(boxes, NO_RULES, 22)
