@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -64,3 +65,27 @@ def of_tables(*pages: Sequence[Sequence[str]], columns: Sequence[float] = (60, 1
             shown += [f"BT /F1 11 Tf {x + 6} {y + 7} Td ({text}) Tj ET" for x, text in zip(sides, row, strict=False)]
         page.obj["/Contents"] = made.make_stream("\n".join(shown).encode("latin-1"))
     return saved(made)
+
+
+def with_packed(plain: Sequence[bytes], packed: Sequence[bytes], padding_mb: int = 0) -> bytes:
+    """A PDF of objects numbered from 1 on, the catalog first, `packed` ones in an object stream with `padding_mb` MiB of spaces."""
+    numbers = range(len(plain) + 1, len(plain) + len(packed) + 1)
+    starts = [sum(len(one) + 1 for one in packed[:n]) for n in range(len(packed))]
+    head = "".join(f"{number} {start} " for number, start in zip(numbers, starts, strict=True)).encode()
+    squeeze = zlib.compressobj(9)
+    stream = squeeze.compress(head + b"".join(one + b" " for one in packed))
+    stream += b"".join(squeeze.compress(b" " * 2**20) for _ in range(padding_mb)) + squeeze.flush()
+    store = len(plain) + len(packed) + 1
+    file, rows = b"%PDF-1.5\n", [(0, 0, 255)]
+    for number, one in enumerate(plain, 1):
+        rows.append((1, len(file), 0))
+        file += b"%d 0 obj\n%b\nendobj\n" % (number, one)
+    rows += [(2, store, n) for n in range(len(packed))]
+    rows += [(1, len(file), 0)]
+    about = b"/Type/ObjStm/N %d/First %d/Filter/FlateDecode/Length %d" % (len(packed), len(head), len(stream))
+    file += b"%d 0 obj\n<<%b>>\nstream\n%b\nendstream\nendobj\n" % (store, about, stream)
+    start = len(file)
+    rows += [(1, start, 0)]
+    table = b"".join(bytes([kind]) + at.to_bytes(4, "big") + bytes([of]) for kind, at, of in rows)
+    about = b"/Type/XRef/Size %d/W[1 4 1]/Root 1 0 R/Length %d" % (store + 2, len(table))
+    return file + b"%d 0 obj\n<<%b>>\nstream\n%b\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (store + 1, about, table, start)

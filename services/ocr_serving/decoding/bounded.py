@@ -28,6 +28,8 @@ from ocr_serving.decoding.messages import (
     Close,
     Decode,
     Kind,
+    Measure,
+    Measured,
     Message,
     Open,
     Opened,
@@ -218,7 +220,17 @@ class File:
                 return pdf_words.from_fields(answer.page)
         return answer if isinstance(answer, Refused) else Refused("damaged")
 
-    def _answer(self, message: Decode | Read) -> Opened | Pixels | Written | Refused:
+    def units(self, first: int, most: int) -> list[float] | Refused:
+        """What a unit of each page of a PDF is in points, from `first`, counted from 0, up to the `most`-th.
+
+        Raises UnavailableError.
+        """
+        answer = self._answer(Measure(first, most, self._seconds))
+        if isinstance(answer, Measured):
+            return answer.units
+        return answer if isinstance(answer, Refused) else Refused("damaged")
+
+    def _answer(self, message: Decode | Read | Measure) -> Opened | Pixels | Written | Measured | Refused:
         """What is answered about a page of the file, which is opened again where the process has died since."""
         if self._opened_in != self._process.started or self._process.pid is None:
             again = self.open()
@@ -231,8 +243,8 @@ class File:
         # Not nothing: the last question of a request ends by itself.
         return max(0.1, min(self._limits.page_timeout_s, self._allowance.left))
 
-    def _counted(self, answer: Message) -> Opened | Pixels | Written | Refused:
-        assert isinstance(answer, (Opened, Pixels, Written, Refused))
+    def _counted(self, answer: Message) -> Opened | Pixels | Written | Measured | Refused:
+        assert isinstance(answer, (Opened, Pixels, Written, Measured, Refused))
         self._allowance.spend(answer.seconds)
         if isinstance(answer, Refused) and answer.why == "memory" and not answer.detail:
             return Refused("memory", f"it takes more than {self._process.memory_mb} MiB (page_memory_mb)")

@@ -39,6 +39,15 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """How large the units are of the pages of the PDF that is open, from `first`, counted from 0, up to the `most`-th."""
+
+    first: int
+    most: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Close:
     """The file may be forgotten."""
 
@@ -75,6 +84,14 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a unit of each of these pages is, in points."""
+
+    units: list[float]
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Refused:
     """No picture, and why: "damaged", "locked" by a password, "large", "memory" or "other"; `detail` says more."""
 
@@ -83,9 +100,11 @@ class Refused:
     seconds: float = 0.0
 
 
-Message = Open | Decode | Read | Close | Opened | Pixels | Written | Refused
+Message = Open | Decode | Read | Measure | Close | Opened | Pixels | Written | Measured | Refused
 
-_TYPES: dict[str, type[Message]] = {kind.__name__: kind for kind in (Open, Decode, Read, Close, Opened, Pixels, Written, Refused)}
+_TYPES: dict[str, type[Message]] = {
+    kind.__name__: kind for kind in (Open, Decode, Read, Measure, Close, Opened, Pixels, Written, Measured, Refused)
+}
 
 
 def packed(message: Message) -> bytes:

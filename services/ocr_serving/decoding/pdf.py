@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ POINTS = 72
 
 IMAGE_PIXELS = 20
 """Pixels that one picture on a page may have, in `max_pixels`: an A0 drawing scanned at 600 dpi has a little over half of that."""
+
+
+SMALLEST_UNIT, LARGEST_UNIT = 0.01, 75_000.0
+"""Points that a unit of a page may be; more than the second is beyond what readers take."""
 
 
 class Page(NamedTuple):
@@ -42,7 +47,7 @@ def opened(data: bytes, limits: Limits) -> Document | Refused:
     except pypdfium2.PdfiumError as exc:
         # For a PDF without pages PDFium gives no reason, and pypdfium2 then the one of the last failure.
         return Refused("locked" if "password" in str(exc) and b"/Encrypt" in data else "damaged")
-    return Document(document, limits)
+    return Document(document, data, limits)
 
 
 class Document:
@@ -50,9 +55,9 @@ class Document:
 
     broken = False
 
-    def __init__(self, document: Any, limits: Limits) -> None:
-        """`document` is pypdfium2's."""
-        self._document, self._limits = document, limits
+    def __init__(self, document: Any, data: bytes, limits: Limits) -> None:
+        """`document` is pypdfium2's of `data`."""
+        self._document, self._data, self._limits = document, data, limits
         if document.get_formtype():
             document.init_forms()
 
@@ -92,9 +97,32 @@ class Document:
         except (pypdfium2.PdfiumError, ValueError, ZeroDivisionError, OverflowError):
             return UNREAD
 
+    def units(self, first: int, most: int) -> list[float]:
+        """What a unit of each page is in points (/UserUnit, ISO 32000-1, 14.11.2), from `first` up to the `most`-th.
+
+        PDFium does not tell. Raises MemoryError, and what pikepdf raises where it cannot open the file.
+        """
+        import pikepdf
+
+        with pikepdf.open(io.BytesIO(self._data)) as opened:
+            found = [_unit(opened.pages[number].obj) for number in range(first, min(most, len(opened.pages)))]
+            # qpdf takes an object to be null that it had no memory to unpack.
+            if any("bad_alloc" in warning for warning in opened.get_warnings()):
+                raise MemoryError
+            return found
+
     def close(self) -> None:
         """Free it."""
         self._document.close()
+
+
+def _unit(page: Any) -> float:
+    """A page's /UserUnit; 1 where it is none that makes sense."""
+    try:
+        unit = float(page.get("/UserUnit", 1))
+    except (TypeError, ValueError, OverflowError):
+        return 1.0
+    return unit if SMALLEST_UNIT <= unit <= LARGEST_UNIT else 1.0
 
 
 def _draws(page: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What is written on the pages of a PDF, as the decoding process reads it: within its bounds, at a page's own cost."""
+"""What is written on the pages of a PDF and how large their units are, as the decoding process reads it: within its bounds."""
 
 from __future__ import annotations
 
@@ -31,6 +31,21 @@ def read(data: bytes, most: int, limits: Limits = BOUNDS, *, first: int = 0) -> 
             lost += isinstance(page, Refused)
             found.append(UNREAD if isinstance(page, Refused) else page)
         return found + [UNREAD] * (count - first - len(found))
+
+
+def units(
+    data: bytes, most: int, limits: Limits = BOUNDS, *, first: int = 0, allowance: Allowance | None = None
+) -> list[float] | None:
+    """What a unit of each page of a PDF is in points, from `first`, counted from 0, up to the `most`-th; [] where it does not open.
+
+    None where it cannot be told, or not within `limits`. Raises UnavailableError.
+    """
+    # Nearly no file has them; those that say so in packed objects are looked into.
+    if b"/UserUnit" not in data and b"/ObjStm" not in data:
+        return []
+    with bounded.File(data, "pdf", limits, allowance or Allowance()) as file:
+        found = [] if isinstance(file.open(), Refused) else file.units(first, most)
+    return None if isinstance(found, Refused) else found
 
 
 def counts(files: Sequence[Path], limits: Limits = BOUNDS) -> Iterator[int]:

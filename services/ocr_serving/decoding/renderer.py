@@ -24,7 +24,20 @@ import numpy as np
 from ocr_serving.decoding import pdf, tiff
 from ocr_serving.decoding.images import decoded
 from ocr_serving.decoding.limits import Limits, Undecodable
-from ocr_serving.decoding.messages import Decode, Message, Open, Opened, Pixels, Read, Refused, Written, packed, unpacked
+from ocr_serving.decoding.messages import (
+    Decode,
+    Measure,
+    Measured,
+    Message,
+    Open,
+    Opened,
+    Pixels,
+    Read,
+    Refused,
+    Written,
+    packed,
+    unpacked,
+)
 from ocr_serving.errors import TooLargeError
 
 KEPT_BYTES = 256 * 2**20
@@ -107,6 +120,9 @@ class Renderer:
         if isinstance(message, Read):
             with _cpu_time(message.seconds):
                 return self._written(message.page, begin)
+        if isinstance(message, Measure):
+            with _cpu_time(message.seconds):
+                return self._measured(message, begin)
         self._close()
         return None
 
@@ -149,6 +165,16 @@ class Renderer:
             return Written(asdict(self._document.written(number)), time.process_time() - begin)
         except MemoryError:
             return Refused("memory", seconds=time.process_time() - begin)
+
+    def _measured(self, message: Measure, begin: float) -> Measured | Refused:
+        if not isinstance(self._document, pdf.Document):
+            return Refused("damaged")
+        try:
+            return Measured(self._document.units(message.first, message.most), time.process_time() - begin)
+        except MemoryError:
+            return Refused("memory", seconds=time.process_time() - begin)
+        except Exception:  # noqa: BLE001  as above
+            return Refused("damaged", seconds=time.process_time() - begin)
 
     def _close(self) -> None:
         # Not after each page: to give memory back and take it again costs as much as to copy a page.

@@ -14,7 +14,7 @@ from ocr_serving.decoding.images import Image, Limits
 from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
-from ocr_serving.output import build, formats, pdf
+from ocr_serving.output import build, formats
 from ocr_serving.output.reading import PdfText
 from ocr_serving.output.tree import Document, Page, Pair
 
@@ -22,6 +22,9 @@ POINTS = 72
 
 LEAST_DPI, MOST_DPI = 100, 2400
 """What a file may say of its pixels to the inch; programs that do not know write 72 or 96."""
+
+
+NO_UNITS = "The size of the pages may be told wrong: how large their units are (/UserUnit) could not be read."
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,16 @@ class Job:
     def sheets(self) -> Iterator[Sheet]:
         """The pages, as they are decoded; what cannot be is one too, and says why. Raises TooLargeError."""
         texts: list[PdfPage] = []
-        if self.is_pdf and self.pdf_text != "never":
+        units: list[float] | None = []
+        if self.is_pdf:
             first, most = (self.chosen.first - 1, self.chosen.last) if self.chosen else (0, self.limits.max_pdf_pages)
-            texts = pdf_text.read(self.data, min(most, first + self.limits.max_pdf_pages), self.limits, first=first)
+            most = min(most, first + self.limits.max_pdf_pages)
+            if self.pdf_text != "never":
+                texts = pdf_text.read(self.data, most, self.limits, first=first)
+            units = pdf_text.units(self.data, most, self.limits, first=first, allowance=self.allowance)
+            if units is None:
+                self.remarks.append(NO_UNITS)
         dpi = None if self.is_pdf else _dpi(self.data)
-        # Nearly no file has them; those that say so in packed objects are looked into.
-        units = pdf.user_units(self.data) if self.is_pdf and (b"/UserUnit" in self.data or b"/ObjStm" in self.data) else []
         where, skipped = self.where or self.title, self.chosen.first - 1 if self.chosen else 0
         for item in pages.from_bytes(self.data, where=where, limits=self.limits, allowance=self.allowance, chosen=self.chosen):
             if isinstance(item, pages.Remark):
@@ -88,8 +95,7 @@ class Job:
                 continue
             text = texts[self._count - 1] if self._count <= len(texts) else None
             if self.is_pdf:
-                at = skipped + self._count - 1
-                unit = units[at] if at < len(units) else 1.0
+                unit = units[self._count - 1] if units and self._count <= len(units) else 1.0
                 dpi = (item.shape[1] / text.width * POINTS if text and text.width else float(self.limits.pdf_dpi)) / unit
             yield Sheet(skipped + self._count, item, text, dpi)
 

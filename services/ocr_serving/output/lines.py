@@ -53,9 +53,12 @@ def read_line(item: Mapping[str, Any], source: Source = "ocr") -> Line:
     confidence = _share(item.get("confidence", item.get("score", 1.0)))
     said = item.get("words")
     words = tuple(_read_word(word, source) for word in said) if said else derived_words(text, quad, confidence, source)
-    if said and plain(" ".join(word.text for word in words)) != plain(text) == plain(" ".join(word.text for word in words[::-1])):
+    if said and plain(" ".join(word.text for word in words)) != plain(text):
         # Modules tell words from left to right, and a line of Arabic in the order it is read.
-        words = words[::-1]
+        for turned in (words[::-1], tuple(from_left(words))):
+            if plain(" ".join(word.text for word in turned)) == plain(text):
+                words = turned
+                break
     return Line(text=text, quad=quad, confidence=confidence, source=source, words=words)
 
 
@@ -80,26 +83,23 @@ def read_quad(points: Sequence[Sequence[float]]) -> Quad:
 def derived_words(text: str, quad: Quad, confidence: float, source: Source) -> tuple[Word, ...]:
     """The words of a line of which only the whole is known: each as long as its letters are wide in common fonts.
 
-    In a line that is read from the right the first word is the rightmost.
+    In a line that is read from the right the first word is the rightmost; words of another direction that follow each other run on.
     """
     ends: list[float] = [0.0]
     for letter in text:
         ends.append(ends[-1] + _width(letter))
     total = ends[-1] or 1.0
 
-    def place(start: float, end: float) -> Quad:
-        start, end = start / total, end / total
-        return part(quad, 1 - end, 1 - start) if from_right else part(quad, start, end)
-
-    from_right = runs_left(text) and not is_upright(quad)
+    found = list(re.finditer(r"\S+", text))
+    places = [(ends[match.start()] / total, ends[match.end()] / total) for match in found]
+    if runs_left(text) and not is_upright(quad):
+        for stretch in _stretches([match[0] for match in found]):
+            first, last = places[stretch[0]][0], places[stretch[-1]][1]
+            for n in stretch:
+                places[n] = places[n][0] + 1 - last - first, places[n][1] + 1 - last - first
     return tuple(
-        Word(
-            text=match[0],
-            quad=place(ends[match.start()], ends[match.end()]),
-            confidence=confidence,
-            source=source,
-        )
-        for match in re.finditer(r"\S+", text)
+        Word(text=match[0], quad=part(quad, start, end), confidence=confidence, source=source)
+        for match, (start, end) in zip(found, places, strict=True)
     )
 
 
@@ -310,6 +310,34 @@ def as_seen(text: str) -> str:
             stretch if stretch[:1].isalnum() and not own else "".join(MIRRORED.get(letter, letter) for letter in reversed(stretch))
         )
     return seen
+
+
+def from_left(words: Sequence[Word]) -> list[Word]:
+    """The words of a line that is read from the right, which come as they are read, as they stand from left to right."""
+    return [words[n] for stretch in reversed(_stretches([word.text for word in words])) for n in stretch]
+
+
+def _stretches(words: Sequence[str]) -> list[list[int]]:
+    """Which words of a line that is read from the right run to the right together, as they are read (UAX #9, W7, N1 and L2).
+
+    Those are words of another direction that follow each other, with the numbers and signs between them and numbers after them.
+    """
+    found: list[list[int]] = []
+    signs: list[int] = []
+    foreign = False
+    for n, word in enumerate(words):
+        kinds = {unicodedata.bidirectional(letter) for letter in word}
+        own = bool(kinds & {"R", "AL", "AN"})
+        if foreign and not own and kinds & {"L", "EN"}:
+            found[-1] += [*signs, n]
+            signs = []
+        elif foreign and not own:
+            signs.append(n)
+        else:
+            found += [[sign] for sign in signs] + [[n]]
+            signs = []
+            foreign = "L" in kinds and not own
+    return found + [[sign] for sign in signs]
 
 
 def without_spaces(letter: str) -> bool:

@@ -6,10 +6,13 @@ poppler, PDFium, MuPDF and pypdf leave out. Letters are drawn by their codes and
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
+MODES = range(8)
+
 INVISIBLE = 3
-"""Text rendering mode (ISO 32000-1, 9.3.6)."""
+"""Text rendering modes, and that of them which draws nothing (ISO 32000-1, 9.3.6)."""
 
 SHOWN = ("Tj", "TJ", "'", '"')
 """The operators that show text."""
@@ -21,6 +24,13 @@ STANDS_FOR = "/ActualText"
 """What marked content says that it stands for, whatever its letters are (ISO 32000-1, 14.9.4)."""
 
 
+PACKING = ("/Filter", "/DecodeParms")
+"""What a stream says of how its bytes are packed."""
+
+MOST_CONTENT, MOST_TOGETHER = 4 * 2**20, 64 * 2**20
+"""Bytes of a content that is taken apart, whose instructions take up to a hundred times as many, and of all those of a file."""
+
+
 class Silence:
     """Takes the text of pages of one file out of what readers find; fonts and forms that several pages share are copied once."""
 
@@ -28,22 +38,16 @@ class Silence:
         self._pdf = pdf
         self._copies: dict[tuple[int, int], Any] = {}
         self._spaces: dict[int, Any] = {}
+        self._left = MOST_TOGETHER
 
     def page(self, place: Any) -> None:
         """Silence all text of a page's content, of its forms too, and drop what of it is invisible; annotations stay.
 
-        A content that cannot be parsed keeps its invisible text, without its letters.
+        A content that cannot be parsed, or is too long to be, keeps its invisible text, without its letters.
         """
-        import pikepdf
-
         place.obj["/Resources"] = self._resources(place.resources, 0)
-        try:
-            instructions = list(pikepdf.parse_content_stream(place))
-        except pikepdf.PdfError:
-            return
-        kept = _kept(instructions)
-        if kept is not None:
-            place.obj["/Contents"] = self._pdf.make_stream(pikepdf.unparse_content_stream(kept))
+        if (kept := self._rewritten(place, place.obj.get("/Contents"))) is not None:
+            place.obj["/Contents"] = self._pdf.make_stream(kept)
 
     def _resources(self, resources: Any, depth: int) -> Any:
         import pikepdf
@@ -72,14 +76,35 @@ class Silence:
             return form
         if form.objgen in self._copies:
             return self._copies[form.objgen]
-        copy = pikepdf.Stream(self._pdf, form.read_raw_bytes())
+        kept = self._rewritten(form, form)
+        copy = pikepdf.Stream(self._pdf, form.read_raw_bytes() if kept is None else kept)
         for key, value in form.items():
-            if key != "/Length":
+            if key != "/Length" and (kept is None or key not in PACKING):
                 copy[key] = value
         copy = self._remembered(form, self._pdf.make_indirect(copy))
         if isinstance(resources := form.get("/Resources"), pikepdf.Dictionary):
             copy["/Resources"] = self._resources(resources, depth + 1)
         return copy
+
+    def _rewritten(self, place: Any, contents: Any) -> bytes | None:
+        """The content of a page or form, which lies in `contents`, without its invisible text and what it stands for.
+
+        None where nothing of it is there, where it cannot be parsed, and where it is too long to be.
+        """
+        import pikepdf
+
+        size = 0
+        try:
+            for stream in contents if isinstance(contents, pikepdf.Array) else [contents]:
+                size += len(stream.read_bytes()) if isinstance(stream, pikepdf.Stream) else 0
+                if size > min(MOST_CONTENT, self._left):
+                    return None
+            kept = _kept(pikepdf.parse_content_stream(place))
+        except pikepdf.PdfError:
+            return None
+        finally:
+            self._left -= size
+        return None if kept is None else pikepdf.unparse_content_stream(kept)
 
     def _remembered(self, original: Any, copy: Any) -> Any:
         if original.objgen != (0, 0):
@@ -94,7 +119,10 @@ class Silence:
 
 
 def _kept(instructions: Any) -> list[Any] | None:
-    """The instructions without invisible text, and without what marked content stands for; None where nothing of it is there."""
+    """The instructions without invisible text, and without what marked content stands for; None where nothing of it is there.
+
+    Those whose operands make no sense, which viewers pass over, stay as they are.
+    """
     import pikepdf
 
     kept: list[Any] = []
@@ -106,16 +134,29 @@ def _kept(instructions: Any) -> list[Any] | None:
         elif operator == "Q" and saved:
             mode = saved.pop()
         elif operator == "Tr":
-            mode = int(instruction.operands[0])
+            mode = _mode(instruction.operands, mode)
         if operator in SHOWN and mode == INVISIBLE:
             changed = True
             continue
-        if operator in ("BDC", "DP") and isinstance(said := instruction.operands[-1], pikepdf.Dictionary) and STANDS_FOR in said:
+        if operator in ("BDC", "DP") and _stands_for_text(operands := list(instruction.operands)):
             changed = True
-            kept.append(pikepdf.ContentStreamInstruction([instruction.operands[0], _without_text(said)], instruction.operator))
+            kept.append(pikepdf.ContentStreamInstruction([*operands[:-1], _without_text(operands[-1])], instruction.operator))
             continue
         kept.append(instruction)
     return kept if changed else None
+
+
+def _mode(operands: Any, before: int) -> int:
+    """The text rendering mode that the operands of Tr set; that of before where they are none."""
+    said = operands[-1] if len(operands) else None
+    return int(said) if isinstance(said, (int, Decimal)) and not isinstance(said, bool) and said in MODES else before
+
+
+def _stands_for_text(operands: list[Any]) -> bool:
+    """Whether the last of the operands are properties that say what marked content stands for."""
+    import pikepdf
+
+    return bool(operands) and isinstance(operands[-1], pikepdf.Dictionary) and STANDS_FOR in operands[-1]
 
 
 def _without_text(properties: Any, _: int = 0) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
 from ocr_serving.output import archival, invisible_font, pdf_pictures
-from ocr_serving.output.lines import as_seen, joint, part, runs_down, runs_left, without_spaces
+from ocr_serving.output.lines import as_seen, from_left, joint, part, runs_down, runs_left, without_spaces
 from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
 from ocr_serving.output.tree import Document, Line, Page, Point, Quad, Word
@@ -27,6 +27,9 @@ QUARTER = math.pi / 2
 STEEPEST = math.radians(20)
 """Lines that lie aslant by more are set as they lie."""
 
+MOST_UNPACKED = 64 * 2**20
+"""Bytes of a stream that is unpacked here: objects, contents. No sound file has so many in one; pictures stay packed."""
+
 STEP = 0.6
 """Heights of a line that the letters of a part of a word may be too high or too low."""
 
@@ -40,6 +43,8 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     """
     import pikepdf
 
+    # Object streams that no page needs were not unpacked by whoever rendered the pages within bounds.
+    pikepdf.settings.set_qpdf_limits(flate_max_memory=MOST_UNPACKED, run_length_max_memory=MOST_UNPACKED)
     try:
         with pikepdf.open(io.BytesIO(original), password=password) as pdf:
             archive = archival.allows(pdf)
@@ -57,7 +62,8 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
             font.finish()
             if archive:
                 archival.declare(pdf, document.title)
-            return _saved(pdf)
+            made = _saved(pdf)
+            warnings = " ".join(pdf.get_warnings())
     except pikepdf.PasswordError:
         raise InputError("The PDF needs a password, so that no words can be added.") from None
     except pikepdf.PdfError as exc:
@@ -65,17 +71,11 @@ def over_pdf(document: Document, original: bytes, password: str = "") -> bytes:
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         # Entries that are of another type than they have to be.
         raise InputError("The PDF is too damaged to add words to it: print it to a new PDF, and send that.") from None
-
-
-def user_units(original: bytes) -> list[float]:
-    """What a unit of each page is in points (/UserUnit, ISO 32000-1, 14.11.2); [] for what cannot be opened."""
-    import pikepdf
-
-    try:
-        with pikepdf.open(io.BytesIO(original)) as pdf:
-            return [max(0.01, float(page.obj.get("/UserUnit", 1))) for page in pdf.pages]
-    except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, TypeError, KeyError, AttributeError):
-        return []
+    # qpdf takes objects to be null that it could not unpack; what else is too large stays packed.
+    if "memory limit exceeded" in warnings and "unfilterable stream" in warnings:
+        most = f"{MOST_UNPACKED // 2**20} MiB"
+        raise InputError(f"The PDF has objects of over {most} in one stream, so that no words can be added: print it to a new PDF.")
+    return made
 
 
 def of_images(document: Document, files: Sequence[bytes], images: Sequence[Image | None]) -> bytes:
@@ -243,7 +243,7 @@ def _line(line: Line, to_page: _ToPage, font: _Font) -> Iterator[str]:
     words = [word for word in line.words if CONTROL.sub("", word.text).strip()]
     if runs_left(line.text) and not runs_down(line):
         # Readers set the letters of a row right themselves, and take them to come as they are seen.
-        words.reverse()
+        words = from_left(words)
     placed = [_pieces(word, line) for word in words]
     if not runs_down(line):
         placed = _apart(words, placed)
@@ -327,17 +327,17 @@ def _shown_text(text: str, corners: Sequence[Point], font: _Font) -> Iterator[st
     dx, dy = math.cos(level), math.sin(level)
     size = max(0.5, high)
     for n in range(parts):
-        start, end = (round(len(text) * part / parts) for part in (n, n + 1))
-        part = text[start:end]
+        start, end = (round(len(text) * count / parts) for count in (n, n + 1))
+        shown = text[start:end]
         # From the middle of the word to that of the part, along the line.
         along = length * ((start + end) / 2 / len(text) - 0.5)
-        wide = max(0.01, length * len(part) / len(text) * math.cos(aslant))
+        wide = max(0.01, length * len(shown) / len(text) * math.cos(aslant))
         # The letters stand on a line a little above the box's lower side.
         below = high / 2 + invisible_font.DESCENT / invisible_font.UNITS * size
         left = x + along * math.cos(angle) - dx * wide / 2 + dy * below
         base = y + along * math.sin(angle) - dy * wide / 2 - dx * below
-        squeezed = 100 * wide / (len(part) * size * invisible_font.WIDTH / invisible_font.UNITS)
+        squeezed = 100 * wide / (len(shown) * size * invisible_font.WIDTH / invisible_font.UNITS)
         yield (
             f"/FONT {size:.2f} Tf {dx:.5f} {dy:.5f} {-dy:.5f} {dx:.5f} {left:.2f} {base:.2f} Tm {squeezed:.2f} Tz"
-            f" <{font.hex(part)}> Tj"
+            f" <{font.hex(shown)}> Tj"
         )

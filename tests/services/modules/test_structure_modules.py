@@ -136,6 +136,10 @@ def test_of_a_table_longer_than_the_network_can_tell_no_text_is_lost(system: Str
     below = [line for line in content["unmatched"] if line["text"] == "1511"]
     assert len(below) == 1
     assert "1511" not in content["html"]
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = below[0]["text_region"]
+    assert (ax, ay, bx, cy) == (dx, by, cx, dy), "clockwise from the top left"
+    assert ax < bx
+    assert by < cy
     x, y = np.mean(below[0]["text_region"], axis=0)
     assert abs(x - (7 + 10 + 7 * width + 30)) < 20
     assert abs(y - (9 + 10 + 63.5 * height)) < 6

@@ -20,6 +20,7 @@ from pikepdf import pdfa
 from helpers import pdfs
 from helpers.answers import document, line
 from ocr_serving.decoding.images import Image, Limits
+from ocr_serving.errors import InputError
 from ocr_serving.output import build, pdf
 from ocr_serving.output.job import Job
 from ocr_serving.output.tree import Document
@@ -191,6 +192,12 @@ def in_a_form(data: bytes) -> bytes:
         return pdfs.saved(made)
 
 
+def contents(page: pikepdf.Page) -> list[Any]:
+    """The streams of a page's content."""
+    found: Any = page.obj["/Contents"]
+    return list(found) if isinstance(found, pikepdf.Array) else [found]
+
+
 def that_stands_for(data: bytes) -> bytes:
     """A PDF whose content is marked to stand for a text."""
     with pikepdf.open(io.BytesIO(data)) as made:
@@ -221,6 +228,50 @@ def test_a_page_that_is_read_anew_has_no_second_text(kind: Any) -> None:
             assert (one.render().to_numpy() == other.render().to_numpy()).all(), "the pages look as they did"
         if len(now) > 1:
             assert now[1].get_textpage().get_text_range() == "The other page", "which has the same font, and was not read"
+
+
+@pytest.mark.parametrize("wrap", [bytes, in_a_form])
+@pytest.mark.parametrize("content", ["BT /F1 14 Tf 60 700 Td {} (kept) Tj ET", "/Span <</ActualText (Hidden wants)>> BDC {} EMC"])
+def test_what_is_not_drawn_is_taken_out_of_forms_too(wrap: Any, content: str) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(["own"]))) as made:
+        drawn = "BT /F1 14 Tf 60 760 Td (own) Tj 3 Tr 0 -20 Td (wants) Tj 0 Tr ET"
+        made.pages[0].obj["/Contents"] = made.make_stream(content.format(drawn if "BDC" in content else "3 Tr (wants) Tj").encode())
+        before = wrap(pdfs.saved(made))
+    data = pdf.over_pdf(read(), before)
+    check(data)
+    with pypdfium2.PdfDocument(before) as was, pypdfium2.PdfDocument(data) as now:
+        assert (was[0].render().to_numpy() == now[0].render().to_numpy()).all(), "the page looks as it did"
+        assert "wants" not in now[0].get_textpage().get_text_range()
+    with pikepdf.open(io.BytesIO(data)) as opened:
+        forms = [form.read_bytes() for form in opened.pages[0].resources.get("/XObject", {}).values()]
+        written = b"".join([*forms, *(stream.read_bytes() for stream in contents(opened.pages[0]))])
+    assert b"wants" not in written, "an invisible layer is taken out"
+
+
+NONSENSE = ["Tr", "/Name Tr", "(3) Tr", "[3] Tr", "null Tr", "true Tr", "99 Tr", "BDC", "/Span BDC", "12 BDC", "DP", "/A /B DP"]
+
+
+@pytest.mark.parametrize("wrap", [bytes, in_a_form])
+def test_instructions_that_make_no_sense_are_kept(wrap: Any) -> None:
+    before = pdfs.of_text(["own"])
+    with pikepdf.open(io.BytesIO(before)) as made:
+        marks = sum(("BDC" in one) for one in NONSENSE) * " EMC"
+        shown = f"BT /F1 14 Tf 60 760 Td {' '.join(NONSENSE)} (own) Tj 3 Tr (wants) Tj ET{marks}"
+        made.pages[0].obj["/Contents"] = made.make_stream(shown.encode())
+        before = wrap(pdfs.saved(made))
+    data = pdf.over_pdf(read(), before)
+    check(data)
+    with pypdfium2.PdfDocument(before) as was, pypdfium2.PdfDocument(data) as now:
+        assert (was[0].render().to_numpy() == now[0].render().to_numpy()).all(), "the page looks as it did"
+        assert "wants" not in now[0].get_textpage().get_text_range()
+
+
+def test_objects_that_no_page_needs_are_not_unpacked_without_end() -> None:
+    plain = [b"<</Type/Catalog/Pages 2 0 R/Outlines 4 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>"]
+    plain += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources<<>>>>"]
+    with pytest.raises(InputError, match="64 MiB in one stream"):
+        pdf.over_pdf(read(), pdfs.with_packed(plain, [b"<</Type/Outlines>>"], padding_mb=65))
+    check(pdf.over_pdf(read(), pdfs.with_packed(plain, [b"<</Type/Outlines>>"], padding_mb=1)))
 
 
 def test_a_pdfs_own_text_is_left_alone() -> None:
@@ -321,6 +372,30 @@ def test_what_is_read_from_the_right_is_found_as_it_is_written(said: str) -> Non
         if said[0] > "z":
             boxes = [text.get_charbox(text.get_text_range().index(word), loose=True) for word in said.split()]
             assert boxes == sorted(boxes, reverse=True), "the first word is the rightmost"
+
+
+MIXED = "مرحبا بكم في شركة Acme & Sons 2026 في مدينة الرياض"
+SEEN = ["الرياض", "مدينة", "في", "Acme", "&", "Sons", "2026", "شركة", "في", "بكم", "مرحبا"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_phrase_of_another_direction_keeps_its_order_in_a_line_of_arabic(told: bool) -> None:
+    said = line(MIXED, 100, 90, 600, 40)
+    if told:
+        sides = [(50 + 66 * n, 110 + 66 * n) for n in range(len(SEEN))]
+        said["words"] = [
+            {"text": word, "confidence": 0.9, "text_region": [[left, 90], [right, 90], [right, 130], [left, 130]]}
+            for word, (left, right) in zip(SEEN, sides, strict=True)
+        ]
+    whole = document(build.page([said], None, size=(WIDTH, HEIGHT)))
+    words = whole.lines[0].words
+    assert [word.text for word in words] == MIXED.split()
+    assert [word.text for word in sorted(words, key=lambda word: word.box[0])] == SEEN
+    data = pdf.of_images(whole, [b""], [picture()])
+    # This reader leaves words as they follow each other in the file, where PDFium turns such phrases round itself.
+    assert pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text().split() == SEEN
+    with pypdfium2.PdfDocument(data) as opened:
+        assert len(opened[0].get_textpage().get_text_range().splitlines()) == 1
 
 
 def test_a_letter_alone_does_not_run_down_the_page() -> None:

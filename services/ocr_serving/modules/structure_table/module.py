@@ -21,7 +21,7 @@ from ocr_serving.stages.recognition import PlacedText, Text
 from ocr_serving.stages.table import TableStructurer
 from ocr_serving.stages.table_match import Rectangles, matched
 from ocr_serving.stages.tables.lines import Lines, enlargement, found, surest, usual_height
-from ocr_serving.stages.tables.picture import Quads
+from ocr_serving.stages.tables.picture import Quads, corners_of
 from ocr_serving.stages.tables.read import Written
 from ocr_serving.stages.tables.region import Box
 from ocr_serving.stages.tables.several import read_each
@@ -152,7 +152,7 @@ class StructureTable(Module):
         params = params or self.params
         if lines and lines[0].ndim == 2:
             # Copies of structure_system made for 0.1 give upright boxes x1, y1, x2, y2.
-            lines = lines[0].reshape(-1, 4)[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2), lines[1]
+            lines = corners_of(lines[0].reshape(-1, 4)), lines[1]
         if params.asks_network_alone:
             return self._told(picture, corner, lines, params)
         known = Lines(*lines, [[] for _ in lines[1]]) if lines is not None and len(lines) == 2 else lines
@@ -194,8 +194,8 @@ class StructureTable(Module):
         html, unmatched = matched(structure, boxes - np.tile(corner, 2), [line.text for line in texts])
         if structure.cut:
             self.warnings.append(f"a table is longer than the network can tell: its HTML ends after {html.count('<tr>')} rows")
-        quads = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
-        return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": _cell_texts(quads, texts, unmatched)}
+        left = _cell_texts(corners_of(boxes), texts, unmatched)
+        return {"html": html, "cell_bbox": structure.cells.tolist(), "unmatched": left}
 
     def _best(
         self,
