@@ -156,8 +156,8 @@ def test_our_paddle_engine_reads_what_paddleocr_reads(
     assert_agreement(ask(python, "ask_ours.py", tmp_path, job), judged[CHANGED], pytestconfig, "paddle")
 
 
-WITHOUT = {"use_doc_orientation_classify": False, "rec_lexicon": "off"}
-"""The classifier of pages is an ONNX file: paddleocr's environment has nothing for those, nor the dictionary of words."""
+WITHOUT = {"use_doc_orientation_classify": False, "suggest_lang": False, "rec_lexicon": "off"}
+"""Classifiers of pages and scripts are ONNX files: paddleocr's environment has nothing for those, nor the dictionary of words."""
 
 
 def test_paddle_and_onnx_files_of_one_model_read_the_same(python: Path, pages: list[str], tmp_path: Path) -> None:
@@ -175,7 +175,8 @@ def open_engine(model, options, *, greedy_ctc=False, pixels=None):
     print(model.name)
     return local.open_local(model, options, greedy_ctc=greedy_ctc)
 
-load_module("ocr_rec", params={"model_set": "PP-OCRv4_mobile_paddle", "rec_lexicon": "off"}, open_engine=open_engine)
+params = {"model_set": "PP-OCRv4_mobile_paddle", "rec_lexicon": "off", "suggest_lang": False}
+load_module("ocr_rec", params=params, open_engine=open_engine)
 """
 
 
