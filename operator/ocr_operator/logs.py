@@ -1,10 +1,14 @@
 """Logs to stderr: a JSON object a line for collectors, or plain text for people."""
 
+import asyncio
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+log = logging.getLogger(__name__)
 
 STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """What every record has; the rest was given as `extra`."""
@@ -46,6 +50,18 @@ def without_traces_of_kopf(record: logging.LogRecord) -> bool:
         record.exc_info = record.exc_text = None
     error = record.exc_info[1] if record.exc_info else None
     return record.name != "asyncio" or type(error).__module__.partition(".")[0] != "kopf"
+
+
+def say_lost_connection(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """For `loop.set_exception_handler`: a connection that ended while it was written to is told in a line, all else as always.
+
+    After a stop of the whole process uvloop finds its TLS connections closed under it. The request fails, and says so, by itself.
+    """
+    error = context.get("exception")
+    if "transport" in context and isinstance(error, OSError | RuntimeError):
+        log.warning("a connection was lost: %s: %s", context["message"], error)
+    else:
+        loop.default_exception_handler(dict(context))
 
 
 def set_up(form: Literal["json", "text"]) -> None:

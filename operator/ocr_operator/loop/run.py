@@ -46,6 +46,7 @@ def run(options: RunOptions) -> int:
 async def _run(options: RunOptions) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.say_lost_connection)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics, health = Metrics(), Health()
