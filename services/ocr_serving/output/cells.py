@@ -221,11 +221,12 @@ def _as_read(text: str, joined: str) -> str:
 
     Else the cell's own text, and behind it the words of its lines that nothing in it is like: no word of a page is lost.
     """
-    figures, at = _figures(plain(joined)), 0
-    for word in text.split():
-        at = figures.find(_figures(word), at) if at >= 0 else at
-        at += len(_figures(word)) if at >= 0 else 0
-    if at >= 0 and _likeness(plain(text), plain(joined)) >= ALIKE:
+    figures = iter(_figures(plain(joined)))
+    # In their order, with others between them: one of the cell may have been read as a letter.
+    if (
+        all(figure in figures for word in text.split() for figure in _figures(word))
+        and _likeness(plain(text), plain(joined)) >= ALIKE
+    ):
         return joined
     missing = [word for word in joined.split() if plain(word) not in plain(text) and not _has_like(text, plain(word))]
     return " ".join([text, *missing])

@@ -206,6 +206,7 @@ SURE = [line("Cashier of the day", 60, 105), line("9.50", 400, 105)]
         ("Delivery to the customer's own address", "Delivery the XQ-7", "Delivery to the customer's own address XQ-7"),
         ("11/01/2019", "11/01/201g", "11/01/2019"),
         ("11/01/201g", "11/01/2019", "11/01/2019"),
+        ("3,67SE-02", "3,675E-02", "3,675E-02"),
     ],
 )
 def test_a_line_that_says_less_than_its_cell_takes_nothing_from_it(cell: str, of_page: str, shown: str) -> None:
