@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from ocr_serving.output import cmaps
+
 MODES = range(8)
 
 INVISIBLE = 3
@@ -169,16 +171,10 @@ def _without_text(properties: Any, _: int = 0) -> Any:
 
 
 def _cmap(size: int) -> bytes:
+    """By which each code of `size` bytes is a space."""
     if size == 1:
         ranges = [f"<00> <FF> [{'<0020>' * 256}]"]
     else:
         # A range may not go over the last byte of its codes.
         ranges = [f"<{first:02X}00> <{first:02X}FF> [{'<0020>' * 256}]" for first in range(256)]
-    blocks = [ranges[start : start + 100] for start in range(0, len(ranges), 100)]
-    entries = "\n".join(f"{len(block)} beginbfrange\n" + "\n".join(block) + "\nendbfrange" for block in blocks)
-    return (
-        "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS)"
-        " /Supplement 0 >> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n"
-        f"<{'00' * size}> <{'FF' * size}>\nendcodespacerange\n{entries}\nendcmap\nCMapName currentdict /CMap defineresource pop\n"
-        "end\nend\n"
-    ).encode("ascii")
+    return cmaps.to_unicode(size, "bfrange", ranges)

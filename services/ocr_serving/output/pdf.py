@@ -9,7 +9,7 @@ from typing import Any
 
 from ocr_serving.decoding.images import Image
 from ocr_serving.errors import InputError
-from ocr_serving.output import archival, invisible_font, pdf_pictures
+from ocr_serving.output import archival, cmaps, invisible_font, pdf_pictures
 from ocr_serving.output.lines import as_seen, from_left, joint, part, runs_down, runs_left, without_spaces
 from ocr_serving.output.own_text import Silence
 from ocr_serving.output.tables import CONTROL
@@ -152,14 +152,7 @@ class _Font:
 
     def _to_unicode(self) -> bytes:
         lines = [f"<{code:04X}> <{letter.encode('utf-16-be').hex().upper()}>" for letter, code in self._codes.items()]
-        # A block of a CMap has a hundred entries at most.
-        blocks = [lines[start : start + 100] for start in range(0, len(lines), 100)]
-        entries = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
-        return (
-            "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS)"
-            " /Supplement 0 >> def\n/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<0000> <FFFF>\n"
-            f"endcodespacerange\n{entries}\nendcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
-        ).encode("ascii")
+        return cmaps.to_unicode(2, "bfchar", lines)
 
 
 def _dictionary(**entries: Any) -> Any:
