@@ -46,13 +46,19 @@ def cut_lines(*lines: str, size: int = 34) -> list[Image]:
 
 
 @cache
-def _font(script: str, size: int) -> PIL.ImageFont.FreeTypeFont:
+def font_file(script: str = "") -> str:
+    """The font of a script, of the catalogue by default, found once: a test may look into another store later."""
     if script in NOTO:
         name = f"notosans{script.lower()}"
         (path,) = (file for file in files(NOTO[script]).joinpath("fonts", "ofl", name).iterdir() if file.name.endswith(".ttf"))
     else:
         (path,) = models.resolve(models.DEFAULT_FONT).path.glob("*.otf")
-    return PIL.ImageFont.truetype(str(path), size)
+    return str(path)
+
+
+@cache
+def _font(script: str, size: int) -> PIL.ImageFont.FreeTypeFont:
+    return PIL.ImageFont.truetype(font_file(script), size)
 
 
 def _script(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers import networks
-from helpers.pictures import cut_lines
+from helpers.pictures import cut_lines, font_file
 from ocr_serving import models
 from ocr_serving.config.langs import LangName
 from ocr_serving.config.params import RecognitionParams
@@ -38,6 +39,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         networks.dark_and_bright_columns(folder / name / "inference.onnx", characters)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def font_found() -> None:
+    """The font that lines are drawn in is one of the store's that the tests are about to leave."""
+    with contextlib.suppress(ModelError):
+        font_file()
 
 
 @pytest.fixture(autouse=True)
