@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,11 +46,11 @@ def first_problem(exc: ValidationError, *, where: str, known: Iterable[str] = ()
     return f"{where}: '{path}': {message[:1].lower()}{message[1:]}{got}."
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """' (did you mean …?)' with the nearest known word, or ''."""
+def did_you_mean(word: str, known: Iterable[str], also: Mapping[str, str] = MappingProxyType({})) -> str:
+    """' (did you mean …?)' with the nearest known word, or ''; `also` has what known words are called as well."""
     if len(word) > LONGEST_KEY:
         return ""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = [also[word]] if word in also else difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 

@@ -46,10 +46,7 @@ def _known_lang(value: object) -> object:
         raise ValueError("leave lang out for Chinese and Japanese, which the default weights read")
     if word in _READ_BY_NONE:
         raise ValueError("no lang reads that language: name a recogniser that does as rec_model_dir, and leave lang out")
-    meant = word if word in known else _LANG_FOR.get(word)
-    raise ValueError(
-        f"there is no lang of that name{f' (did you mean {meant!r}?)' if meant else did_you_mean(word, known)}: {listed}"
-    )
+    raise ValueError(f"there is no lang of that name{did_you_mean(word, known, _LANG_FOR)}: {listed}")
 
 
 Lang = Annotated[LangName, BeforeValidator(_known_lang)]

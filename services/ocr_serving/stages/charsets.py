@@ -85,9 +85,7 @@ def classes_of(charset: str | Sequence[str], characters: Sequence[str]) -> tuple
     if isinstance(charset, str):
         known = [*ALPHABETS, *SCRIPTS]
         if charset not in known:
-            word = charset.strip().casefold()
-            meant = word if word in known else NAME_OF.get(word)
-            hint = f" (did you mean '{meant}'?)" if meant else did_you_mean(word, known)
+            hint = did_you_mean(charset.strip().casefold(), known, NAME_OF)
             raise ConfigError(
                 f"charset: there is none named {told}{hint}: take one of {', '.join(known)}, or a list of characters."
             )
