@@ -46,8 +46,8 @@ def cut_lines(*lines: str, size: int = 34) -> list[Image]:
 
 
 @cache
-def font_file(script: str = "") -> str:
-    """The font of a script, of the catalogue by default, found once: a test may look into another store later."""
+def font_file(script: str) -> str:
+    """The font of a script, for "" the catalogue's, found once: a test may look into another store later."""
     if script in NOTO:
         name = f"notosans{script.lower()}"
         (path,) = (file for file in files(NOTO[script]).joinpath("fonts", "ofl", name).iterdir() if file.name.endswith(".ttf"))

@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def font_found() -> None:
     """The font that lines are drawn in is one of the store's that the tests are about to leave."""
     with contextlib.suppress(ModelError):
-        font_file()
+        font_file("")
 
 
 @pytest.fixture(autouse=True)
