@@ -150,8 +150,8 @@ def test_a_line_with_a_letter_that_its_font_does_not_tell_is_read(structure: Ser
     assert sources(tree) == {"pdf", "ocr"}
     lines = [line for page in tree["pages"] for block in page["blocks"] for line in block["lines"]]
     assert [(line["text"], line["source"]) for line in lines] == [*((text, "pdf") for text in OWN), (LAST, "ocr")]
-    made = pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", data).content))
-    assert made.pages[0].extract_text().split() == " ".join([*OWN, LAST]).split(), "each word once"
+    searched = pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", data).content))
+    assert searched.pages[0].extract_text().split() == " ".join([*OWN, LAST]).split(), "each word once"
 
 
 def test_text_that_nobody_sees_is_not_taken(structure: Service) -> None:
