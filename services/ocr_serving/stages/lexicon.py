@@ -33,6 +33,9 @@ LEAST_RATIO = 0.003
 LEAST_PART_RATIO = 0.1
 """As `LEAST_RATIO`, from which a letter that was seen twice may be one, and an m may be an r and an n."""
 
+SELDOM_DOUBLE = frozenset("ahijkquvwxy")
+"""Letters that do not stand twice in a row in words."""
+
 COMMON = 0.3
 """How much it counts that a word is common: by this power of how often it occurs."""
 
@@ -160,6 +163,9 @@ def _better(reading: Reading, start: int, end: int, column: Mapping[str, int], w
     doubts = sorted(_doubts(reading, start, end, column), reverse=True)[:MOST_DOUBTS]
     word = reading.characters[start:end]
     for changed in range(1, MOST_CHANGED + 1):
+        if changed == 2:
+            # Without a letter, and with others besides, a word may become too many.
+            doubts = [doubt for doubt in doubts if doubt[2]]
         candidates = []
         for choice in itertools.combinations(doubts, changed):
             if len({at for _, at, _ in choice}) == changed:
@@ -186,12 +192,18 @@ def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int]) -
                 yield ratio, n - start, letter
                 if character == "m" and letter == "r" and ratio >= LEAST_PART_RATIO:
                     yield ratio, n - start, "rn"
-        if n > start and character == reading.characters[n - 1]:
+        if n > start and _is_doubled(reading.characters[start : n + 1]):
             # A broad or broken letter may be seen twice; the less sure of the two is the second sight.
             scores = reading.scores[n - 1 : n + 1]
             least = max(float(scores.min()), 1e-6)
             if 1 - least >= LEAST_PART_RATIO * least:
                 yield (1 - least) / least, n - start - int(scores[0] < scores[1]), ""
+
+
+def _is_doubled(word: Sequence[str]) -> bool:
+    """Whether a word's last letter stands there once more than it does in English words, and most names."""
+    last = word[-1]
+    return word[-2] == last and (last.casefold() in SELDOM_DOUBLE or (len(word) > 2 and word[-3] == last))
 
 
 def _with(reading: Reading, start: int, better: Sequence[str]) -> Reading:

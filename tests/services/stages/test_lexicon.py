@@ -56,6 +56,8 @@ def test_a_letter_seen_twice_is_one_where_that_makes_a_word() -> None:
     page = [line(ENGLISH), line("mouse Skiin, Total", {8: (" ", 0.0)}), line("Skiin"), line("Hannna", {4: (" ", 0.0)})]
     found = hinted(page, LETTERS, lexicon("en"))
     assert [reading.text for reading in found] == [ENGLISH, "mouse Skin, Total", "Skiin", "Hanna"]
+    abbreviated = [line("Acct", {1: (" ", 0.0)}), line("Blott", {4: (" ", 0.0)})]
+    assert texts([line(ENGLISH), *abbreviated]) == [ENGLISH, "Acct", "Blott"]
     # Every character still has its place, and what follows keeps it.
     assert found[1].centres.tolist() == [*range(8), *range(9, 18)]
     assert len(found[1].scores) == len(found[1].told) == len(found[1].text)
