@@ -144,14 +144,14 @@ def test_a_cell_torn_in_two_explains_less() -> None:
 def test_a_heading_is_over_the_columns_whose_middle_it_has(headings: list[tuple[int, int]], spans: list[tuple[int, int]]) -> None:
     grid = laid(unspanned(5, 4), 5, 4)
     boxes = np.concatenate([[[x1, 40, x2, 60] for x1, x2 in headings], texts(grid)[4:]])
-    found = with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT)
+    found = with_headings(grid, boxes, explain.homes(grid, boxes), NO_RULES, HEIGHT)
     assert [(cell.column, cell.columns) for cell in found.cells if cell.row == 0] == spans
 
 
 def test_empty_cells_below_a_whole_row_of_headings_stay_cells() -> None:
     grid = laid(unspanned(5, 4), 5, 4)
     boxes = np.delete(texts(grid), [5, 6], axis=0)
-    assert with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT).cells == grid.cells
+    assert with_headings(grid, boxes, explain.homes(grid, boxes), NO_RULES, HEIGHT).cells == grid.cells
 
 
 def test_spaces_show_columns_and_rows() -> None:
