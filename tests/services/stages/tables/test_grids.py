@@ -330,6 +330,17 @@ def test_a_row_of_headings_above_a_region_belongs_to_it_and_a_caption_does_not()
     assert whole([30, 70, 510, 270], boxes[4:], (400, 600))[1] == 70
 
 
+def test_a_rule_hardly_longer_than_a_letter_parts_cells_between_two_level_ones() -> None:
+    page = np.full((130, 400, 3), 255, np.uint8)
+    for y in (20, 45, 70, 95):
+        cv2.line(page, (20, y), (380, y), (60, 60, 60), 1)
+    for x in (20, 200, 380):
+        cv2.line(page, (x, 45 if x == 200 else 20), (x, 70 if x == 200 else 95), (60, 60, 60), 1)
+    cv2.line(page, (300, 28), (300, 48), (60, 60, 60), 2)
+    boxes = np.array([[30.0, y, 120, y + HEIGHT] for y in (22, 47, 72)])
+    assert {round(x) for x, *_ in rulings(page, boxes).upright.tolist()} == {20, 200, 380}, "the stroke at 300 ends inside a cell"
+
+
 def test_prose_about_a_closed_frame_is_no_part_of_its_table() -> None:
     grid = laid(unspanned(4, 3), 4, 3)
     rules = Rulings(
