@@ -14,6 +14,11 @@ case ${CLUSTER:-local} in
     "$build" "$@"
     mapfile -t names < <("$build" --names "$@")
     "$here/load-built.sh" "${names[@]}"
+    # The node has them, and the builder takes nothing from them for the next ones: a gigabyte each.
+    for name in "${names[@]}"; do
+      [[ $name == */operator:* ]] || base=${name%/*}/base:${name##*:}
+    done
+    "$here/buildah.sh" rmi "${names[@]}" ${base:+"$base"} >/dev/null
     ;;
   kind)
     ENGINE=docker "$build" "$@"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import pikepdf
@@ -76,16 +77,25 @@ def with_packed(plain: Sequence[bytes], packed: Sequence[bytes], padding_mb: int
     stream = squeeze.compress(head + b"".join(one + b" " for one in packed))
     stream += b"".join(squeeze.compress(b" " * 2**20) for _ in range(padding_mb)) + squeeze.flush()
     store = len(plain) + len(packed) + 1
-    file, rows = b"%PDF-1.5\n", [(0, 0, 255)]
-    for number, one in enumerate(plain, 1):
-        rows.append((1, len(file), 0))
+    objects = dict(enumerate(plain, 1)) | {store: object_stream(stream, len(packed), len(head))}
+    return of_objects(objects, {number: (store, n) for n, number in enumerate(numbers)})
+
+
+def object_stream(stream: bytes, count: int, first: int, filters: bytes = b"/FlateDecode") -> bytes:
+    """An object stream of `count` objects, of which the first begins after `first` bytes of what `filters` unpack."""
+    about = b"/Type/ObjStm/N %d/First %d/Filter[%b]/Length %d" % (count, first, filters, len(stream))
+    return b"<<%b>>\nstream\n%b\nendstream" % (about, stream)
+
+
+def of_objects(objects: Mapping[int, bytes], packed: Mapping[int, tuple[int, int]] = MappingProxyType({})) -> bytes:
+    """A PDF of objects by their numbers, the catalog is 1; `packed` says of others in which object stream they are, and where."""
+    file, last = b"%PDF-1.5\n", max([*objects, *packed]) + 1
+    rows = {0: (0, 0, 255)} | {number: (2, store, n) for number, (store, n) in packed.items()}
+    for number, one in objects.items():
+        rows[number] = (1, len(file), 0)
         file += b"%d 0 obj\n%b\nendobj\n" % (number, one)
-    rows += [(2, store, n) for n in range(len(packed))]
-    rows += [(1, len(file), 0)]
-    about = b"/Type/ObjStm/N %d/First %d/Filter/FlateDecode/Length %d" % (len(packed), len(head), len(stream))
-    file += b"%d 0 obj\n<<%b>>\nstream\n%b\nendstream\nendobj\n" % (store, about, stream)
     start = len(file)
-    rows += [(1, start, 0)]
-    table = b"".join(bytes([kind]) + at.to_bytes(4, "big") + bytes([of]) for kind, at, of in rows)
-    about = b"/Type/XRef/Size %d/W[1 4 1]/Root 1 0 R/Length %d" % (store + 2, len(table))
-    return file + b"%d 0 obj\n<<%b>>\nstream\n%b\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (store + 1, about, table, start)
+    rows[last] = (1, start, 0)
+    table = b"".join(bytes([kind]) + at.to_bytes(4, "big") + bytes([of]) for kind, at, of in (rows[n] for n in range(last + 1)))
+    about = b"/Type/XRef/Size %d/W[1 4 1]/Root 1 0 R/Length %d" % (last + 1, len(table))
+    return file + b"%d 0 obj\n<<%b>>\nstream\n%b\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (last, about, table, start)

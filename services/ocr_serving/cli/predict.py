@@ -153,7 +153,7 @@ def _predict(
         output.answer(file, body.encode("utf-8", "replace"), entries, html=form != "html")
         if form:
             original = (
-                formats.Original(pdf=data)
+                formats.Original(pdf=data, limits=module.limits)
                 if pages.is_pdf(data)
                 else formats.Original(files=[data] + [b""] * (len(shown) - 1), images=shown)
             )

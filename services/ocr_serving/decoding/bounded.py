@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -33,6 +34,8 @@ from ocr_serving.decoding.messages import (
     Message,
     Open,
     Opened,
+    Overlaid,
+    Overlay,
     Pixels,
     Read,
     Refused,
@@ -42,6 +45,7 @@ from ocr_serving.decoding.messages import (
 )
 from ocr_serving.decoding.pixels import Image
 from ocr_serving.errors import UnavailableError
+from ocr_serving.searchable.overlay import PageText
 
 WALL = 4
 """Seconds of the clock allowed for a second of CPU time: other processes want the cores too."""
@@ -74,6 +78,8 @@ class DecodingProcess:
         self.memory_mb = memory_mb
         self.lock = threading.RLock()
         self.started = 0
+        self.holder: File | None = None
+        """Whose file is open in it: where one file is read while another is, each is opened again."""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._memory = -1
@@ -108,12 +114,23 @@ class DecodingProcess:
     def pixels(self, shape: Pixels) -> Image:
         """The picture that the last answer spoke of."""
         image = np.empty((shape.height, shape.width, 3), np.uint8)
-        view, got = image.data.cast("B"), 0
-        while got < len(view) and (more := os.preadv(self._memory, [view[got:]], got)):
-            got += more
+        self._copy(image.data.cast("B"))
         if shape.last:
             self.close()
         return image
+
+    def content(self, made: Overlaid) -> bytes:
+        """The file that the last answer spoke of."""
+        content = bytearray(made.size)
+        self._copy(memoryview(content))
+        if made.last:
+            self.close()
+        return bytes(content)
+
+    def _copy(self, view: memoryview) -> None:
+        got = 0
+        while got < len(view) and (more := os.preadv(self._memory, [view[got:]], got)):
+            got += more
 
     def close(self) -> None:
         """End the process."""
@@ -123,7 +140,7 @@ class DecodingProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._process = self._connection = None
+        self._process = self._connection = self.holder = None
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -182,7 +199,6 @@ class File:
         self._data, self._limits, self._allowance = data, limits, allowance
         self._kind: Kind = kind
         self._process = shared(limits.page_memory_mb)
-        self._opened_in = -1
 
     def __enter__(self) -> File:
         self._process.lock.acquire()
@@ -192,16 +208,19 @@ class File:
         try:
             if exc is not None and not isinstance(exc, (Exception, GeneratorExit)):
                 self._process.close()
-            elif self._opened_in == self._process.started:
+            elif self._process.holder is self:
                 self._process.tell(Close())
+                self._process.holder = None
         finally:
             self._process.lock.release()
 
     def open(self) -> Opened | Refused:
         """How many pages it has. Raises UnavailableError."""
         seconds = self._seconds
+        self._process.holder = None
         answer = self._process.ask(Open(self._kind, self._limits.model_dump(), seconds), self._data, seconds)
-        self._opened_in = self._process.started
+        if isinstance(answer, Opened):
+            self._process.holder = self
         counted = self._counted(answer)
         return counted if isinstance(counted, (Opened, Refused)) else Refused("damaged")
 
@@ -230,9 +249,19 @@ class File:
             return answer.units
         return answer if isinstance(answer, Refused) else Refused("damaged")
 
-    def _answer(self, message: Decode | Read | Measure) -> Opened | Pixels | Written | Measured | Refused:
-        """What is answered about a page of the file, which is opened again where the process has died since."""
-        if self._opened_in != self._process.started or self._process.pid is None:
+    def overlaid(self, title: str, pages: Sequence[PageText], seconds: float) -> bytes | Refused:
+        """A PDF with `pages` added, within so many seconds of CPU time; `title` is that of a file that becomes PDF/A.
+
+        Raises UnavailableError.
+        """
+        answer = self._answer(Overlay(title, [list(page) for page in pages], seconds))
+        if isinstance(answer, Overlaid):
+            return self._process.content(answer)
+        return answer if isinstance(answer, Refused) else Refused("damaged")
+
+    def _answer(self, message: Decode | Read | Measure | Overlay) -> Opened | Pixels | Written | Measured | Overlaid | Refused:
+        """What is answered about the file, which is opened again where the process has died or opened another since."""
+        if self._process.holder is not self:
             again = self.open()
             if isinstance(again, Refused):
                 return again
@@ -243,8 +272,8 @@ class File:
         # Not nothing: the last question of a request ends by itself.
         return max(0.1, min(self._limits.page_timeout_s, self._allowance.left))
 
-    def _counted(self, answer: Message) -> Opened | Pixels | Written | Measured | Refused:
-        assert isinstance(answer, (Opened, Pixels, Written, Measured, Refused))
+    def _counted(self, answer: Message) -> Opened | Pixels | Written | Measured | Overlaid | Refused:
+        assert isinstance(answer, (Opened, Pixels, Written, Measured, Overlaid, Refused))
         self._allowance.spend(answer.seconds)
         if isinstance(answer, Refused) and answer.why == "memory" and not answer.detail:
             return Refused("memory", f"it takes more than {self._process.memory_mb} MiB (page_memory_mb)")

@@ -48,6 +48,15 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """Words to be added to the PDF that is open: the fields of each `searchable.overlay.PageText`, in its order."""
+
+    title: str
+    pages: list[list[Any]]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Close:
     """The file may be forgotten."""
 
@@ -92,18 +101,30 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """No picture, and why: "damaged", "locked" by a password, "large", "memory" or "other"; `detail` says more."""
+class Overlaid:
+    """The PDF with the words, of `size` bytes, lies in the memory file. `last`: the process ends now."""
 
-    why: Literal["damaged", "locked", "large", "memory", "other"]
+    size: int
+    last: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Refused:
+    """No answer, and why: "damaged", "locked" by a password, "large", "memory" or "other", of which `detail` says more, or
+    "unwritable", of which it is all that is to be said.
+    """
+
+    why: Literal["damaged", "locked", "large", "memory", "other", "unwritable"]
     detail: str = ""
     seconds: float = 0.0
 
 
-Message = Open | Decode | Read | Measure | Close | Opened | Pixels | Written | Measured | Refused
+Message = Open | Decode | Read | Measure | Overlay | Close | Opened | Pixels | Written | Measured | Overlaid | Refused
 
 _TYPES: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Open, Decode, Read, Measure, Close, Opened, Pixels, Written, Measured, Refused)
+    kind.__name__: kind
+    for kind in (Open, Decode, Read, Measure, Overlay, Close, Opened, Pixels, Written, Measured, Overlaid, Refused)
 }
 
 

@@ -57,7 +57,7 @@ class Document:
 
     def __init__(self, document: Any, data: bytes, limits: Limits) -> None:
         """`document` is pypdfium2's of `data`."""
-        self._document, self._data, self._limits = document, data, limits
+        self._document, self.data, self._limits = document, data, limits
         if document.get_formtype():
             document.init_forms()
 
@@ -104,7 +104,7 @@ class Document:
         """
         import pikepdf
 
-        with pikepdf.open(io.BytesIO(self._data)) as opened:
+        with pikepdf.open(io.BytesIO(self.data)) as opened:
             found = [_unit(opened.pages[number].obj) for number in range(first, min(most, len(opened.pages)))]
             # qpdf takes an object to be null that it had no memory to unpack.
             if any("bad_alloc" in warning for warning in opened.get_warnings()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import io
 import os
 import resource
 import select
@@ -31,6 +32,8 @@ from ocr_serving.decoding.messages import (
     Message,
     Open,
     Opened,
+    Overlaid,
+    Overlay,
     Pixels,
     Read,
     Refused,
@@ -39,9 +42,14 @@ from ocr_serving.decoding.messages import (
     unpacked,
 )
 from ocr_serving.errors import TooLargeError
+from ocr_serving.searchable import overlay
 
 KEPT_BYTES = 256 * 2**20
 """Resident memory that an idle decoding process may keep; above it, it ends, and the next file finds a new one."""
+
+
+GROWTH, GROWTH_BYTES = 2, 64 * 2**20
+"""What a PDF with words may have at most, in bytes of the file that was sent, and in bytes more."""
 
 
 class Document(Protocol):
@@ -104,7 +112,7 @@ class Renderer:
             answer = self._answered(unpacked(self._connection.recv_bytes()))
             if answer is not None:
                 self._connection.send_bytes(packed(answer))
-            if isinstance(answer, Pixels) and answer.last:
+            if isinstance(answer, Pixels | Overlaid) and answer.last:
                 return
 
     def _answered(self, message: Message) -> Message | None:
@@ -123,6 +131,9 @@ class Renderer:
         if isinstance(message, Measure):
             with _cpu_time(message.seconds):
                 return self._measured(message, begin)
+        if isinstance(message, Overlay):
+            with _cpu_time(message.seconds):
+                return self._overlaid(message, begin)
         self._close()
         return None
 
@@ -176,12 +187,58 @@ class Renderer:
         except Exception:  # noqa: BLE001  as above
             return Refused("damaged", seconds=time.process_time() - begin)
 
+    def _overlaid(self, message: Overlay, begin: float) -> Overlaid | Refused:
+        if not isinstance(self._document, pdf.Document):
+            return Refused("damaged")
+        try:
+            os.ftruncate(self._memory, 0)
+            data = self._document.data
+            with _MemoryFile(self._memory, GROWTH * len(data) + GROWTH_BYTES) as out:
+                overlay.write(data, message.title, [overlay.PageText(*page) for page in message.pages], out)
+                size = out.tell()
+            return Overlaid(size, _keeps_too_much(), time.process_time() - begin)
+        except overlay.UnwritableError as exc:
+            return Refused("unwritable", str(exc), time.process_time() - begin)
+        except MemoryError:
+            return Refused("memory", seconds=time.process_time() - begin)
+        except Exception:  # noqa: BLE001  as above
+            return Refused("damaged", seconds=time.process_time() - begin)
+
     def _close(self) -> None:
         # Not after each page: to give memory back and take it again costs as much as to copy a page.
         os.ftruncate(self._memory, 0)
         if self._document is not None:
             self._document.close()
             self._document = None
+
+
+class _MemoryFile(io.RawIOBase):
+    """The memory file as one that is written; its bytes are not counted as memory of this process, so that they are here."""
+
+    def __init__(self, memory: int, most: int) -> None:
+        super().__init__()
+        self._memory, self._most, self._at = memory, most, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (self._at if whence == os.SEEK_CUR else 0)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        if self._at + len(view) > self._most:
+            raise MemoryError
+        written = os.pwrite(self._memory, view, self._at)
+        self._at += written
+        return written
 
 
 @contextlib.contextmanager

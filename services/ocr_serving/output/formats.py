@@ -1,4 +1,6 @@
-"""The formats a document is written in, by name, and the files each makes. Pure: a tree in, bytes out."""
+"""The formats a document is written in, by name, and the files each makes: a tree in, bytes out. Pure, but for PDFs that were
+sent, which the decoding process opens.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_serving.decoding.images import Image
+from ocr_serving.decoding.limits import Limits
 from ocr_serving.errors import InputError
 from ocr_serving.output import alto, continued, csv, docx, flow, hocr, html, json, markdown, pdf, text, xlsx
 from ocr_serving.output.tree import Document, Figure
@@ -16,9 +19,12 @@ from ocr_serving.validation import did_you_mean
 
 @dataclass(frozen=True)
 class Original:
-    """What was sent: the PDF's bytes, or each page's file (b"" where it is one of several in its file) and pixels."""
+    """What was sent: the PDF's bytes, opened within `limits`; or each page's file, b"" where it is one of several in its file, and
+    pixels.
+    """
 
     pdf: bytes = b""
+    limits: Limits = field(default_factory=Limits)
     files: Sequence[bytes] = ()
     images: Sequence[Image | None] = ()
 
@@ -67,7 +73,7 @@ def _csv(document: Document, _: Original, name: str) -> Files:
 
 def _pdf(document: Document, original: Original, name: str) -> Files:
     if original.pdf:
-        return {f"{name}.pdf": pdf.over_pdf(document, original.pdf)}
+        return {f"{name}.pdf": pdf.over_pdf(document, original.pdf, original.limits)}
     return {f"{name}.pdf": pdf.of_images(document, original.files, original.images)}
 
 

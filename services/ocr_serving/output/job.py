@@ -149,7 +149,7 @@ class Job:
         """The document in its formats. Raises InputError."""
         numbers = sorted(self._pages)
         if self.is_pdf:
-            original = formats.Original(pdf=self.data)
+            original = formats.Original(pdf=self.data, limits=self.limits)
         else:
             original = formats.Original(files=self._files, images=[self._images.get(number) for number in numbers])
         return formats.files(self.document(), original, self.forms, self.title, self.joins)

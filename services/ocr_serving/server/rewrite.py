@@ -75,7 +75,7 @@ class _Originals:
     def of(self, tree: Document) -> Original:
         """What a searchable PDF is made over. Raises InputError."""
         if len(self._data) == 1 and pages.is_pdf(self._data[0]):
-            return Original(pdf=self._data[0])
+            return Original(pdf=self._data[0], limits=self._limits)
         if any(map(pages.is_pdf, self._data)):
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         found = [self._at(page.number) for page in tree.pages]

@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from helpers.lab import Clock, Lab, container
-from ocr_operator.api.allowed import Allowed
+from helpers.invoices import ADDRESS, CHILDREN, CONFIG, DEPLOYMENT, NAME, NS, ONE, OWNER, PAUSED, SERVICE, TWO, lab_of
+from helpers.lab import container
 from ocr_operator.kube import RefusedError, UnreachableError
 from ocr_operator.loop.reconcile import Result
 from ocr_operator.names import KIND
-from ocr_operator.observed.cache import Owner, Ref
-
-NS = "ns"
-OWNER = Owner(NS, "invoices")
-SERVICE = Ref(KIND, *OWNER)
-NAME = "invoices-ocr-system"
-CHILDREN = [Ref(kind, NS, NAME) for kind in ("ConfigMap", "Deployment", "Service", "NetworkPolicy")]
-CONFIG, DEPLOYMENT, ADDRESS, _ = CHILDREN
-PAUSED = {"ocr-serving.dev/paused": "true"}
-ONE: dict[str, Any] = {"modules": [{"name": "ocr_system", "device": "cpu"}]}
-
-
-IMAGES = Allowed(registries=("*",))
-"""Nothing beyond what is allowed by default but images of anywhere."""
-
-
-def lab_of(spec: dict[str, Any] | None = None, clock: Callable[[], float] = time.monotonic) -> Lab:
-    return Lab(OWNER, spec or ONE, clock, IMAGES)
+from ocr_operator.observed.cache import Ref
 
 
 def test_a_new_service_becomes_its_children_then_a_status() -> None:
@@ -84,34 +66,6 @@ def test_an_edit_is_put_back_and_named() -> None:
     assert lab.kube.writes == [("apply", ADDRESS)]
     assert lab.kube.events == [f"Applied: updated Service {NAME} (spec.type)"]
     assert lab.spec(ADDRESS)["type"] == "ClusterIP"
-
-
-def test_a_module_taken_out_goes_with_all_it_has() -> None:
-    lab = lab_of({"modules": [*ONE["modules"], {"name": "ocr_det", "device": "cpu"}]})
-    lab.settle()
-    assert len(lab.kube.objects) == 9
-    lab.kube.service(*OWNER, ONE)
-    lab.settle()
-    assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
-
-
-def test_somebody_elses_object_is_neither_taken_nor_deleted() -> None:
-    lab = lab_of()
-    lab.kube.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": NS}, "spec": {"type": "NodePort"}})
-    before = lab.spec(ADDRESS)
-    assert lab.turn() is Result.REFUSED
-    assert lab.condition("Degraded")["reason"] == "NameTaken"
-    assert lab.spec(ADDRESS) == before
-    assert set(lab.kube.objects) == {SERVICE, ADDRESS}
-
-
-def test_children_of_a_former_owner_of_the_same_name_are_waited_for() -> None:
-    lab = lab_of()
-    lab.settle()
-    del lab.kube.objects[SERVICE]
-    lab.kube.service(*OWNER, ONE, uid="another")
-    assert lab.turn() is Result.WAITING
-    assert lab.kube.writes == []
 
 
 def test_a_spec_that_cannot_be_understood_changes_no_child() -> None:
@@ -233,9 +187,6 @@ def test_children_are_made_only_for_an_owner_that_is_there() -> None:
     assert lab.kube.events == []
 
 
-TWO: dict[str, Any] = {"modules": [{"name": "ocr_det", "device": "cpu"}, {"name": "ocr_system", "device": "cpu"}]}
-
-
 def test_a_module_that_is_refused_keeps_no_other_from_being_made_and_nothing_of_it_stays() -> None:
     lab = lab_of(TWO)
 
@@ -279,49 +230,6 @@ def test_a_part_that_is_refused_is_tried_before_another_one_is_made_again() -> N
     assert lab.condition("Ready")["status"] == "True"
 
 
-def test_a_module_renamed_is_pruned_once_the_new_one_serves_also_after_a_restart() -> None:
-    lab = lab_of()
-    lab.settle()
-    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
-    lab.turn()
-    lab.turn()
-    assert DEPLOYMENT in lab.kube.objects
-    assert f"{NAME} goes once invoices-ocr-systm-8 serves" in lab.condition("Progressing")["message"]
-    lab.restart()
-    lab.turn()
-    assert DEPLOYMENT in lab.kube.objects
-    lab.kube.run(Ref("Deployment", NS, "invoices-ocr-systm-8"))
-    lab.turn()
-    assert not [ref for ref in lab.kube.objects if ref.name == NAME]
-
-
-def test_a_typo_that_is_mended_by_another_one_takes_away_nothing_that_serves() -> None:
-    lab = lab_of()
-    lab.settle()
-    for name in ("ocr_systm", "ocr_sytem", "ocrsystem"):
-        lab.kube.service(*OWNER, {"modules": [{"name": name, "device": "cpu", "image": {"reference": "i:1"}}]})
-        for _ in range(3):
-            lab.turn()
-        assert DEPLOYMENT in lab.kube.objects
-        lab.restart()
-    lab.turn()
-    assert DEPLOYMENT in lab.kube.objects
-    lab.kube.run(Ref("Deployment", NS, "invoices-ocrsystem"))
-    lab.turn()
-    assert {ref.name for ref in lab.kube.objects if ref.kind == "Deployment"} == {"invoices-ocrsystem"}
-
-
-def test_a_module_renamed_back_leaves_nothing_of_the_typo() -> None:
-    lab = lab_of()
-    lab.settle()
-    lab.kube.service(*OWNER, {"modules": [{"name": "ocr_systm", "device": "cpu", "image": {"reference": "i:1"}}]})
-    lab.turn()
-    lab.turn()
-    lab.kube.service(*OWNER, ONE)
-    lab.settle()
-    assert sorted(lab.kube.objects) == sorted([*CHILDREN, SERVICE])
-
-
 AUTOSCALED: dict[str, Any] = {
     "modules": [{"name": "ocr_system", "device": "cpu", "autoscaling": {"minReplicas": 2, "maxReplicas": 9}}]
 }
@@ -341,54 +249,6 @@ def test_no_pods_by_hand_under_an_autoscaler_is_put_back_to_its_least() -> None:
     lab.kube.edit(DEPLOYMENT, lambda body: body["spec"].update(replicas=0), manager="kubectl")
     lab.settle()
     assert lab.spec(DEPLOYMENT)["replicas"] == 2
-
-
-def test_a_former_child_that_is_stuck_is_told_after_a_while() -> None:
-    clock = Clock()
-    lab = lab_of(clock=clock)
-    lab.settle()
-    uid = lab.kube.objects[SERVICE]["metadata"]["uid"]
-    del lab.kube.objects[SERVICE]
-    del lab.kube.objects[CONFIG]
-    lab.kube.objects[DEPLOYMENT]["metadata"] |= {"finalizers": ["example.org/keep"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
-    lab.restart()
-    lab.kube.service(*OWNER, ONE, uid=f"{uid}-2")
-    assert lab.turn() is Result.WAITING
-    assert "status" not in lab.kube.objects[SERVICE]
-    clock.now += 11
-    assert lab.turn() is Result.WAITING
-    degraded = lab.condition("Degraded")
-    assert degraded["reason"] == "Waiting"
-    assert "its finalizers example.org/keep keep it" in degraded["message"]
-
-
-def test_an_object_with_our_labels_that_we_have_not_made_is_not_ours() -> None:
-    lab = lab_of()
-    lab.settle()
-    theirs = dict(lab.kube.objects[CONFIG])
-    theirs["metadata"] = {key: value for key, value in theirs["metadata"].items() if key in ("name", "namespace", "labels")}
-    other = lab_of()
-    other.kube.put({**theirs, "data": {"config.json": "theirs"}})
-    assert other.turn() is Result.REFUSED
-    assert other.kube.objects[CONFIG]["data"] == {"config.json": "theirs"}
-    assert other.condition("Degraded")["reason"] == "NameTaken"
-
-
-def test_a_deletion_that_is_refused_is_told() -> None:
-    lab = lab_of(TWO)
-    lab.settle()
-
-    def forbid(verb: str, _ref: Ref) -> None:
-        if verb == "delete":
-            raise RefusedError("services is forbidden: User x cannot delete resource services")
-
-    lab.kube.fault = forbid
-    lab.kube.service(*OWNER, ONE)
-    for _ in range(2):
-        lab.turn()
-    degraded = lab.condition("Degraded")
-    assert degraded["reason"] == "Forbidden"
-    assert "is wanted no longer and cannot be deleted" in degraded["message"]
 
 
 def test_what_is_paused_is_left_as_it_is_until_it_is_not() -> None:

@@ -18,8 +18,9 @@ import PIL.Image
 import pypdfium2
 import pytest
 
+from helpers import pdfs
 from helpers.services import wait_until
-from ocr_serving.decoding import bounded, messages, pages
+from ocr_serving.decoding import bounded, messages, pages, pdf_text
 from ocr_serving.decoding.images import Allowance, Limits, Undecodable
 from ocr_serving.errors import UnavailableError
 
@@ -136,6 +137,18 @@ def test_ordinary_files_share_one_process() -> None:
     (page,) = read(pdf_of(None), SMALL)
     assert isinstance(page, np.ndarray)
     assert bounded.shared(200).pid not in (first, None)
+
+
+def test_a_file_that_is_open_while_another_is_read_keeps_its_pages() -> None:
+    """As where a document is written while the pages of the next one come."""
+    files = {name: pdfs.of_text([name], [name]) for name in ("first", "second")}
+    outer = pages.from_bytes(files["first"], where="first", limits=Limits(), kept=True)
+    one = next(outer)
+    assert [word.text for line in pdf_text.read(files["second"], 2)[0].lines for word in line.words] == ["second"]
+    (two,) = outer
+    assert isinstance(one, np.ndarray)
+    assert isinstance(two, np.ndarray)
+    assert (one == two).all()
 
 
 def test_a_request_has_an_allowance() -> None:

@@ -269,9 +269,10 @@ def test_instructions_that_make_no_sense_are_kept(wrap: Any) -> None:
 def test_objects_that_no_page_needs_are_not_unpacked_without_end() -> None:
     plain = [b"<</Type/Catalog/Pages 2 0 R/Outlines 4 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>"]
     plain += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Resources<<>>>>"]
-    with pytest.raises(InputError, match="64 MiB in one stream"):
-        pdf.over_pdf(read(), pdfs.with_packed(plain, [b"<</Type/Outlines>>"], padding_mb=65))
-    check(pdf.over_pdf(read(), pdfs.with_packed(plain, [b"<</Type/Outlines>>"], padding_mb=1)))
+    large = pdfs.with_packed(plain, [b"<</Type/Outlines>>"], padding_mb=65)
+    with pytest.raises(InputError, match=r"more than 64 MiB \(page_memory_mb\): print it"):
+        pdf.over_pdf(read(), large, Limits(page_memory_mb=64))
+    check(pdf.over_pdf(read(), large))
 
 
 def test_a_pdfs_own_text_is_left_alone() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ocr_serving.output import cmaps
+from ocr_serving.searchable import cmaps
 
 MODES = range(8)
 
@@ -102,7 +102,7 @@ class Silence:
                 if size > min(MOST_CONTENT, self._left):
                     return None
             kept = _kept(pikepdf.parse_content_stream(place))
-        except pikepdf.PdfError:
+        except (pikepdf.PdfError, MemoryError):
             return None
         finally:
             self._left -= size
