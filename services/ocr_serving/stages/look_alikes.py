@@ -32,6 +32,34 @@ NUMBER_SHARE = 0.6
 LEAST_DIGITS = 3
 """Shorter numbers are units and grades as often."""
 
+ORDINALS = ("st", "th", "er", "ers", "re", "ère")
+UNITS = (
+    "am",
+    "pm",
+    "hr",
+    "hrs",
+    "min",
+    "sec",
+    "mg",
+    "kg",
+    "ml",
+    "cl",
+    "dl",
+    "cm",
+    "mm",
+    "km",
+    "pc",
+    "pcs",
+    "pt",
+    "px",
+    "ft",
+    "oz",
+    "lb",
+)
+BYTES = ("kb", "mb", "gb", "tb", "hz", "khz", "mhz", "ghz")
+BEHIND_FIGURES = frozenset((*ORDINALS, *UNITS, *BYTES))
+"""What stands behind a lone figure in many languages, case folded: ordinals, times and units."""
+
 LEAST_STEM = 3
 """Small letters before a digit from which it is more likely a letter than the number of something."""
 
@@ -85,6 +113,8 @@ def _word(run: Sequence[str], start: int, reading: Reading, column: Mapping[str,
         return None
     (at,) = digits
     if at == len(run) - 1 and len(run) > 2 and not _is_stem(run[:at]):
+        return None
+    if at == 0 and "".join(run[1:]).casefold() in BEHIND_FIGURES:
         return None
     beside = run[at - 1] if at else run[at + 1]
     # In capitals an l is none, and a digit is not taken for a small letter.

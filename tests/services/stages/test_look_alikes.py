@@ -59,3 +59,8 @@ def test_the_zeros_of_a_round_number_need_less() -> None:
 )
 def test_codes_stay(read: str, doubts: str) -> None:
     assert text_of(read, doubts, share=0.25) == read
+
+
+@pytest.mark.parametrize(("read", "doubts"), [("1st", "l"), ("1er", "l"), ("1 re, 1kg", "l-----l"), ("5mm 1PM", "S---I")])
+def test_ordinals_times_and_units_keep_their_figure(read: str, doubts: str) -> None:
+    assert text_of(read, doubts) == read
