@@ -63,7 +63,8 @@ def lines_in_order(quads: Sequence[Quad]) -> list[int]:
 def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool = False) -> list[int]:
     """Indices of regions of a page of that size as they are read: from top to bottom, columns one after the other.
 
-    The same cut, which between regions always takes columns first, and keeps together rows of text that share a gutter. `down`
+    The same cut, which between regions takes columns first, unless nothing stands beside another, and keeps together rows of text
+    that share a gutter. `down`
     says that the text runs down in columns from right to left.
     """
     if down:
@@ -248,11 +249,24 @@ def _regions_ordered(boxes: Rectangles, indices: list[int], gutter: float) -> li
     if len(indices) < 2:
         return indices
     parts = apart(boxes, indices, U)
-    if len(parts) == 1:
+    if len(parts) > 1 and _are_rows(boxes, parts, gutter):
+        parts = apart(boxes, indices, V)
+    elif len(parts) == 1:
         parts = _blocks_of_regions(boxes, apart(boxes, indices, V), gutter)
     if len(parts) == 1:
         return sorted(indices, key=lambda index: (boxes[index, 1], boxes[index, 0]))
     return [index for part in parts for index in _regions_ordered(boxes, part, gutter)]
+
+
+def _are_rows(boxes: Rectangles, columns: Sequence[list[int]], most: float) -> bool:
+    """Whether nothing in one of `columns` stands beside what is in another, and all follow each other by less than `most`.
+
+    As a table and a line further left below it; what is far below may be the end of one column, and go on at the top of the next.
+    """
+    column = {index: n for n, part in enumerate(columns) for index in part}
+    rows = _apart(boxes, _flat(columns), V)
+    near = all(boxes[below, 1].min() - boxes[above, 3].max() < most for above, below in pairwise(rows))
+    return near and all(len({column[index] for index in row}) == 1 for row in rows)
 
 
 def _blocks_of_regions(boxes: Rectangles, rows: list[list[int]], gutter: float) -> list[list[int]]:

@@ -48,6 +48,16 @@ def test_one_column_is_read_from_top_to_bottom() -> None:
     assert order(*page) == [1, 2, 3, 0]
 
 
+def test_what_stands_beside_nothing_is_read_from_top_to_bottom() -> None:
+    table, end = (400, 100, 900, 600), (80, 620, 250, 650)
+    assert order(end, table) == [1, 0]
+    sender, date, address = (600, 80, 900, 200), (700, 230, 900, 250), (80, 260, 400, 380)
+    assert order(address, date, sender) == [2, 1, 0]
+    # Beside one of the others it is a column.
+    left = (80, 300, 350, 650)
+    assert order(left, table) == [0, 1]
+
+
 def test_what_stands_far_apart_is_a_row_and_no_columns() -> None:
     name, number, address, table = (80, 80, 330, 120), (820, 85, 950, 190), (80, 225, 500, 320), (70, 600, 950, 1300)
     bill, left, right = (80, 380, 510, 500), (90, 560, 340, 590), (740, 560, 930, 590)
