@@ -264,7 +264,7 @@ def _are_rows(boxes: Rectangles, columns: Sequence[list[int]], most: float) -> b
     As a table and a line further left below it; what is far below may be the end of one column, and go on at the top of the next.
     """
     column = {index: n for n, part in enumerate(columns) for index in part}
-    rows = _apart(boxes, _flat(columns), V)
+    rows = apart(boxes, flat(columns), V)
     near = all(boxes[below, 1].min() - boxes[above, 3].max() < most for above, below in pairwise(rows))
     return near and all(len({column[index] for index in row}) == 1 for row in rows)
 
