@@ -16,7 +16,6 @@ from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Tu
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.sharpness import is_blank
 
-
 AS_SENT = "coordinates are those of the image as sent"
 """Said of a page that was turned."""
 
