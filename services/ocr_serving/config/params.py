@@ -272,8 +272,8 @@ class LayoutParams(RemarkParams, OrientationParams):
     layout_resize: Resize | None = Field(
         None,
         description=(
-            "How a page is made smaller for the network: area keeps hairlines, linear is PaddleOCR's way. Unset it is linear where"
-            " rec_width is legacy, else area."
+            "How a page is made smaller for the network: area keeps hairlines, and shows it a page that is light on dark the other"
+            " way round; linear is PaddleOCR's way. Unset it is linear where rec_width is legacy, else area."
         ),
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +35,14 @@ MOST = 100
 
 CONTAINED = 0.5
 """Two regions of which one covers more than this share of the other are one region with two labels."""
+
+DARK, EVEN, MOSTLY = 110, 24.0, 0.7
+"""A page whose usual grey, of 255, is below the first is dark, where so large a share of it is off that by no more than the second
+says."""
+
+CONTRAST, STROKE, LARGE = 64, 0.02, 0.02
+"""Greys by which print is lighter than a dark page; share of the page's longer side that no stroke of it is wide; share of the page
+that is light and wider, at most."""
 
 LABELS: Mapping[str, tuple[str, ...]] = {
     "cdla": (
@@ -89,6 +98,8 @@ class LayoutDetector:
         """The regions of `page`, by label, then by falling score. `params` stand in for the detector's own for this call."""
         params = params or self.params
         stretched = resized(page, INPUT_SIZE, params.resizes_pages)
+        if params.resizes_pages == "area" and is_dark(stretched):
+            stretched = np.asarray(cv2.bitwise_not(stretched), np.uint8)
         answers = self.engine.run(network_input(stretched, INPUT_SIZE, NORMALISED["DB"]))
         boxes, scores = boxes_and_scores(answers[: len(STRIDES)], answers[len(STRIDES) :])
         limits = np.array(INPUT_SIZE[::-1] * 2, np.float64)
@@ -101,6 +112,20 @@ class LayoutDetector:
                 x1, y1, x2, y2 = (np.clip(boxes[kept], 0, limits).astype(np.float32) / scale.astype(np.float64)).tolist()
                 found.append(Region((x1, y1, x2, y2), label, float(scores[kept, index])))
         return without_doubles(found)
+
+
+def is_dark(page: Image) -> bool:
+    """Whether a page is printed light on dark all over, as screens are: the network takes such a one for a figure.
+
+    What lies on something dark, as a sheet does, is light and larger than strokes are (an opening tells).
+    """
+    grey = np.asarray(cv2.cvtColor(page, cv2.COLOR_BGR2GRAY), np.uint8)
+    usual = float(np.median(grey))
+    if usual >= DARK or (np.abs(grey - usual) <= EVEN).mean() < MOSTLY:
+        return False
+    light = (grey > usual + CONTRAST).astype(np.uint8)
+    side = round(STROKE * max(page.shape[:2]))
+    return bool(cv2.morphologyEx(light, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)).mean() < LARGE)
 
 
 def labels(chosen: str | None, metadata: Mapping[str, str]) -> tuple[str, ...]:

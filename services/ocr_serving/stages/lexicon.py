@@ -13,7 +13,7 @@ import gzip
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Protocol
@@ -33,6 +33,9 @@ LEAST_RATIO = 0.003
 LEAST_PART_RATIO = 0.1
 """As `LEAST_RATIO`, from which a letter that was seen twice may be one, and an m may be an r and an n."""
 
+SELDOM_DOUBLE = frozenset("ahijkquvwxy")
+"""Letters that do not stand twice in a row in words."""
+
 COMMON = 0.3
 """How much it counts that a word is common: by this power of how often it occurs."""
 
@@ -48,11 +51,18 @@ SURE = 0.9
 SURE_ELSEWHERE, LEAST_ELSEWHERE = 0.95, 5
 """The least probability of a letter of a word that settles others on its page, and their least length, whatever the language."""
 
+LEAST_RATIO_ELSEWHERE = 0.02
+"""As `LEAST_RATIO`, for those words: in many languages words differ in their endings alone."""
+
 LEAST_SURE, LEAST_SHARE = 8, 0.5
 """A page is in a language if it has so many surely read words or more, of which this share is in its dictionary."""
 
 LETTERS_SHARE = 0.6
 """A run of letters and digits is a word if this share of it are letters: of the others, most are codes."""
+
+
+Doubt = tuple[float, int, str]
+"""How likely something else is beside a letter of a word, which letter, and what may stand in its place."""
 
 
 class Lexicon:
@@ -140,26 +150,39 @@ def _settle_by_page(lines: list[Reading], column: Mapping[str, int], words: Lexi
     elsewhere = PageWords(lines)
     texts = ["".join(lines[n].characters[start:end]) for n, start, end in doubtful]
     unknown = ~words.has(texts) & (elsewhere.counts(texts) == 0)
-    _settle(lines, [place for place, left in zip(doubtful, unknown, strict=True) if left], column, elsewhere)
+    places = [place for place, left in zip(doubtful, unknown, strict=True) if left]
+    _settle(lines, places, column, elsewhere, LEAST_RATIO_ELSEWHERE)
 
 
-def _settle(lines: list[Reading], places: Sequence[tuple[int, int, int]], column: Mapping[str, int], words: Counts) -> None:
-    """Put words of `words` in `places`: line, start and end of each, rising, where the network may have meant any."""
+def _settle(
+    lines: list[Reading],
+    places: Sequence[tuple[int, int, int]],
+    column: Mapping[str, int],
+    words: Counts,
+    least: float = LEAST_RATIO,
+) -> None:
+    """Put words of `words` in `places`: line, start and end of each, rising, where the network may have meant any.
+
+    `least` is the ratio from which a letter may stand in for another.
+    """
     # From the end of a line to its beginning: a word may have more letters than before, or fewer.
     for n, start, end in reversed(places):
-        better = _better(lines[n], start, end, column, words)
+        better = _better(lines[n], _doubts(lines[n], start, end, column, least), start, end, words)
         if better is not None:
             lines[n] = _with(lines[n], start, better)
 
 
-def _better(reading: Reading, start: int, end: int, column: Mapping[str, int], words: Counts) -> list[str] | None:
-    """The word of `words` that the network holds for likeliest in place of the one from `start` to `end`; None without any.
+def _better(reading: Reading, found: Iterable[Doubt], start: int, end: int, words: Counts) -> list[str] | None:
+    """The word of `words` that the network holds for likeliest, by its doubts, in place of the one from `start` to `end`, or None.
 
     An entry for each character of the word that is there now: a letter, two, or none.
     """
-    doubts = sorted(_doubts(reading, start, end, column), reverse=True)[:MOST_DOUBTS]
+    doubts = sorted(found, reverse=True)[:MOST_DOUBTS]
     word = reading.characters[start:end]
     for changed in range(1, MOST_CHANGED + 1):
+        if changed == 2:
+            # Without a letter, and with others besides, a word may become too many.
+            doubts = [doubt for doubt in doubts if doubt[2]]
         candidates = []
         for choice in itertools.combinations(doubts, changed):
             if len({at for _, at, _ in choice}) == changed:
@@ -176,22 +199,28 @@ def _better(reading: Reading, start: int, end: int, column: Mapping[str, int], w
     return None
 
 
-def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int]) -> Iterator[tuple[float, int, str]]:
-    """What may stand in for a letter of a word: how likely it is beside that, which letter, from `start`, and what."""
+def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int], least: float) -> Iterator[Doubt]:
+    """What may stand in for the letters of a word, which are counted from `start`."""
     for n in range(start, end):
         character, chosen = reading.characters[n], max(float(reading.scores[n]), 1e-6)
         for letter, k in column.items():
             ratio = float(reading.told[n, k]) / chosen
-            if ratio >= LEAST_RATIO and letter != character:
+            if ratio >= least and letter != character:
                 yield ratio, n - start, letter
                 if character == "m" and letter == "r" and ratio >= LEAST_PART_RATIO:
                     yield ratio, n - start, "rn"
-        if n > start and character == reading.characters[n - 1]:
+        if n > start and _is_doubled(reading.characters[start : n + 1]):
             # A broad or broken letter may be seen twice; the less sure of the two is the second sight.
             scores = reading.scores[n - 1 : n + 1]
-            least = max(float(scores.min()), 1e-6)
-            if 1 - least >= LEAST_PART_RATIO * least:
-                yield (1 - least) / least, n - start - int(scores[0] < scores[1]), ""
+            unsure = max(float(scores.min()), 1e-6)
+            if 1 - unsure >= LEAST_PART_RATIO * unsure:
+                yield (1 - unsure) / unsure, n - start - int(scores[0] < scores[1]), ""
+
+
+def _is_doubled(word: Sequence[str]) -> bool:
+    """Whether a word's last letter stands there once more than it does in English words, and most names."""
+    last = word[-1]
+    return word[-2] == last and (last.casefold() in SELDOM_DOUBLE or (len(word) > 2 and word[-3] == last))
 
 
 def _with(reading: Reading, start: int, better: Sequence[str]) -> Reading:

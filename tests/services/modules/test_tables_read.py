@@ -174,6 +174,25 @@ def test_the_tables_of_a_whole_page_are_told_each_for_itself(system: StructureSy
     assert [region["bbox"] for region in whole["regions"]] == [[0, 0, 1250, 1500]]
 
 
+def test_a_dark_page_is_laid_out_as_a_light_one(system: StructureSystem) -> None:
+    page, _ = report()
+    system.begin_request()
+    light, dark = system.predict([page, 255 - page])
+    assert isinstance(light, dict)
+    assert isinstance(dark, dict)
+    first, second = (
+        [grid(region["res"]["html"]) for region in answer["regions"] if isinstance(region["res"], dict)] for answer in (light, dark)
+    )
+    assert first == second
+    assert second[0] == LIST
+    assert "figure" not in {region["type"] for region in dark["regions"]}
+
+
+def test_a_list_in_a_frame_is_a_table_of_one_column(system: StructureSystem) -> None:
+    rows = [["Ingredients"], ["Wheat flour"], ["Cane sugar"], ["Salt"], ["Butter milk"], ["Baking powder"]]
+    assert grid(read(system, drawn(rows, "ruled"))) == rows
+
+
 def test_tables_beside_each_other_are_told_each_for_itself(system: StructureSystem) -> None:
     first, second = drawn(LIST, "ruled", margin=4), drawn(STOCK, "ruled", margin=4)
     page = np.full((520, 100 + first.shape[1] + second.shape[1], 3), 255, np.uint8)

@@ -18,6 +18,7 @@ from ocr_serving.stages.layout import (
     LayoutDetector,
     Region,
     boxes_and_scores,
+    is_dark,
     labels,
     suppressed,
     without_doubles,
@@ -60,6 +61,20 @@ def test_one_region_with_two_labels_is_told_once() -> None:
     assert without_doubles([text, title, apart]) == [title, apart]
     assert without_doubles([text, apart]) == [text, apart]
     assert without_doubles([]) == []
+
+
+def test_a_page_is_dark_where_its_print_is_light_and_not_where_a_sheet_lies_on_something_dark() -> None:
+    page = np.full((800, 608, 3), 28, np.uint8)
+    for y in range(60, 740, 24):
+        for x in range(40, 560, 9):
+            page[y : y + 10, x : x + 5] = 220
+    assert is_dark(page)
+    assert not is_dark(255 - page)
+    sheet = np.full((800, 608, 3), 28, np.uint8)
+    sheet[250:500, 200:400] = 240
+    assert not is_dark(sheet), "a receipt on a dark desk"
+    picture = np.random.default_rng(1).integers(0, 160, (800, 608, 3)).astype(np.uint8)
+    assert not is_dark(picture)
 
 
 def test_labels_are_a_list_of_ours_a_file_or_the_models(tmp_path: Path) -> None:

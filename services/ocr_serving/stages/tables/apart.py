@@ -20,6 +20,9 @@ where rows near by leave all the spaces of a row free too."""
 AROUND = 3
 """Rows above and below that are near by."""
 
+AT_EDGE = 3.0
+"""Heights of a line by which a space between two columns is off the end of one that rows near by leave there, at most."""
+
 INTO = 0.3
 """Heights of a line by which a text that crosses a gutter may fall short of its ends."""
 
@@ -38,6 +41,9 @@ all columns."""
 
 LINES_OF_PROSE = 1.6
 """Heights of a line between two lines of a paragraph, at most."""
+
+NEARER = 1.5
+"""A line that is so many times nearer to a paragraph than to the table is the paragraph's."""
 
 CENTRED = 1.5
 """Heights of a line by which a heading over all columns is off the table's middle; what begins at its left is a caption."""
@@ -144,7 +150,7 @@ def _rows(boxes: Rectangles, words: Sequence[Rectangles], frames: Rectangles, he
     found = []
     for n, line in enumerate(lines):
         near = [spaces[of] for of in range(max(0, n - AROUND), min(len(lines), n + AROUND + 1)) if of != n and sure[of]]
-        shared = all(2 * sum(_meets(space, of) for of in near) > len(near) for space in spaces[n])
+        shared = all(2 * sum(_meets(space, of, AT_EDGE * height) for of in near) > len(near) for space in spaces[n])
         over = sum(any(x1 < a and b < x2 for x1, x2 in narrow[n] for a, b in of) for of in near)
         parts = narrow[n] if shared and 2 * over <= len(near) else wide[n] if sure[n] else far[n]
         top, bottom = float(boxes[line, 1].min()), float(boxes[line, 3].max())
@@ -172,8 +178,10 @@ def _spaces(parts: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(left[1], right[0]) for left, right in pairwise(parts)]
 
 
-def _meets(space: tuple[float, float], others: Sequence[tuple[float, float]]) -> bool:
-    return any(space[0] < end and start < space[1] for start, end in others)
+def _meets(space: tuple[float, float], others: Sequence[tuple[float, float]], edge: float) -> bool:
+    """Whether a space is in one of `others`, no further than `edge` from one of its ends: words stand in the midst of it."""
+    found = [(start, end) for start, end in others if space[0] < end and start < space[1]]
+    return any(min(space[0] - start, end - space[1]) <= edge for start, end in found)
 
 
 def _runs(rows: Sequence[Row], height: float) -> list[list[int]]:
@@ -323,18 +331,19 @@ def _grown(rows: Sequence[Row], run: Sequence[int], rules: Rulings, height: floa
         prose = _with_paragraphs([rows[index] for index in sorted(taken)], crossing, height)
         if len(prose) >= PROSE or (crossing and goes_on) or any(abs(x - (left + right) / 2) > CENTRED * height for x in middle):
             taken = []
-        elif taken and goes_on and beyond is not None and _ends_paragraph(rows[at], beyond, left, height):
+        elif taken and goes_on and beyond and _ends_paragraph(rows[at - direction], rows[at], beyond, left, height):
             taken.pop()
         found += taken
         found += _held(rows, run, taken, direction, rules, (left, right), height)
     return sorted(set(found))
 
 
-def _ends_paragraph(row: Row, beyond: Row, left: float, height: float) -> bool:
-    """Whether a line begins where the longer one next to it does, and not where the table at `left` does."""
+def _ends_paragraph(inner: Row, row: Row, beyond: Row, left: float, height: float) -> bool:
+    """Whether a line begins where the longer one next to it does, and not where the table at `left` does, or is far from it."""
     starts = row.parts[0][0]
     longer = beyond.parts[-1][1] > row.parts[-1][1] + height
-    return longer and abs(starts - beyond.parts[0][0]) < INTO * height < abs(starts - left)
+    far = abs(row.middle - inner.middle) > NEARER * abs(beyond.middle - row.middle)
+    return longer and abs(starts - beyond.parts[0][0]) < INTO * height and (abs(starts - left) > INTO * height or far)
 
 
 def _held(

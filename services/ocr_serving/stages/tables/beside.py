@@ -40,6 +40,10 @@ of one table."""
 MOSTLY = 0.6
 """Share of a side's lines that are in paragraphs where it is a column of print, and of the lines of these that are long."""
 
+AT_END, BAND = 0.8, 6.0
+"""Heights of a line beside the texts at both ends of a gutter in which bands of colour are looked for, and greys of 255 that these
+are off the paper."""
+
 THROUGH = 0.8
 """Share of a gutter that a rule through it darkens."""
 
@@ -151,7 +155,7 @@ def _is_between(picture: Image, boxes: Rectangles, members: Sequence[int], rules
     level = rules.level[(rules.level[:, 0] > cut.y1 - height) & (rules.level[:, 0] < cut.y2 + height)]
     if _crossed(picture, level, cut):
         return False
-    if any(_is_ruled(level, boxes[part], cut) for part in parts):
+    if any(_is_ruled(level, boxes[part], cut) for part in parts) or _ends_bands(picture, cut, height):
         return True
     together = _are_on_level([boxes[part] for part in parts], rows, height)
     shares = [_in_paragraphs(boxes[part], lines, height) for part, lines in zip(parts, rows, strict=True)]
@@ -171,6 +175,25 @@ def _crossed(picture: Image, level: Segments, cut: Cut) -> bool:
         if drawn.mean() > THROUGH:
             return True
     return False
+
+
+def _ends_bands(picture: Image, cut: Cut, height: float) -> bool:
+    """Whether rows are in bands of colour, or a heading is, that end left and right of the middle of a gutter."""
+    third = (cut.x2 - cut.x1) / 3
+    if third < height / 2:
+        return False
+    top, bottom = max(0, int(cut.y1)), int(cut.y2)
+    steps = []
+    for x1, x2 in ((cut.x1, cut.x1 + AT_END * height), (cut.x1 + third, cut.x2 - third), (cut.x2 - AT_END * height, cut.x2)):
+        strip = picture[top:bottom, int(x1) + TOUCHED : max(int(x1) + TOUCHED + 2, int(x2) - TOUCHED)]
+        along = cv2.cvtColor(strip, cv2.COLOR_BGR2GRAY).mean(axis=1)
+        # The median takes away rules, and keeps the sides of bands.
+        side = max(3, int(height / 4))
+        windows = np.lib.stride_tricks.sliding_window_view(along, min(len(along), 2 * side + 1))
+        usual = np.median(windows, axis=1)
+        steps.append(float(np.ptp(usual)))
+    left, middle, right = steps
+    return min(left, right) >= BAND and middle <= min(left, right) / 3
 
 
 def _is_ruled(level: Segments, boxes: Rectangles, cut: Cut) -> bool:

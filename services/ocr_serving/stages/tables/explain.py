@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ocr_serving.decoding.images import Image
 from ocr_serving.stages.tables.grid import Grid
+from ocr_serving.stages.tables.headings import lines_of_headings
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import gaps, rows_of_text
@@ -41,7 +42,7 @@ EMPTY_ROW = 0.5
 """Words not explained that a row without any is worth."""
 
 ONE_COLUMN = 0.3
-"""Share of faults that a table of one column is worth: it is a list."""
+"""Share of faults that a table of one column is worth, unless rules draw it: it is a list."""
 
 
 def homes(grid: Grid, boxes: Rectangles) -> list[int | None]:
@@ -111,11 +112,13 @@ def faults(grid: Grid, boxes: Rectangles, rules: Rulings, height: float, *, is_d
     for home, members in inside.items():
         wrong += _two_columns(boxes[members], height)
         wrong += _crossed(boxes[members], cells[home], rules)
-    wrong += _two_rows(grid, boxes, where, height) + _loose(grid, boxes, where, rules, height)
+    headings = _headings(boxes, rules, height)
+    wrong += _two_rows(grid, boxes, where, height, headings) + _loose(grid, boxes, where, rules, height)
+    wrong += 0.0 if is_drawn else _torn(grid, where, headings)
     wrong += _one_of_rows(grid, boxes, where, height)
     held_rows = {grid.cells[home].row for home in inside if grid.cells[home].rows == 1}
     held_columns = {grid.cells[home].column + n for home in inside for n in range(grid.cells[home].columns)}
-    wrong += ONE_COLUMN * len(boxes) if columns == 1 else 0.0
+    wrong += ONE_COLUMN * len(boxes) if columns == 1 and not is_drawn else 0.0
     least = height if is_drawn else np.inf
     blank_rows = sum(side < least for row, side in enumerate(np.diff(grid.levels).tolist()) if row not in held_rows)
     blank_columns = sum(side < least for column, side in enumerate(np.diff(grid.uprights).tolist()) if column not in held_columns)
@@ -241,8 +244,23 @@ def _parted_by_rule(upper: NDArray[np.float64], lower: NDArray[np.float64], rule
     return bool((np.minimum(at[:, 2], upper[2]) - np.maximum(at[:, 1], upper[0]) > 0).any())
 
 
-def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> float:
-    """Texts of rows whose cells all have several lines, as far apart as rows are."""
+def _headings(boxes: Rectangles, rules: Rulings, height: float) -> list[list[int]]:
+    """The lines of text that are one row of headings; [] where there are no such."""
+    lines = rows_of_text(boxes, height)
+    return lines[: lines_of_headings(boxes, lines, rules, height)]
+
+
+def _torn(grid: Grid, where: Sequence[int | None], headings: Sequence[Sequence[int]]) -> float:
+    """Texts of `headings` of several lines that are in rows below the first."""
+    rows = [grid.cells[home].row if (home := where[index]) is not None else 0 for line in headings for index in line]
+    return 2.0 * sum(row > min(rows) for row in rows)
+
+
+def _two_rows(
+    grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float, headings: Sequence[Sequence[int]]
+) -> float:
+    """Texts of rows whose cells all have several lines, as far apart as rows are; but for `headings`."""
+    known = {index for line in headings for index in line}
     rows = grid.size[0]
     texts: list[list[int]] = [[] for _ in range(rows)]
     for index, home in enumerate(where):
@@ -257,7 +275,7 @@ def _two_rows(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height
     usual = float(np.median(steps)) if steps else 0.0
     wrong = 0.0
     for row, found, middle in zip(texts, lines, middles, strict=True):
-        if len(found) < 2:
+        if len(found) < 2 or known.issuperset(row):
             continue
         columns = [{grid.cells[home].column for n in line if (home := where[row[n]]) is not None} for line in found]
         filled = set().union(*columns)

@@ -128,7 +128,7 @@ def _draws_cells(rules: Rulings) -> bool:
 def _explained(rules: Rulings, boxes: Rectangles, height: float) -> bool:
     """Whether rules draw cells that lines of text stand in, none across a border; all of them in a table of one row."""
     grid = ruled(rules, boxes, height)
-    if grid is None:
+    if grid is None or grid.size[1] < 2:
         return False
     filled = {home for home in explain.homes(grid, boxes) if home is not None}
     enough = len(filled) >= LEAST_CELLS if min(grid.size) > 1 else len(filled) == len(grid.cells) >= LEAST_IN_LINE

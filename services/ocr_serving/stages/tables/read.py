@@ -22,7 +22,7 @@ from ocr_serving.stages.tables.ruled import enclosed, ruled
 from ocr_serving.stages.tables.rulings import Rulings, rulings
 from ocr_serving.stages.tables.signs import with_checks
 from ocr_serving.stages.tables.spaced import spaced, wide_gutters
-from ocr_serving.stages.tables.spans import with_headings, with_spans
+from ocr_serving.stages.tables.spans import with_headings, with_labels, with_spans
 from ocr_serving.stages.tables.words import Word, cell_lines, rows_of_text, words
 
 STRIP = 24
@@ -225,7 +225,8 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
         if not is_drawn:
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
         if is_spaced:
-            grid = with_headings(grid, pieces.boxes, explain.homes(grid, pieces.boxes), height)
+            grid = with_headings(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
+            grid = with_labels(grid, explain.homes(grid, pieces.boxes))
         faults = explain.faults(grid, pieces.boxes, rules, height, is_drawn=is_drawn)
         return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
 

@@ -16,6 +16,9 @@ DRAWN = 0.6
 FRAME = 0.85
 """Share of a side of a frame that rules cover."""
 
+LEAST_ROWS = 3
+"""Rows of a table of one column."""
+
 PROSE = 0.7
 """Share of lines of text around a table that stand alone, where they are prose and not rows of another."""
 
@@ -39,12 +42,22 @@ def ruled(rules: Rulings, boxes: Rectangles, height: float) -> Grid | None:
         open_ends = rules.level[:, 1:] if len(rules.level) > 1 else np.zeros((0, 2))
         uprights = _with_edges(uprights, centres[:, 0], boxes[:, [0, 2]], open_ends, levels, centres[:, 1], height)
     rows, columns = len(levels) - 1, len(uprights) - 1
-    if rows < 1 or columns < 2:
+    if rows < 1 or columns < 1 or (columns == 1 and not _is_list(rules, boxes, levels, uprights, height)):
         return None
     across = _drawn(rules.level, levels[1:-1], uprights, ROOM * height)
     down = _drawn(rules.upright, uprights[1:-1], levels, ROOM * height).T
     owners = _joined(across, down, rows, columns)
     return Grid(_cells(owners), levels, uprights)
+
+
+def _is_list(rules: Rulings, boxes: Rectangles, levels: NDArray[np.float64], uprights: NDArray[np.float64], height: float) -> bool:
+    """Whether rules draw a frame, and all through it rows, each with one text beside no other."""
+    top, bottom = float(levels[0]), float(levels[-1])
+    left, right = float(uprights[0]), float(uprights[-1])
+    sides = all(_reaches(rules.upright, x, top, bottom, height) for x in (left, right))
+    if len(levels) <= LEAST_ROWS or not sides or not all(_reaches(rules.level, y, left, right, height) for y in levels.tolist()):
+        return False
+    return all(len(line) == 1 for line in rows_of_text(boxes, height))
 
 
 def enclosed(rules: Rulings, boxes: Rectangles, height: float) -> NDArray[np.bool_] | None:

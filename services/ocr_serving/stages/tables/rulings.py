@@ -32,6 +32,9 @@ WHOLE = 1.1
 LEAST_ALONG, LEAST_DOWN = 2.5, 1.4
 """Heights of a line that a rule is long."""
 
+AT_RULE = 0.2
+"""Heights of a line by which a shorter upright rule is off level ones at both of its ends."""
+
 FREE = 4.0
 """Heights of a line; an upright rule so long need not end at a level one."""
 
@@ -67,7 +70,7 @@ def rulings(picture: Image, boxes: Rectangles) -> Rulings:
     grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     height = line_height(boxes)
     level = _segments(grey, height, SMOOTHED_ALONG, LEAST_ALONG, JOINED_ALONG)
-    upright = _segments(np.ascontiguousarray(grey.T), height, SMOOTHED_DOWN, LEAST_DOWN, JOINED_DOWN)
+    upright = _segments(np.ascontiguousarray(grey.T), height, SMOOTHED_DOWN, WHOLE, JOINED_DOWN)
     text = np.array([_in_text(segment, boxes) for segment in level], bool)
     level = _beside_text(level[~text], boxes, height) if len(level) else level
     held = np.array([_held(segment, level, height) for segment in upright], bool)
@@ -93,10 +96,15 @@ def _segments(grey: NDArray[np.uint8], height: float, smoothed: float, least: fl
 
 
 def _held(segment: NDArray[np.float64], level: Segments, height: float) -> bool:
-    """Whether an upright rule is long, or ends at a level one: letters below each other are and do neither."""
+    """Whether an upright rule is long, or ends at a level one: letters below each other are and do neither.
+
+    One that is hardly longer than a letter parts two cells of one line where both of its ends are at level ones.
+    """
     x, start, end = (float(value) for value in segment)
     meeting = (level[:, 1] - height < x) & (x < level[:, 2] + height)
     ends = np.abs(level[meeting, 0][:, None] - np.array([start, end]))
+    if end - start < LEAST_DOWN * height:
+        return bool((ends < AT_RULE * height).any(axis=0).all())
     return bool(end - start >= FREE * height) or bool((ends < 0.5 * height).any())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_serving.stages.tables.grid import Borders, Grid, GridCell, covering
+from ocr_serving.stages.tables.headings import lines_of_headings
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import rows_of_text
@@ -31,6 +32,10 @@ SEVERAL = 6
 
 HEADINGS, FEWER = 3, 0.8
 """Lines at the top that may be headings over several columns: they have fewer texts than so large a share of what is usual."""
+
+LEAST_TEXTS, MANY = 3, 0.6
+"""Texts that lines usually have, at least, and share of the lines that have more than half of these, where the others are headings
+of sections and sums, and hide no gutter."""
 
 BODY = 0.15
 """Share of a line's height, above and below, that is room and not letters."""
@@ -66,6 +71,9 @@ def spaced(boxes: Rectangles, rules: Rulings, height: float, *, by_gaps: bool = 
     lines = rows_of_text(boxes, height)
     uprights = _uprights(boxes, lines, rules, height)
     columns = len(uprights) - 1
+    headings = lines_of_headings(boxes, lines, rules, height)
+    if headings:
+        lines = [[index for line in lines[:headings] for index in line], *lines[headings:]]
     home = np.clip(np.searchsorted(uprights, (boxes[:, 0] + boxes[:, 2]) / 2, side="right") - 1, 0, columns - 1)
     groups = _between_gaps(boxes, height) if by_gaps else _rows(boxes, _rows_alone(boxes, lines, home), home, rules)
     if groups is None or (by_gaps and _as_far_as_rows(boxes, groups, home)):
@@ -83,23 +91,13 @@ def spaced(boxes: Rectangles, rules: Rulings, height: float, *, by_gaps: bool = 
 def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height: float) -> Borders:
     left, right = int(np.floor(boxes[:, 0].min())), int(np.ceil(boxes[:, 2].max()))
     top, bottom = float(boxes[:, 1].min()), float(boxes[:, 3].max())
-    crossed = np.zeros(right - left + 1, int)
     lines = _below_headings(boxes, lines, height)
-    for line in lines:
-        covered = np.zeros_like(crossed, dtype=bool)
-        for x1, _, x2, _ in boxes[line].tolist():
-            covered[int(x1) - left : int(x2) - left + 1] = True
-        crossed += covered
-    free = crossed <= max(CROSSED * len(lines), 1.0 if len(lines) >= SEVERAL else 0.0)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
-    borders = []
-    for start, end in edges.tolist():
-        if start == 0 or end == len(free):
-            continue
-        if end - start >= GUTTER * height or _supported(boxes, lines, left + start, left + end, height):
-            least = crossed[start:end]
-            emptiest = np.flatnonzero(least == least.min())
-            borders.append(left + start + float(emptiest.mean()))
+    found = _gutters(boxes, lines, left, right, height)
+    borders = [x for x, _ in found]
+    # Headings of sections and sums hide gutters; texts that few rows have in a column of their own do not, but widen them.
+    for x, (start, end) in _gutters(boxes, _of_many_texts(boxes, lines, height), left, right, height):
+        if not any(a < end and start < b for _, (a, b) in found):
+            borders.append(x)
     tall = rules.upright[rules.upright[:, 2] - rules.upright[:, 1] >= FULL * (bottom - top)]
     for x in tall[:, 0].tolist():
         if left + height / 2 < x < right - height / 2:
@@ -108,12 +106,49 @@ def _uprights(boxes: Rectangles, lines: list[list[int]], rules: Rulings, height:
     return np.array([float(left), *sorted(borders), float(right)])
 
 
-def _below_headings(boxes: Rectangles, lines: list[list[int]], height: float) -> list[list[int]]:
-    """`lines` of text without those at the top that have fewer texts than most: headings over several columns cross gutters."""
+def _gutters(
+    boxes: Rectangles, lines: Sequence[Sequence[int]], left: int, right: int, height: float
+) -> list[tuple[float, tuple[int, int]]]:
+    """Where columns part between `left` and `right` by what `lines` of text leave free: the border, and the gutter it is in."""
+    crossed = np.zeros(right - left + 1, int)
+    for line in lines:
+        covered = np.zeros_like(crossed, dtype=bool)
+        for x1, _, x2, _ in boxes[list(line)].tolist():
+            covered[int(x1) - left : int(x2) - left + 1] = True
+        crossed += covered
+    free = crossed <= max(CROSSED * len(lines), 1.0 if len(lines) >= SEVERAL else 0.0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], free, [False]]).astype(np.int8))).reshape(-1, 2)
+    found = []
+    for start, end in edges.tolist():
+        if start == 0 or end == len(free):
+            continue
+        if end - start >= GUTTER * height or _supported(boxes, lines, left + start, left + end, height):
+            least = crossed[start:end]
+            emptiest = np.flatnonzero(least == least.min())
+            found.append((left + start + float(emptiest.mean()), (left + start, left + end)))
+    return found
+
+
+def _counts(boxes: Rectangles, lines: Sequence[Sequence[int]], height: float) -> list[int]:
+    """How many texts stand apart in each of `lines`."""
     counts = []
     for line in lines:
-        reach = np.maximum.accumulate(boxes[line, 2])
-        counts.append(1 + int((boxes[line[1:], 0] - reach[:-1] >= GUTTER * height).sum()))
+        reach = np.maximum.accumulate(boxes[list(line), 2])
+        counts.append(1 + int((boxes[list(line[1:]), 0] - reach[:-1] >= GUTTER * height).sum()))
+    return counts
+
+
+def _of_many_texts(boxes: Rectangles, lines: list[list[int]], height: float) -> list[list[int]]:
+    """`lines` of text that have more than half of the usual number of texts, where these are most of them; [] where not."""
+    counts = _counts(boxes, lines, height)
+    usual = float(np.median(counts))
+    many = [line for line, count in zip(lines, counts, strict=True) if count > usual / 2]
+    return many if usual >= LEAST_TEXTS and len(many) >= max(LEAST_LINES, MANY * len(lines)) else []
+
+
+def _below_headings(boxes: Rectangles, lines: list[list[int]], height: float) -> list[list[int]]:
+    """`lines` of text without those at the top that have fewer texts than most: headings over several columns cross gutters."""
+    counts = _counts(boxes, lines, height)
     usual = float(np.median(counts))
     most = min(HEADINGS, len(lines) - LEAST_LINES)
     first = next((n for n, count in enumerate(counts) if count >= FEWER * usual), 0)
@@ -138,13 +173,13 @@ def wide_gutters(boxes: Rectangles, grid: Grid, height: float) -> list[float]:
     return found
 
 
-def _supported(boxes: Rectangles, lines: list[list[int]], low: float, high: float, height: float) -> bool:
+def _supported(boxes: Rectangles, lines: Sequence[Sequence[int]], low: float, high: float, height: float) -> bool:
     """Whether most lines of text have a word that ends shortly before, and one that begins shortly behind, a narrow gutter."""
     if high - low < NARROW * height or len(lines) < LEAST_LINES:
         return False
     both = 0
     for line in lines:
-        row = boxes[line]
+        row = boxes[list(line)]
         before = row[row[:, 2] <= low + 2, 2].max(initial=-np.inf)
         behind = row[row[:, 0] >= high - 2, 0].min(initial=np.inf)
         both += bool(behind - before < AROUND * height)

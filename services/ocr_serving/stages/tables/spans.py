@@ -29,6 +29,9 @@ ON_LEVEL = 0.15
 HEADINGS = 3
 """Rows from the top that may hold headings over several columns."""
 
+WHOLE = 0.8
+"""Share of the table's width that a rule below the headings has."""
+
 LEFT_OUT = 1.0
 """What it costs, in heights of a line that a heading is off the middle of its columns, to leave one that is free without any."""
 
@@ -56,17 +59,21 @@ def with_spans(grid: Grid, boxes: Rectangles, words: Rectangles, rules: Rulings,
     return grid._replace(cells=covering(sorted(cells), rows, columns))
 
 
-def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], height: float) -> Grid:
+def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], rules: Rulings, height: float) -> Grid:
     """`grid` with headings spread over the empty places beside them that have texts below, where they stand over these.
 
-    `where` has the cell of each text in `boxes`. A row with a text in each column is the last of the headings.
+    `where` has the cell of each text in `boxes`. A row with a text in each column is the last of the headings, and so is one above
+    a rule over all the table where few rows have such.
     """
     rows, columns = grid.size
+    long = rules.level[rules.level[:, 2] - rules.level[:, 1] >= WHOLE * (grid.uprights[-1] - grid.uprights[0]), 0]
+    inner = long[(long > boxes[:, 3].min()) & (long < boxes[:, 1].max())]
+    last = int((grid.levels[:-1] < inner.min() - height / 2).sum()) if 0 < len(inner) < rows / 2 else rows
     held = {home for home in where if home is not None}
     owners = grid.owners()
     sides = _sides(grid, boxes, where)
     cells = list(grid.cells)
-    for row in range(min(HEADINGS, rows - 1)):
+    for row in range(min(HEADINGS, rows - 1, last)):
         filled = [owner in held for owner in owners[row].tolist()]
         if all(filled) and all(grid.cells[owner].columns == 1 for owner in owners[row].tolist()):
             break
@@ -87,6 +94,36 @@ def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], he
                 cells.append(GridCell(row, start, 1, end - start + 1))
     cells.sort(key=lambda cell: (cell.row, cell.column, -cell.columns))
     return grid._replace(cells=covering(cells, rows, columns))
+
+
+def with_labels(grid: Grid, where: Sequence[int | None]) -> Grid:
+    """`grid` with labels over all that is empty beside them, where one is longer than its column: headings of sections, and sums.
+
+    A heading of a section is alone in its row and begins it; what leads to a sum has nothing before it. `where` has the cell of
+    each text. Others like it, that are short, are over as many columns.
+    """
+    rows, columns = grid.size
+    held = {home for home in where if home is not None}
+    owners = grid.owners()
+    alone: dict[int, int] = {}
+    leading: dict[int, int] = {}
+    for row in range(rows):
+        cells = list(dict.fromkeys(owner for owner in owners[row].tolist() if owner in held))
+        if not cells or any(grid.cells[owner].rows > 1 for owner in owners[row].tolist()):
+            continue
+        first = grid.cells[cells[0]]
+        if len(cells) == 1 and first.column == 0:
+            alone[row] = cells[0]
+        elif len(cells) > 1 and first.column > 0:
+            leading[row] = cells[0]
+    spread: dict[int, GridCell] = {}
+    if any(grid.cells[owner].columns > 1 for owner in alone.values()):
+        spread |= {row: GridCell(row, 0, 1, columns) for row in alone}
+    ends = {row: grid.cells[owner].column + grid.cells[owner].columns for row, owner in leading.items()}
+    long = {ends[row] for row, owner in leading.items() if grid.cells[owner].columns > 1}
+    spread |= {row: GridCell(row, 0, 1, end) for row, end in ends.items() if end in long}
+    kept = [cell for cell in grid.cells if cell.row not in spread or cell.column >= spread[cell.row].columns]
+    return grid._replace(cells=covering(sorted([*kept, *spread.values()]), rows, columns))
 
 
 def _sides(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> NDArray[np.float64]:

@@ -33,6 +33,19 @@ def test_prose_about_a_table_is_no_part_of_it() -> None:
     assert apart(prose(20, 3) + rows(120, 5) + prose(300, 4)) == [list(range(3, 18))]
 
 
+def test_the_last_line_of_a_paragraph_is_its_own_though_it_begins_where_the_table_does() -> None:
+    short: list[list[float]] = [[50, 72, 100, 92]]
+    assert apart(prose(20, 2) + short + rows(116, 5)) == [list(range(3, 18))]
+    first: list[list[float]] = [[50, 84, 100, 104]]
+    assert apart(first + rows(116, 5)) == [list(range(16))], "with no paragraph beside it, it is of the table"
+
+
+def test_a_line_of_prose_that_was_found_in_two_pieces_is_no_row() -> None:
+    pieces: list[list[float]] = [[50, 72, 230, 92], [238, 72, 890, 92]]
+    table = [[x, 120 + 26 * n, x + 60, 140 + 26 * n] for n in range(6) for x in (50.0, 460)]
+    assert apart([*prose(20, 2), *pieces, *table]) == [list(range(4, 16))]
+
+
 def test_a_caption_at_the_left_is_no_row_but_a_heading_in_the_middle_is() -> None:
     assert apart([[50, 88, 420, 108], *rows(120, 5)]) == [list(range(1, 16))]
     assert apart([[150, 88, 510, 108], *rows(120, 5)]) == [list(range(16))]

@@ -82,3 +82,19 @@ def test_clauses_of_several_lines_beside_their_dates_are_one_table() -> None:
     clauses = [line for n in range(6) for line in prose(40, 480, 60 + 120 * n, 4, step=24)]
     dates: Lines = [[560, 96 + 120 * n, 680, 116 + 120 * n] for n in range(6)]
     assert cuts(clauses + dates) == []
+
+
+def test_tables_whose_bands_of_colour_end_between_them_are_beside_each_other() -> None:
+    lines = table(40, 60, 7) + table(470, 60, 7)
+    banded, whole = page(), page()
+    for y in range(54, 290, 68):
+        cv2.rectangle(banded, (30, y), (390, y + 32), (250, 240, 232), -1)
+        cv2.rectangle(banded, (460, y), (820, y + 32), (250, 240, 232), -1)
+        cv2.rectangle(whole, (30, y), (820, y + 32), (250, 240, 232), -1)
+    (cut,) = cuts(lines, picture=banded)
+    assert 390 <= cut.x <= 460
+    assert cuts(lines, picture=whole) == []
+    groups = page()
+    for x1, x2 in ((30, 390), (460, 820)):
+        cv2.line(groups, (x1, 90), (x2, 90), (60, 60, 60), 2)
+    assert cuts(lines, picture=groups) == [], "rules below the headings of two groups of columns"

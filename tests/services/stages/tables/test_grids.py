@@ -144,14 +144,14 @@ def test_a_cell_torn_in_two_explains_less() -> None:
 def test_a_heading_is_over_the_columns_whose_middle_it_has(headings: list[tuple[int, int]], spans: list[tuple[int, int]]) -> None:
     grid = laid(unspanned(5, 4), 5, 4)
     boxes = np.concatenate([[[x1, 40, x2, 60] for x1, x2 in headings], texts(grid)[4:]])
-    found = with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT)
+    found = with_headings(grid, boxes, explain.homes(grid, boxes), NO_RULES, HEIGHT)
     assert [(cell.column, cell.columns) for cell in found.cells if cell.row == 0] == spans
 
 
 def test_empty_cells_below_a_whole_row_of_headings_stay_cells() -> None:
     grid = laid(unspanned(5, 4), 5, 4)
     boxes = np.delete(texts(grid), [5, 6], axis=0)
-    assert with_headings(grid, boxes, explain.homes(grid, boxes), HEIGHT).cells == grid.cells
+    assert with_headings(grid, boxes, explain.homes(grid, boxes), NO_RULES, HEIGHT).cells == grid.cells
 
 
 def test_spaces_show_columns_and_rows() -> None:
@@ -328,6 +328,17 @@ def test_a_row_of_headings_above_a_region_belongs_to_it_and_a_caption_does_not()
     boxes = np.concatenate([texts(grid), [[40, 2, 320, 22]]])
     assert whole([30, 70, 510, 270], boxes, (400, 600))[1] == 40
     assert whole([30, 70, 510, 270], boxes[4:], (400, 600))[1] == 70
+
+
+def test_a_rule_hardly_longer_than_a_letter_parts_cells_between_two_level_ones() -> None:
+    page = np.full((130, 400, 3), 255, np.uint8)
+    for y in (20, 45, 70, 95):
+        cv2.line(page, (20, y), (380, y), (60, 60, 60), 1)
+    for x in (20, 200, 380):
+        cv2.line(page, (x, 45 if x == 200 else 20), (x, 70 if x == 200 else 95), (60, 60, 60), 1)
+    cv2.line(page, (300, 28), (300, 48), (60, 60, 60), 2)
+    boxes = np.array([[30.0, y, 120, y + HEIGHT] for y in (22, 47, 72)])
+    assert {round(x) for x, *_ in rulings(page, boxes).upright.tolist()} == {20, 200, 380}, "the stroke at 300 ends inside a cell"
 
 
 def test_prose_about_a_closed_frame_is_no_part_of_its_table() -> None:
