@@ -35,8 +35,8 @@ LIGHT_SCANS = 12
 @dataclass(frozen=True)
 class Header:
     """Format, size in pixels as stored, whether there is transparency, the EXIF orientation that the decoder will not apply,
-    whether the file is an animation, whether its samples are signed or wider than 16 bits, and whether it is grey with transparency
-    that OpenCV drops.
+    whether the file is an animation, whether its samples are signed or wider than 16 bits, whether it is grey with transparency
+    that OpenCV drops, and whether it is CMYK of which nothing says which way round: 0 may be all ink, as Adobe has it, or none.
     """
 
     format: str
@@ -47,6 +47,7 @@ class Header:
     animated: bool
     odd_samples: bool = False
     dropped_alpha: bool = False
+    bare_cmyk: bool = False
 
 
 def read(data: bytes) -> Header | None:
@@ -66,6 +67,7 @@ def of(image: PIL.Image.Image, data: bytes = b"") -> Header:
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     # OpenCV gives the transparency of grey images for PNG alone.
     dropped = image.mode == "LA" and kind != "PNG"
+    bare = kind == "JPEG" and image.mode == "CMYK" and "adobe" not in image.info
     alpha = image.mode == "RGBA" or "transparency" in image.info or (image.mode == "LA" and not dropped)
     # OpenCV turns what it reads as colour, not what it reads unchanged, and never AVIF; TIFF always.
     ours = kind == "AVIF" or (alpha and kind in ("PNG", "WEBP"))
@@ -74,7 +76,7 @@ def of(image: PIL.Image.Image, data: bytes = b"") -> Header:
     orientation = _orientation(exif) if ours else 1
     # Of the others `is_animated` is not asked: it would walk the directories of a TIFF, however many there are.
     animated = kind in ("GIF", "PNG", "WEBP", "AVIF") and bool(getattr(image, "is_animated", False))
-    return Header(kind, image.width, image.height, alpha, orientation, animated, _has_odd_samples(image), dropped)
+    return Header(kind, image.width, image.height, alpha, orientation, animated, _has_odd_samples(image), dropped, bare)
 
 
 def is_light(header: Header | None, data: bytes) -> bool:

@@ -10,8 +10,10 @@ import warnings
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageChops
+import PIL.ImageOps
 
-from ocr_serving.decoding import bounded, headers, pixels
+from ocr_serving.decoding import bounded, headers, pam, pixels
 from ocr_serving.decoding.headers import Header
 from ocr_serving.decoding.legible import legible
 from ocr_serving.decoding.limits import Allowance, Limits, Undecodable
@@ -137,6 +139,12 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
     full = limits.decoding == "full"
     as_stored = (header is not None and header.alpha) or (full and _has_odd_samples(header, data))
     found = _grey_over_nothing(data, header.format, page) if full and header is not None and header.dropped_alpha else None
+    if full and header is None:
+        found = pam.over_nothing(data)
+        if found is not None:
+            check_size(
+                Header("PAM", found.shape[1], found.shape[0], alpha=found.shape[2] == 4, orientation=1, animated=False), limits
+            )
     if found is None:
         found = _opencv(data, cv2.IMREAD_UNCHANGED if as_stored else cv2.IMREAD_COLOR, page)
     if found is None and full and (headers.is_tiff(data) or (header is not None and header.format in ONLY_AS_STORED)):
@@ -149,6 +157,8 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
             # OpenCV keeps it to itself when memory was what it lacked.
             np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
         return Undecodable(_undecoded(data))
+    if full and header is not None and header.bare_cmyk and np.median(found) <= DARK:
+        found = _cmyk_as_stored(data)
     if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
         deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
         found = found if deeper is None else pixels.full_range(deeper)
@@ -189,6 +199,13 @@ def _grey_over_nothing(data: bytes, kind: str, page: int) -> _Stored | None:
         raise
     except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
         return None
+
+
+def _cmyk_as_stored(data: bytes) -> Image:
+    """A JPEG of CMYK in which 0 is no ink, upright; Pillow takes it, as OpenCV does, for one in which that is all ink."""
+    with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        inverted = PIL.ImageChops.invert(PIL.ImageOps.exif_transpose(image))
+        return np.asarray(inverted.convert("RGB"), np.uint8)[:, :, ::-1]
 
 
 def _opencv(data: bytes, flags: int, page: int) -> _Stored | None:

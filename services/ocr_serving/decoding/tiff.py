@@ -28,6 +28,15 @@ class Pages:
         self._frames: list[int] = []
         self.broken = False
         self._image: PIL.Image.Image | None = None
+        self._open(data)
+        if self._image is None and tiff_codecs.field(data, 0, tiff_codecs.EXTRA_SAMPLES):
+            self._open(tiff_codecs.with_any_extras(data))
+        if self._image is None and tiff_codecs.unread(data, 0) is not None:
+            count = sum(1 for _ in tiff_codecs.directories(data))
+            self._frames = [n for n in range(count) if not tiff_codecs.field(data, n, tiff_codecs.SUBFILE_TYPE) & NOT_A_PAGE]
+        self._frames = self._frames or [0]
+
+    def _open(self, data: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
@@ -37,10 +46,6 @@ class Pages:
                 raise
             except Exception:  # noqa: BLE001  Pillow raises many types on damaged files
                 self.broken = bool(self._frames)
-        if self._image is None and tiff_codecs.unread(data, 0) is not None:
-            count = sum(1 for _ in tiff_codecs.directories(data))
-            self._frames = [n for n in range(count) if not tiff_codecs.field(data, n, tiff_codecs.SUBFILE_TYPE) & NOT_A_PAGE]
-        self._frames = self._frames or [0]
 
     def _walk(self, image: PIL.Image.Image) -> None:
         frame = 0
@@ -76,7 +81,10 @@ class Pages:
             by_pillow = self._by_pillow(self._image)
             if by_pillow is not None:
                 found = legible(by_pillow) if self._limits.decoding == "full" else by_pillow
-        return Refused("other", found.reason) if isinstance(found, Undecodable) else Page(found, smaller=False)
+        if not isinstance(found, Undecodable):
+            return Page(found, smaller=False)
+        half = f"its samples are floating point of 16 bits, which are not read here: {images.CONVERT}"
+        return Refused("other", half if tiff_codecs.is_half(self._data, frame) else found.reason)
 
     @staticmethod
     def _by_pillow(image: PIL.Image.Image) -> images.Image | None:

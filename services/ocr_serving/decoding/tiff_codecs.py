@@ -9,11 +9,15 @@ import itertools
 from collections.abc import Iterator
 from typing import Literal
 
-SUBFILE_TYPE, WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, SAMPLES = 254, 256, 257, 259, 262, 277
+SUBFILE_TYPE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES = 254, 256, 257, 258, 259, 262, 277
+EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 """Tags of fields (TIFF 6.0, sections 7 and 8)."""
 
-RGB = 2
-"""The photometric interpretation of colour."""
+RGB, SEPARATED = 2, 5
+"""The photometric interpretations of colour, and of CMYK."""
+
+HALF, FLOATING = 16, 3
+"""Bits of a sample of half precision, and the format of samples of floating point."""
 
 BYTES_OF = {1: 1, 3: 2, 4: 4, 16: 8}
 """Bytes of a value of each type of whole numbers."""
@@ -51,14 +55,45 @@ def unread(data: bytes, page: int) -> str | None:
 def field(data: bytes, page: int, tag: int) -> int:
     """The first number in a field of a page, counted from 0; 0 where the page has no such field, or the file ends before."""
     at = next(itertools.islice(directories(data), page, None), len(data))
+    where, size, _ = next((found for name, *found in _fields(data, at) if name == tag), (len(data), 0, 0))
+    return int.from_bytes(data[where : where + size], _layout(data)[0])
+
+
+def is_half(data: bytes, page: int) -> bool:
+    """Whether the samples of a page, counted from 0, are floating point of 16 bits, which nothing here reads."""
+    return field(data, page, BITS) == HALF and field(data, page, SAMPLE_FORMAT) == FLOATING
+
+
+def with_any_extras(data: bytes) -> bytes:
+    """A TIFF whose pages of CMYK do not say what their further samples are: Pillow leaves such out, and reads no others."""
+    plain = bytearray(data)
+    for at in directories(data):
+        fields = {tag: found for tag, *found in _fields(data, at)}
+        if EXTRA_SAMPLES in fields and PHOTOMETRIC in fields:
+            where, size, _ = fields[PHOTOMETRIC]
+            if int.from_bytes(data[where : where + size], _layout(data)[0]) == SEPARATED:
+                where, size, count = fields[EXTRA_SAMPLES]
+                end = min(where + size * count, len(data))
+                plain[where:end] = bytes(max(0, end - where))
+    return bytes(plain)
+
+
+def _fields(data: bytes, at: int) -> Iterator[tuple[int, int, int, int]]:
+    """Of each field of the directory at `at` its tag, where its numbers begin, bytes of each, and how many there are."""
     order, is_big = _layout(data)
     count_bytes, entry, wide = (8, 20, 8) if is_big else (2, 12, 4)
     first = at + count_bytes
     for begin in range(first, min(first + entry * int.from_bytes(data[at:first], order), len(data)), entry):
-        if int.from_bytes(data[begin : begin + 2], order) == tag:
-            value = begin + entry - wide
-            return int.from_bytes(data[value : value + BYTES_OF.get(int.from_bytes(data[begin + 2 : begin + 4], order), 2)], order)
-    return 0
+        size = BYTES_OF.get(int.from_bytes(data[begin + 2 : begin + 4], order), 2)
+        where = begin + entry - wide
+        count = int.from_bytes(data[begin + 4 : where], order)
+        inside = size * count <= wide
+        yield (
+            int.from_bytes(data[begin : begin + 2], order),
+            where if inside else int.from_bytes(data[where : where + wide], order),
+            size,
+            count,
+        )
 
 
 def directories(data: bytes) -> Iterator[int]:

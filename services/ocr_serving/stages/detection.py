@@ -75,6 +75,11 @@ MARGIN = 0.05
 FEW = 3
 """Lines that a close look at a part of a page finds before the page is read again."""
 
+THUMBNAIL = 256
+"""Pixels of the longer side of a page that is seen larger, too, where fewer lines than `SEVERAL` are found on it."""
+
+SEVERAL = 5
+
 TOO_SMALL = "its text is too small for its size to be read whole: send it in parts"
 
 
@@ -128,6 +133,9 @@ class TextDetector:
         found = self._look(page, size, params)
         if limit < LEAST_LIMIT:
             return found
+        if max(height, width) <= THUMBNAIL and len(found.quads) < SEVERAL:
+            larger = self._look(page, pieces.map_size(height, width, pieces.ENLARGED), params)
+            return larger if len(larger.quads) >= len(found.quads) + FEW else found
         scale = max(size) / max(height, width)
         wanted = self._scale_for(page, found, scale, params)
         finer = pieces.affordable(height, width, wanted)

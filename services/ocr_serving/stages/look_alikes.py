@@ -1,6 +1,6 @@
 """Letters and digits that look alike, told by their neighbours where the network itself is in doubt; whatever the language. Pure.
 
-A letter in a number becomes the digit it is likeliest to be, a digit in a word the letter: "T0:" is "TO:", "Propy1" is "Propyl".
+A letter in a number becomes the digit it is likeliest to be, a digit in a word the letter: "T0:" is "TO:", "SET1A" is "SETIA".
 Codes such as "B1G1F" and "C1", and all that the network is sure of, stay.
 """
 
@@ -19,7 +19,7 @@ LETTERS_OF: Mapping[str, str] = {"0": "Oo", "1": "lIi", "5": "Ss", "8": "B"}
 LEAST_DIGIT_RATIO = 0.2
 """Of a digit's probability to that of the letter the network chose, from which it may stand in for it in a number."""
 
-LEAST_LETTER_RATIO, LONE_LETTER_RATIO = 0.25, 0.7
+LEAST_LETTER_RATIO, LONE_LETTER_RATIO = 0.5, 1.0
 """Of a letter's probability to that of the digit the network chose, from which it may stand in for it in a word; and where the word
 has but one more letter."""
 
@@ -32,8 +32,33 @@ NUMBER_SHARE = 0.6
 LEAST_DIGITS = 3
 """Shorter numbers are units and grades as often."""
 
-LEAST_STEM = 3
-"""Small letters before a digit from which it is more likely a letter than the number of something."""
+ORDINALS = ("st", "th", "er", "ers", "re", "ère")
+UNITS = (
+    "am",
+    "pm",
+    "hr",
+    "hrs",
+    "min",
+    "sec",
+    "mg",
+    "kg",
+    "ml",
+    "cl",
+    "dl",
+    "cm",
+    "mm",
+    "km",
+    "pc",
+    "pcs",
+    "pt",
+    "px",
+    "ft",
+    "oz",
+    "lb",
+)
+BYTES = ("kb", "mb", "gb", "tb", "hz", "khz", "mhz", "ghz")
+BEHIND_FIGURES = frozenset((*ORDINALS, *UNITS, *BYTES))
+"""What stands behind a lone figure in many languages, case folded: ordinals, times and units."""
 
 
 def settled(reading: Reading, letters: Sequence[str]) -> Reading:
@@ -84,14 +109,18 @@ def _word(run: Sequence[str], start: int, reading: Reading, column: Mapping[str,
     if len(digits) != 1 or run[digits[0]] not in LETTERS_OF:
         return None
     (at,) = digits
-    if at == len(run) - 1 and len(run) > 2 and not _is_stem(run[:at]):
+    is_lone = len(run) == 2
+    if (is_lone and run[at] != "0") or (at == len(run) - 1 and not is_lone):
+        # A figure behind a word counts something: "note1".
+        return None
+    if at == 0 and "".join(run[1:]).casefold() in BEHIND_FIGURES:
         return None
     beside = run[at - 1] if at else run[at + 1]
-    # In capitals an l is none, and a digit is not taken for a small letter.
-    likely = [letter for letter in LETTERS_OF[run[at]] if letter in column and (letter.isupper() or not beside.isupper())]
+    # In capitals an l is none; behind a small letter no capital is.
+    likely = [letter for letter in LETTERS_OF[run[at]] if letter in column and _may_stand_beside(letter, beside, is_first=not at)]
     told = {letter: _told(letter, start + at, reading, column) for letter in likely}
     best = max(told, key=told.__getitem__, default=None)
-    least = LONE_LETTER_RATIO if len(run) == 2 else LEAST_LETTER_RATIO
+    least = LONE_LETTER_RATIO if is_lone else LEAST_LETTER_RATIO
     if best is None or told[best] < least * reading.scores[start + at]:
         return None
     word = list(run)
@@ -105,5 +134,6 @@ def _told(letter: str, at: int, reading: Reading, column: Mapping[str, int]) -> 
     return float(np.sum(reading.told[at, [column[other] for other in alike if other in column]]))
 
 
-def _is_stem(letters: Sequence[str]) -> bool:
-    return len(letters) >= LEAST_STEM and all(letter.islower() for letter in letters[1:])
+def _may_stand_beside(letter: str, beside: str, *, is_first: bool) -> bool:
+    """Whether a word has that letter next to `beside`, as its case goes."""
+    return letter.isupper() == beside.isupper() or (is_first and letter.isupper())

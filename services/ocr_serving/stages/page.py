@@ -14,7 +14,7 @@ from ocr_serving.stages.geometry import Quad
 from ocr_serving.stages.orientation import Angle
 from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Turn, as_sent
 from ocr_serving.stages.recognition import Text
-from ocr_serving.stages.sharpness import is_blank
+from ocr_serving.stages.sharpness import is_blank, is_blurred, is_blurred_around, is_noisy
 
 AS_SENT = "coordinates are those of the image as sent"
 """Said of a page that was turned."""
@@ -93,6 +93,10 @@ MOST = 0.5
 """Share of the area of all lines beyond which what was not read is told."""
 
 
+DOUBTFUL = 0.88
+"""Mean confidence below which a page that is blurred or noisy is told as such, whatever it says."""
+
+
 def nothing_found(image: Image, sought: str = "text") -> str:
     """What is to be said of a page, BGR uint8 of shape (H, W, 3), without what was sought: that, or that it is blank."""
     return "it is blank, all of one colour" if is_blank(image) else f"no {sought} was found on it"
@@ -113,8 +117,22 @@ def unread(page: ReadPage, least: float) -> str:
     read = [bool(said.text) and said.confidence >= least for said in page.texts]
     if not any(read):
         return f"{lines} found on it, but none was read with a confidence of {least:g} or more: send it larger or sharper"
+    if hidden := _hidden(page, read.count(True)):
+        return hidden
     areas = np.array([cv2.contourArea(quad.astype(np.float32)) for quad in page.quads])
     if areas[~np.array(read)].sum() <= MOST * areas.sum():
         return ""
     left_out = f"most of what they cover, {read.count(False)} of them, was not read with a confidence of {least:g} or more"
     return f"{lines} found on it, but {left_out}: send it larger or sharper"
+
+
+def _hidden(page: ReadPage, read: int) -> str:
+    """What is to be said of a page on which blur or noise may hide more than was read, or other letters; else ""."""
+    if read >= UNREADABLE_LINES and page.confidence >= DOUBTFUL:
+        return ""
+    found = f"the {read} lines that were read" if read > 1 else "the line that was read"
+    if is_blurred(page.crops) or (len(page.quads) < UNREADABLE_LINES and is_blurred_around(page.image, page.quads)):
+        return f"it is blurred, or too small: there may be more on it than {found}, and other letters: send it sharper or larger"
+    if is_noisy(page.image):
+        return f"it is noisy: there may be more on it than {found}, and other letters: send it with more light or better scanned"
+    return ""

@@ -35,11 +35,18 @@ PAGE_LIKE = 1.4
 SMALL = 9.5
 """Pixels on the map: lines less high are found by luck. A line is as high as its grown box, about 1.3 times its type size …"""
 
+SHARE, SHARE_OF_MANY, MANY = 0.25, 0.05, 200
+"""Share of its lines that are so small on a page that is looked at again, and where there are so many that reading them costs more
+than that look."""
+
 READABLE = 16.0
 """… and this is one that is found for sure."""
 
 TOO_LARGE = 200.0
 """Higher lines than that are taken from the coarser map."""
+
+SEVERAL, LOW, COVERED = 4, 0.25, 0.25
+"""Where there are so many lines on such a one, less high than that share of it, on that share of its area, it is no heading."""
 
 ENLARGED = 2.0
 """Largest scale: type that is too small for this was never printed."""
@@ -150,7 +157,7 @@ def heights(quads: Sequence[Quad], scale: float) -> NDArray[np.float64]:
 
 def scale_for(high: NDArray[np.float64], scale: float) -> float:
     """The scale at which lines that are that `high` at `scale` are found for sure; `scale` itself where they are already."""
-    if not len(high) or float(np.quantile(high, 0.25)) >= SMALL:
+    if not len(high) or float(np.quantile(high, SHARE_OF_MANY if len(high) >= MANY else SHARE)) >= SMALL:
         return scale
     return min(ENLARGED, scale * READABLE / float(np.median(high)))
 
@@ -158,16 +165,22 @@ def scale_for(high: NDArray[np.float64], scale: float) -> float:
 def both(coarse: Sequence[Quad], fine: Sequence[Quad], scale: float) -> list[Quad]:
     """Lines that two looks at a page found, each once: those of the second, at `scale`, and headings too large for it.
 
-    A letter that fills a piece is a picture to the network.
+    A letter that fills a piece is a picture to the network. What is large because many lines of small type melted into one is none.
     """
     large = [quad for quad, high in zip(coarse, heights(coarse, scale), strict=True) if high > TOO_LARGE]
     middles = [tuple(float(value) for value in quad.mean(axis=0)) for quad in fine]
-    kept = [
-        quad
-        for quad, middle in zip(fine, middles, strict=True)
-        if all(cv2.pointPolygonTest(heading, middle, False) < 0 for heading in large)
-    ]
-    return [*large, *kept]
+    within = [[n for n, middle in enumerate(middles) if cv2.pointPolygonTest(quad, middle, False) >= 0] for quad in large]
+    is_text = [_is_melted(quad, [fine[n] for n in own]) for quad, own in zip(large, within, strict=True)]
+    headings = [n for n, text in enumerate(is_text) if not text]
+    inside = {n for heading in headings for n in within[heading]}
+    return [*(large[n] for n in headings), *(quad for n, quad in enumerate(fine) if n not in inside)]
+
+
+def _is_melted(heading: Quad, lines: Sequence[Quad]) -> bool:
+    """Whether `heading` is nothing but the lines within it, and not their letters, which are nearly as high as it is."""
+    low = heights(lines, 1.0) < LOW * heights([heading], 1.0)
+    area = sum(float(cv2.contourArea(quad)) for quad, is_low in zip(lines, low.tolist(), strict=True) if is_low)
+    return int(low.sum()) >= SEVERAL and area >= COVERED * float(cv2.contourArea(heading))
 
 
 def missed(page: Image, found: NDArray[np.bool_]) -> NDArray[np.bool_]:

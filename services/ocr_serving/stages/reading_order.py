@@ -12,32 +12,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from ocr_serving.stages.columns import MANY, apart, between_gutters, blocks_beside, columns_of, flat, lists_of
 from ocr_serving.stages.geometry import Quad, sorted_boxes
 from ocr_serving.stages.text_frame import Lines, Rectangles, U, V, laid
 
 SAME_ROW = 0.5
 """Lines whose ends face each other stand on one row where they differ by less than this share of the lower one's height."""
 
-WIDE, WIDE_DOWN = 9.0, 5.0
-"""A column of running text is at least that many times as wide as its lines are high, a tier of upright columns as high as they are
-wide: a character of theirs is two letters …"""
-
-DENSE = 0.33
-"""… which stand that close: their heights together are at least this share of the column's …"""
-
-BOXES = 1.5
-"""… in so many boxes a row, as cells of a table would be in more …"""
-
-RAGGED, UNALIGNED = 0.7, 0.6
-"""… and each fills, on average, this share of its width. Where its rows are not those of its neighbour the second will do."""
-
-NARROW_ROWS, NARROW_DENSE = 5, 0.5
-"""A narrower column, as one beside the text of a page, is one where it has so many rows, that close, of one box each, and they are
-not those of its neighbours: cells of a table, and labels of a form, stand beside each other."""
-
-NARROW, MANY = 0.25, 6
-"""Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of so
-many rows leave it free: spaces between words do not stand below each other for so long."""
+NARROW = 0.25
+"""Newspapers set columns closer to each other than a line is high. A gap of this share of it is a gutter, too, where columns of
+`MANY` rows leave it free: spaces between words do not stand below each other for so long."""
 
 CUTS = 4
 """Headlines above such columns, and footers below them, that are cut off."""
@@ -45,11 +29,8 @@ CUTS = 4
 MOST = 0.75
 """Share of the lines of columns that, with a gutter as wide as a line is high, are columns without the others."""
 
-DISPLAY = 2.0
-"""Type that many times as high as what stands beside it in that many times as many rows is a column of its own, of few words."""
-
-STAGGERED = 0.2
-"""Columns have more than this share of their rows beside each other: what people say to each other in bubbles has none."""
+LEVEL = 2.0
+"""Beside upright columns a line that is so many times as wide as high is level."""
 
 HEADING = 1.2
 """A line that many times as high as most is a heading."""
@@ -75,7 +56,8 @@ def lines_in_order(quads: Sequence[Quad]) -> list[int]:
     if len(quads) < 2:
         return list(range(len(quads)))
     lines = laid(np.asarray(quads, np.float64))
-    return _lines_ordered(lines, list(range(len(quads))))
+    everything = list(range(len(quads)))
+    return _between_titles(lines, everything) if lines.down else _lines_ordered(lines, everything)
 
 
 def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool = False) -> list[int]:
@@ -90,6 +72,22 @@ def regions_in_order(boxes: Rectangles, width: int, height: int, *, down: bool =
     slack = np.minimum(SLACK * np.array([width, height]), (boxes[:, 2:] - boxes[:, :2]) / 2)
     shrunk = np.concatenate([boxes[:, :2] + slack / 2, boxes[:, 2:] - slack / 2], axis=1)
     return _regions_ordered(shrunk, list(range(len(boxes))), (GUTTER + SLACK) * width)
+
+
+def _between_titles(lines: Lines, indices: list[int]) -> list[int]:
+    """Upright columns, above and below the level lines that none of them stands beside: titles, and numbers of pages."""
+    begin, end = lines.boxes[:, 0], lines.boxes[:, 2]
+    middle = (begin + end) / 2
+    level = [index for index in indices if lines.height[index] >= LEVEL * (end[index] - begin[index])]
+    columns = [index for index in indices if index not in set(level)]
+    titles = [index for index in level if not ((begin[columns] < middle[index]) & (middle[index] < end[columns])).any()]
+    rest = [index for index in indices if index not in set(titles)]
+    above = {index: int((middle[titles] < middle[index]).sum()) for index in rest}
+    order: list[int] = []
+    for n, title in enumerate([*sorted(titles, key=lambda title: float(middle[title])), None]):
+        order += _lines_ordered(lines, [index for index in rest if above[index] == n])
+        order += [] if title is None else [title]
+    return order
 
 
 def _lines_ordered(lines: Lines, indices: list[int]) -> list[int]:
@@ -113,16 +111,32 @@ def _close_columns(lines: Lines, narrow: Lines, block: list[int], cuts: int = CU
     """A block in parts from top to bottom, each the columns of running text of which some stand close to each other, or one."""
     # What narrows a wide gutter may be a footer below it.
     if len(block) < MANY or any(
-        len(wide) > MOST * len(block) and len(_columns(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)
+        len(wide) > MOST * len(block) and len(columns_of(lines, wide)) > 1 for wide in _blocks_of_lines(lines, block)
     ):
         return [[block]]
-    columns = _columns(narrow, block)
-    rows = sorted(len(_apart(lines.cores, column, V)) for column in columns)
-    if len(rows) > 1 and rows[-2] >= MANY and len(_between_gutters(narrow, block)) > len(_between_gutters(lines, block)):
+    columns = columns_of(narrow, block)
+    rows = sorted(len(apart(lines.cores, column, V)) for column in columns)
+    if len(rows) > 1 and rows[-2] >= MANY and len(between_gutters(narrow, block)) > len(between_gutters(lines, block)):
         return [columns]
+    if len(sides := _with_headlines(narrow, block)) > 1:
+        return [sides]
     # A headline above may leave some of the gutters free.
     parts = _parted(lines, block) if cuts else [block]
     return [[block]] if len(parts) == 1 else [found for part in parts for found in _close_columns(lines, narrow, part, cuts - 1)]
+
+
+def _with_headlines(narrow: Lines, block: list[int]) -> list[list[int]]:
+    """The articles of a newspaper that stand beside each other, each of columns below a headline of its own; else one."""
+    parts = between_gutters(narrow, block)
+    is_news = len(parts) > 1 and all(any(_are_long(narrow, own) for own in _blocks_of_lines(narrow, part)) for part in parts)
+    return parts if is_news else [block]
+
+
+def _are_long(lines: Lines, block: list[int]) -> bool:
+    """Whether `block` is columns of running text of which two have `MANY` rows, as many as it has lines."""
+    columns = columns_of(lines, block)
+    rows = sorted(len(apart(lines.cores, column, V)) for column in columns)
+    return len(columns) > 1 and rows[-2] >= MANY and sum(rows) == len(block)
 
 
 def _blocks_ordered(lines: Lines, indices: list[int]) -> list[int]:
@@ -133,31 +147,34 @@ def _blocks_ordered(lines: Lines, indices: list[int]) -> list[int]:
 
 def _block_ordered(lines: Lines, block: list[int]) -> list[int]:
     """A block whose rows share a gutter, or have none: its columns if they are running text, or those of its parts, or its rows."""
-    if len(_between_gutters(lines, block)) == 1:
+    if len(between_gutters(lines, block)) == 1:
         return _by_rows(lines, block)
     parts = _parted(lines, block)
-    columns = _columns(lines, block)
-    apart = len(parts) > 1 and (any(_is_apart(lines, part) for part in parts) or _is_section(lines, parts[1], block))
-    if len(columns) > 1 and not apart:
+    columns = columns_of(lines, block)
+    if len(columns) == 1:
+        columns = lists_of(lines, block)
+    stand_apart = len(parts) > 1 and (any(_is_apart(lines, part) for part in parts) or _is_section(lines, parts[1], block))
+    if len(columns) > 1 and not stand_apart:
         return [index for column in columns for index in _lines_ordered(lines, column)]
     if len(parts) > 1:
         return [index for part in parts for index in _block_ordered(lines, part)]
-    return _by_rows(lines, block)
+    beside = blocks_beside(lines, block)
+    return [index for part in beside for index in (_by_rows(lines, part) if len(beside) == 1 else _block_ordered(lines, part))]
 
 
 def _is_apart(lines: Lines, part: list[int]) -> bool:
     """Whether `part`, above or below columns of running text, is none of them: a header, a footer, a table of three rows."""
     if len(part) == 1:
         return True
-    sides = _between_gutters(lines, part)
-    if len(sides) == 1 or len(_columns(lines, part)) > 1:
+    sides = between_gutters(lines, part)
+    if len(sides) == 1 or len(columns_of(lines, part)) > 1:
         return False
-    return sorted(len(_apart(lines.cores, side, V)) for side in sides)[-2] >= 3
+    return sorted(len(apart(lines.cores, side, V)) for side in sides)[-2] >= 3
 
 
 def _is_section(lines: Lines, part: list[int], block: list[int]) -> bool:
     """Whether `part`, below columns of running text, begins with a heading that stands by itself."""
-    first = _apart(lines.cores, part, V)[0]
+    first = apart(lines.cores, part, V)[0]
     return len(first) == 1 and bool(lines.height[first[0]] >= HEADING * np.median(lines.height[block]))
 
 
@@ -165,7 +182,7 @@ def _blocks_of_lines(lines: Lines, indices: list[int]) -> list[list[int]]:
     """Bands of lines from top to bottom, each joined to those above while all leave some gutter free."""
     blocks: list[list[int]] = []
     taken: list[tuple[float, float]] = []
-    for band in _apart(lines.cores, indices, V):
+    for band in apart(lines.cores, indices, V):
         own = [(float(lines.boxes[index, 0]), float(lines.boxes[index, 2])) for index in band]
         together = _union(taken + own)
         if blocks and any(right[0] - left[1] >= lines.gutter for left, right in pairwise(together)):
@@ -188,123 +205,14 @@ def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]
     return union
 
 
-def _between_gutters(lines: Lines, block: list[int]) -> list[list[int]]:
-    """The lines of `block` between gaps, as wide as most lines are high, that all of them leave free, from left to right."""
-    groups = _apart(lines.boxes, block, U)
-    if len(groups) == 1:
-        return groups
-    parts = [list(groups[0])]
-    for left, right in pairwise(groups):
-        if lines.boxes[right, 0].min() - lines.boxes[left, 2].max() >= lines.gutter:
-            parts.append([])
-        parts[-1] += right
-    return parts
-
-
-def _columns(lines: Lines, block: list[int]) -> list[list[int]]:
-    """The columns of running text that `block` is made of, from left to right; one where it is something else.
-
-    Columns of running text have such neighbours alone, but for what stands in one row, as a number up the margin does.
-    """
-    parts = _between_gutters(lines, block)
-    columns: list[list[int]] = []
-    rows: list[list[list[int]]] = []
-    narrow: list[bool] = []
-    few: list[int] = []
-    for part in parts:
-        own = _apart(lines.cores, part, V)
-        running = len(own) > 1 and (_is_running(lines, part, own) or _is_display(lines, part, own, parts))
-        if running or _is_narrow_column(lines, part, own):
-            columns.append(few + part)
-            rows.append(own)
-            narrow.append(not running)
-            few = []
-        elif len(own) > 1:
-            return [block]
-        elif columns:
-            columns[-1] += part
-        else:
-            few = few + part
-    if len(columns) < 2 or max(map(len, rows)) < 3:
-        return [block]
-    for (left, right), (left_rows, right_rows), are_narrow in zip(pairwise(columns), pairwise(rows), pairwise(narrow), strict=True):
-        if not _stand_beside(lines, left_rows, right_rows):
-            return [block]
-        if _is_display(lines, left, left_rows, [right]) or _is_display(lines, right, right_rows, [left]):
-            continue
-        ragged = any(are_narrow) or min(_filled(lines, left, left_rows), _filled(lines, right, right_rows)) < RAGGED
-        if ragged and _aligned(lines, left_rows, right_rows) > 0.5:
-            return [block]
-    return columns
-
-
-def _is_running(lines: Lines, part: list[int], rows: list[list[int]]) -> bool:
-    """Whether `part` may be a column of running text: of few boxes a row, wide, dense and filled."""
-    if len(part) > BOXES * len(rows):
-        return False
-    high = float(np.median(lines.height[part]))
-    boxes = lines.boxes[part]
-    if boxes[:, 2].max() - boxes[:, 0].min() < (WIDE_DOWN if lines.down else WIDE) * high:
-        return False
-    dense = len(rows) * high >= DENSE * float(np.ptp(boxes[:, [1, 3]]))
-    return dense and _filled(lines, part, rows) >= UNALIGNED
-
-
-def _is_narrow_column(lines: Lines, part: list[int], rows: list[list[int]]) -> bool:
-    """Whether `part`, too narrow for running text, may be a column all the same, where its rows are not those of its neighbours."""
-    if len(rows) < NARROW_ROWS or len(part) > len(rows):
-        return False
-    high = float(np.median(lines.height[part]))
-    return len(rows) * high >= NARROW_DENSE * float(np.ptp(lines.boxes[part][:, [1, 3]]))
-
-
-def _is_display(lines: Lines, part: list[int], rows: list[list[int]], others: Sequence[list[int]]) -> bool:
-    """Whether `part`, in `rows`, is large type beside another of `others` that is running text in many more rows."""
-    high = float(np.median(lines.height[part]))
-    for other in others:
-        if high < DISPLAY * float(np.median(lines.height[other])):
-            continue
-        own = _apart(lines.cores, other, V)
-        if len(own) >= DISPLAY * len(rows) and len(own) >= MANY and _is_running(lines, other, own):
-            return True
-    return False
-
-
-def _stand_beside(lines: Lines, left: list[list[int]], right: list[list[int]]) -> bool:
-    """Whether enough rows of the shorter of two sides have one of the other side beside them, and not above or below alone."""
-    fewer, more = (np.array([_extent(lines, row) for row in side]) for side in sorted((left, right), key=len))
-    faces = (fewer[:, None, 0] < more[None, :, 1]) & (more[None, :, 0] < fewer[:, None, 1])
-    return float(faces.any(axis=1).mean()) > STAGGERED
-
-
-def _extent(lines: Lines, row: list[int]) -> tuple[float, float]:
-    return float(lines.boxes[row, 1].min()), float(lines.boxes[row, 3].max())
-
-
-def _filled(lines: Lines, part: list[int], rows: list[list[int]]) -> float:
-    """Share of its width that each row of `part` takes on average."""
-    boxes = lines.boxes[part]
-    # A heading may stick out: the width of a column is what most of its lines stay within.
-    width = float(np.quantile(boxes[:, 2], 0.9) - np.quantile(boxes[:, 0], 0.1))
-    return float((boxes[:, 2] - boxes[:, 0]).sum()) / (len(rows) * max(width, 1.0))
-
-
-def _aligned(lines: Lines, left: list[list[int]], right: list[list[int]]) -> float:
-    """Share of the rows of the shorter side that stand on the height of one of the other side."""
-    fewer, more = sorted((left, right), key=len)
-    middles = [np.array([lines.boxes[row][:, [1, 3]].mean() for row in side]) for side in (fewer, more)]
-    tolerance = 0.2 * float(np.median(lines.height[_flat(fewer)]))
-    return float((np.abs(middles[0][:, None] - middles[1][None]).min(axis=1) <= tolerance).mean())
-
-
 def _parted(lines: Lines, block: list[int]) -> list[list[int]]:
     """`block` cut in two at its widest gap between rows, if that is wider than most."""
-    bands = _apart(lines.cores, block, V)
+    bands = apart(lines.cores, block, V)
     gaps = [float(lines.boxes[below, 1].min() - lines.boxes[above, 3].max()) for above, below in pairwise(bands)]
     if not gaps or max(gaps) < float(np.median(gaps)) + 0.5 * float(np.median(lines.height[block])):
         return [block]
     at = int(np.argmax(gaps)) + 1
-    return [_flat(bands[:at]), _flat(bands[at:])]
+    return [flat(bands[:at]), flat(bands[at:])]
 
 
 def _by_rows(lines: Lines, block: list[int]) -> list[int]:
@@ -339,9 +247,9 @@ def _by_rows(lines: Lines, block: list[int]) -> list[int]:
 def _regions_ordered(boxes: Rectangles, indices: list[int], gutter: float) -> list[int]:
     if len(indices) < 2:
         return indices
-    parts = _apart(boxes, indices, U)
+    parts = apart(boxes, indices, U)
     if len(parts) == 1:
-        parts = _blocks_of_regions(boxes, _apart(boxes, indices, V), gutter)
+        parts = _blocks_of_regions(boxes, apart(boxes, indices, V), gutter)
     if len(parts) == 1:
         return sorted(indices, key=lambda index: (boxes[index, 1], boxes[index, 0]))
     return [index for part in parts for index in _regions_ordered(boxes, part, gutter)]
@@ -351,27 +259,11 @@ def _blocks_of_regions(boxes: Rectangles, rows: list[list[int]], gutter: float) 
     """Rows joined to the one above where either has columns and both leave the same gutters free, none wider than `gutter`."""
     blocks = [rows[0]]
     for row in rows[1:]:
-        columns = _apart(boxes, blocks[-1] + row, U)
+        columns = apart(boxes, blocks[-1] + row, U)
         gaps = [boxes[right, 0].min() - boxes[left, 2].max() for left, right in pairwise(columns)]
-        has_columns = any(len(_apart(boxes, part, U)) > 1 for part in (blocks[-1], row))
+        has_columns = any(len(apart(boxes, part, U)) > 1 for part in (blocks[-1], row))
         if has_columns and gaps and max(gaps) <= gutter:
             blocks[-1] = blocks[-1] + row
         else:
             blocks.append(row)
     return blocks
-
-
-def _apart(boxes: Rectangles, indices: list[int], axis: int) -> list[list[int]]:
-    """Groups of boxes with a gap between each two along `axis`, in its direction."""
-    groups: list[list[int]] = []
-    end = -np.inf
-    for index in sorted(indices, key=lambda index: float(boxes[index, axis])):
-        if boxes[index, axis] >= end:
-            groups.append([])
-        groups[-1].append(index)
-        end = max(end, boxes[index, axis + 2])
-    return groups
-
-
-def _flat(groups: Sequence[list[int]]) -> list[int]:
-    return [index for group in groups for index in group]

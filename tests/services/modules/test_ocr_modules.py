@@ -263,6 +263,33 @@ def test_a_page_on_which_nothing_is_read_is_said(system: OCRSystem) -> None:
     ]
 
 
+LETTER = ("Total", "Dear Madam, your order of 17 March", "was sent on Friday by rail freight", "and will arrive within ten days")
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength"), [("blurred", 1), ("blurred", 3), ("blurred", 4), ("noisy", 1), ("noisy", 3), ("small", 1), ("small", 3)]
+)
+def test_a_spoilt_page_is_read_or_said_to_read_badly(system: OCRSystem, kind: str, strength: int) -> None:
+    large = np.asarray(cv2.resize(written("Total", size=20), None, fx=3, fy=3, interpolation=cv2.INTER_AREA), np.uint8)
+    small = written(*LETTER[1:], *LETTER[1:], size=20)
+    page = np.concatenate([large[:, : small.shape[1]], small])
+    if kind == "blurred":
+        spoilt = cv2.GaussianBlur(page, (0, 0), 1.5 * strength)
+    elif kind == "noisy":
+        noise = np.random.default_rng(strength).normal(0, 60 * strength, page.shape)
+        spoilt = (page + noise).clip(0, 255).astype(np.uint8)
+    else:
+        spoilt = cv2.resize(page, None, fx=0.6 / strength, fy=0.6 / strength, interpolation=cv2.INTER_AREA)
+    system.begin_request()
+    (lines,) = system.predict([np.asarray(spoilt, np.uint8)])
+    if strength == 1:
+        assert {line["text"] for line in lines} >= {LETTER[0], *LETTER[2:]}
+        assert system.warnings == []
+    else:
+        assert len(lines) < len(LETTER)
+        assert len(system.warnings) == 1
+
+
 def test_a_line_on_which_nothing_stands_is_said() -> None:
     module = load_module("ocr_rec", params=TINY)
     module.begin_request()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from helpers.pictures import written as printed
 from ocr_serving import models
 from ocr_serving.config.params import DetectionParams, OCRParams
 from ocr_serving.engines import EngineOptions
@@ -68,6 +69,22 @@ def test_every_line_is_found_once(detector: TextDetector, height: int, width: in
     assert whole(found.quads, pitch, lines)
     assert found.remark == ""
     assert not whole(detector(page, params(det_pieces=False)), pitch, lines)
+
+
+@pytest.mark.models
+def test_of_many_lines_in_small_type_none_is_lost(detector: TextDetector) -> None:
+    # Most of them are found at the scale that the page is looked at first, and a few are not.
+    sentence = "The quick brown fox jumps over the lazy dog while seven wizards mix potions before June"
+    column = printed(*(sentence[start % 9 :][:75] for start in range(48)), size=14)[:1500, :670]
+    quads = detector(np.concatenate([column] * 9, axis=1))
+    places = {(int(quad[:, 0].mean()) // 670, int(quad[:, 1].mean() - 40) // 30) for quad in quads}
+    assert len(quads) == len(places) == 9 * 48
+
+
+@pytest.mark.models
+def test_columns_that_melt_at_first_sight_are_no_heading(detector: TextDetector) -> None:
+    column, lines = written(1500, 660, 0.5, 24)
+    assert len(detector(np.concatenate([column] * 9, axis=1))) == 9 * lines
 
 
 @pytest.mark.models

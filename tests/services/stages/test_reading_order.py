@@ -159,6 +159,62 @@ def test_a_narrow_column_beside_the_text_is_read_by_itself(left: bool, width: fl
     assert read(sloped(page, degrees)) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("degrees", [0, 3, -8])
+def test_a_narrow_column_on_the_rows_of_the_text_beside_it_is_read_by_itself_where_the_text_goes_on(degrees: float) -> None:
+    beside = [line(60, 100 + 28 * row, 118 - 10 * (row % 3)) for row in range(8)]
+    page = [*beside, *(line(240, 100 + 28 * row, 700 - 30 * (row % 4)) for row in range(18))]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("degrees", [0, 3])
+@pytest.mark.parametrize("gap", [10, 24])
+def test_articles_beside_each_other_keep_their_headlines(gap: float, degrees: float) -> None:
+    width = 245
+    page: list[Quad] = []
+    for left in (60, 60 + 2 * (width + gap)):
+        page.append(line(left, 60, 2 * width, 50))
+        ends = [0, 6, 3, 1, 5, 2, 4, 90]
+        page += [line(left + at, 120 + 22 * row, width - ends[row % 8], 18) for at in (0, width + gap) for row in range(25)]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+@pytest.mark.parametrize("degrees", [0, 1, -3])
+def test_an_address_beside_the_numbers_of_an_invoice_is_read_first(degrees: float) -> None:
+    address = [line(60, 100 + 26 * row, width) for row, width in enumerate((180, 220, 150, 90))]
+    numbers = [cell for row in range(4) for cell in (line(640, 107 + 30 * row, 120), line(820, 107 + 30 * row, 100))]
+    items = [
+        cell
+        for row in range(5)
+        for cell in (line(60, 320 + 40 * row, 260), line(480, 320 + 40 * row, 30), line(800, 320 + 40 * row, 80))
+    ]
+    page = [line(60, 40, 200, 34), *address, *numbers, *items]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_values_typed_a_little_off_their_labels_stay_with_them() -> None:
+    offsets = (-5, -4, -7, -2, -4)
+    page = [
+        cell
+        for row, off in enumerate(offsets)
+        for cell in (line(60, 100 + 26 * row, 130), line(480, 100 + 26 * row + off, 60 + 30 * (row % 2)))
+    ]
+    moved = [quad + np.array([120 * (n % 4 == 1), 0], np.float32) for n, quad in enumerate(page)]
+    for form in (page, moved):
+        assert read(form) == list(range(len(form)))
+
+
+@pytest.mark.parametrize("degrees", [0, 2, -7])
+@pytest.mark.parametrize(("width", "step", "columns"), [(90, 360, 3), (130, 265, 4)])
+def test_words_in_columns_far_apart_are_a_list(width: float, step: float, columns: int, degrees: float) -> None:
+    page = [line(60 + step * column, 100 + 30 * row, width + 14 * (row % 4)) for column in range(columns) for row in range(9)]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
+
+
+def test_numbers_in_columns_far_apart_are_a_table() -> None:
+    page = [line(60 + 300 * column, 100 + 30 * row, 40 + 14 * (row % 3)) for row in range(9) for column in range(4)]
+    assert read(page) == list(range(len(page)))
+
+
 def test_labels_beside_texts_of_two_lines_stay_with_them() -> None:
     rows = range(8)
     page = [
@@ -263,6 +319,14 @@ def test_upright_columns_are_read_from_right_to_left(degrees: float) -> None:
 def test_tiers_of_upright_columns_are_read_one_after_the_other(degrees: float) -> None:
     tiers = [column_of_characters(900 - 110 * n, top, 350 - 20 * (n % 2)) for top in (60, 520) for n in range(7)]
     assert read(sloped(tiers, degrees)) == list(range(len(tiers)))
+
+
+@pytest.mark.parametrize("degrees", [0, 3, -7])
+@pytest.mark.parametrize("tiers", [1, 2])
+def test_level_lines_above_and_below_upright_columns_are_read_before_and_after_them(tiers: int, degrees: float) -> None:
+    columns = [column_of_characters(900 - 70 * n, 160 + 360 * tier, 320 - 20 * (n % 3)) for tier in range(tiers) for n in range(12)]
+    page = [line(300, 70, 500, 60), line(450, 125, 200, 24), *columns, line(500, 920, 60, 24)]
+    assert read(sloped(page, degrees)) == list(range(len(page)))
 
 
 def test_a_line_up_the_margin_does_not_make_columns() -> None:
