@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from helpers import networks
-from helpers.services import b64, serve
+from helpers.services import Service, b64, serve
 
 
 @pytest.mark.parametrize("engine_process", [False, True])
@@ -33,3 +33,11 @@ def test_a_request_chooses_the_language(tmp_path: Path, engine_process: bool) ->
         away = service.post("ocr_rec", {"images": [picture], "lang": "th"})
         assert away.status_code == 400
         assert "run `ocr-serving models pull th_PP-OCRv5_mobile_rec`" in away.json()["msg"]
+
+
+@pytest.mark.models
+def test_letters_that_look_like_others_on_their_heads_turn_no_page(ocr: Service) -> None:
+    picture = b64((Path(__file__).parent / "pictures" / "hebrew.png").read_bytes())
+    answer = ocr.post("ocr_system", {"images": [picture]}).json()
+    assert answer["msg"].startswith("results[0]: it reads badly, for it looks Hebrew")
+    assert all("page_angle" not in line for line in answer["results"][0])

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pikepdf
+import PIL.Image
 import pytest
 import requests
 
@@ -121,6 +122,15 @@ def test_a_page_comes_as_a_word_document_too(structure: Service) -> None:
     (entry,) = post(structure, "layout-parsing", body).json()["result"]["layoutParsingResults"]
     assert entry["exports"]["docx"]["fileName"] == "page_1.docx"
     assert entry["exports"]["docx"]["content"].startswith("UEsD")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("route", ["ocr", "layout-parsing", "table-recognition"])
+def test_what_is_to_be_said_of_a_page_names_it(structure: Service, route: str) -> None:
+    sheet = io.BytesIO()
+    PIL.Image.new("RGB", (400, 300), "white").save(sheet, "PNG")
+    said = post(structure, route, {"file": b64(sheet.getvalue()), "visualize": False}).json()["result"]["warnings"]
+    assert said == ["page 1: it is blank, all of one colour."]
 
 
 @pytest.mark.models

@@ -19,6 +19,20 @@ SideLength = Annotated[int, Field(ge=32, le=16384)]
 LimitType = Literal["max", "min"]
 Score = Annotated[float, Field(ge=0, le=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
+
+
+def _one_by_one(value: object) -> object:
+    """A charset that is a name, or characters each by itself. Raises ValueError, which says what to do, where it is neither."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple):
+        raise ValueError("name one language or script, such as de or latin, or list characters")
+    if not all(isinstance(each, str) and len(each) == 1 for each in value):
+        raise ValueError("list single characters, or name one language or script without brackets, such as de or latin")
+    return value
+
+
+Charset = Annotated[str | tuple[Character, ...] | None, BeforeValidator(_one_by_one)]
 ReadingOrder = Literal["columns", "legacy"]
 Resize = Literal["area", "linear"]
 TableEngine = Literal["combined", "network"]
@@ -175,7 +189,7 @@ class RecognitionParams(RemarkParams):
             " letters and digits that look alike."
         ),
     )
-    charset: str | tuple[Character, ...] | None = Field(
+    charset: Charset = Field(
         None,
         description=(
             "What may be read and nothing else: the name of a language or a script, such as de, latin or digits, or a list of"

@@ -101,6 +101,8 @@ def _not_read(name: str) -> str:
 
 def _undecoded(data: bytes) -> str:
     """What is to be said of a file that no decoder took."""
+    if not data:
+        return "it is empty: send the file itself"
     if headers.is_cut_off(data):
         return CUT_OFF
     return _not_read("text") if headers.is_text(data) else UNKNOWN

@@ -118,7 +118,8 @@ class Job:
         self.faults += 1
         size = (1, 1) if sheet.image is None else (sheet.image.shape[1], sheet.image.shape[0])
         self._pages[sheet.number] = build.unread(sheet.number, why, size)
-        self.remarks.append(why if self._count == 1 and not self.is_pdf else f"Page {sheet.number}: {why}")
+        names_it = why.startswith(self.where or self.title)
+        self.remarks.append(why if names_it or (self._count == 1 and not self.is_pdf) else f"Page {sheet.number}: {why}")
 
     def append(self, further: Job) -> None:
         """The pages of `further`, which have all been given back, after those of this one."""

@@ -98,9 +98,13 @@ def value(text: bytes | str, most: int = MAX_VALUES) -> Any:
         return json.loads(text)
     except RecursionError:
         raise InputError("The body is JSON nested too deeply.") from None
-    except ValueError as exc:
-        detail = "not UTF-8" if isinstance(exc, UnicodeDecodeError) else str(exc)
-        raise InputError(f"The body is not JSON: {detail}.") from None
+    except UnicodeDecodeError:
+        raise InputError("The body is not JSON: not UTF-8.") from None
+    except json.JSONDecodeError as exc:
+        raise InputError(f"The body is not JSON: {exc}.") from None
+    except ValueError:
+        # What Python refuses of JSON that is sound, in words of its own.
+        raise InputError("The body has a number of thousands of digits: send it shorter.") from None
 
 
 class Arguments:

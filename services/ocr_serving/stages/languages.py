@@ -159,6 +159,11 @@ class Recognizers:
         """The script of a page, or of some of its lines, that the network does not know."""
         return unknown_on(crops, self.chosen.scripts, self._scripts) if self._scripts else None
 
+    def is_foreign(self, crops: Sequence[Image]) -> bool:
+        """Whether the lines of a page, or most of them, look like a script that the network does not know."""
+        found = self._foreign(crops)
+        return found is not None and found.is_most
+
     def _of_lines(self, found: Told) -> str:
         looks = "looks" if found.is_most else f"has lines ({found.lines} of {found.of} that were looked at) that look"
         return f"{looks} {_title(found.script)}, {self._ways_with(found.script)}"

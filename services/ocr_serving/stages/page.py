@@ -16,6 +16,9 @@ from ocr_serving.stages.page_orientation import UNREADABLE, UNREADABLE_LINES, Tu
 from ocr_serving.stages.recognition import Text
 from ocr_serving.stages.sharpness import is_blank, is_blurred, is_blurred_around, is_noisy
 
+AS_SENT = "coordinates are those of the image as sent"
+"""Said of a page that was turned."""
+
 
 @dataclass(frozen=True)
 class UprightPage:
@@ -52,7 +55,7 @@ class UprightPage:
     @property
     def remarks(self) -> list[str]:
         """What is to be said of it."""
-        turned = f"it lies turned by {self.turn} degrees clockwise and was read upright; coordinates are those of the image as sent"
+        turned = f"it lies turned by {self.turn} degrees clockwise and was read upright; {AS_SENT}"
         return [remark for remark in (turned if self.turn else "", self.remark) if remark]
 
 

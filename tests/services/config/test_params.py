@@ -196,6 +196,22 @@ def test_what_is_no_lang_is_refused_with_the_one_that_was_meant(lang: object, sa
         RecognitionParams.read({"lang": lang}, {})
 
 
+@pytest.mark.parametrize(
+    ("charset", "said"),
+    [
+        (["de", "fr"], "list single characters, or name one language or script without brackets"),
+        (["a", ""], "list single characters"),
+        (["a", 5], "list single characters"),
+        (5, "name one language or script, such as de or latin, or list characters"),
+        ({"de": True}, "name one language or script"),
+    ],
+)
+def test_what_is_neither_the_name_of_a_charset_nor_characters_is_refused(charset: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^params\.py: 'charset': {said}"):
+        RecognitionParams.read({"charset": charset}, {})
+    assert RecognitionParams.read({"charset": ["a", "b"]}, {}).charset == ("a", "b")
+
+
 def test_every_lang_that_paddleocr_names_is_taken_or_refused_with_advice() -> None:
     for lang in (
         "ch",

@@ -441,6 +441,11 @@ def test_a_picture_without_its_end_says_so(kind: str, options: dict[str, Any]) -
     assert found == Undecodable("it cannot be decoded: it ends too early, as if it had been cut off: send the whole file")
 
 
+def test_an_empty_file_is_told_as_such() -> None:
+    found = images.from_bytes(b"", where="it", limits=Limits())
+    assert found == Undecodable("it cannot be decoded: it is empty: send the file itself")
+
+
 def test_too_many_pixels_are_refused_by_the_header() -> None:
     data = saved(COLOURS, "PNG")
     assert decoded(data, Limits(max_pixels=WIDTH * HEIGHT)).shape == (HEIGHT, WIDTH, 3)

@@ -225,6 +225,9 @@ def test_a_page_on_its_side_is_set_upright_first() -> None:
     result = entry["prunedResult"]
     assert result["doc_preprocessor_res"]["angle"] == 90
     assert result["model_settings"]["use_doc_preprocessor"] is True
+    assert said["result"]["warnings"] == [
+        "page 1: it lies turned by 90 degrees clockwise and was read upright; coordinates are those of the upright page."
+    ]
     # Boxes are those of the upright page: its heading row is at the top.
     row = [
         box for text, box in zip(result["rec_texts"], result["rec_boxes"], strict=True) if text in ("Region", "Q1", "Q4", "Total")

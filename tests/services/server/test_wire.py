@@ -141,3 +141,8 @@ def test_a_body_of_more_values_than_any_request_is_refused_by_its_count() -> Non
     with pytest.raises(TooLargeError, match="more than 100000 values"):
         wire.parse(b'{"images":[' + b"{}," * (21 << 20) + b"{}]}")
     assert wire.parse(b'{"images":[' + b"0," * 1000 + b"0]}") is not None
+
+
+def test_a_number_that_python_refuses_is_told_in_no_words_of_pythons() -> None:
+    with pytest.raises(InputError, match=r"^The body has a number of thousands of digits: send it shorter\.$"):
+        wire.value(b"[" + b"9" * 5000 + b"]")

@@ -237,7 +237,7 @@ class OCRSystem(Module):
         if self.orienter and params.turns_pages and not page.turn and may_be_on_its_head(page.confidence, page.letters):
             with self.stage("orient"):
                 on_its_head = is_on_its_head(image, page.quads, self.recognizer)
-            if on_its_head:
+            if on_its_head and self._is_known_on_its_head(image, page):
                 page = self._read(self._looked_at(image, 180, params), params, cut)
         missing = unread(page, params.drop_score) if params.says_unread else ""
         self.warnings += [f"{where}: {remark}" for remark in (*page.remarks, missing) if remark]
@@ -262,7 +262,17 @@ class OCRSystem(Module):
             if page.quads and guess.max() < NO_GUESS:
                 guess = self.orienter(part_with_text(image, page.quads))
             turn = turn_of(image, page.quads, guess, self.recognizer)
+            if turn == 180 and not self._is_known_on_its_head(image, page):
+                turn = 0
         return self._looked_at(image, turn, params) if turn else page
+
+    def _is_known_on_its_head(self, image: Image, page: UprightPage) -> bool:
+        """Whether the lines of `page`, which was not turned, may be of a script that the network knows when they are.
+
+        Some letters of Hebrew read well on their heads, as Latin capitals do: what they say tells nothing of how the page lies.
+        """
+        over = [np.ascontiguousarray(np.rot90(crop(image, quad), 2)) for quad in page.quads]
+        return not self.recognizer.is_foreign(over)
 
     def _looked_at(self, image: Image, turn: Turn, params: OCRParams) -> UprightPage:
         """The lines of the page that `image` shows turned by `turn`."""

@@ -24,7 +24,7 @@ from ocr_serving.server.paddleocr3.catalogue import LAYOUT, OCR, PREPROCESSING, 
 from ocr_serving.server.paddleocr3.lines import SaidLine, ocr_result, preprocessor_result, table_results
 from ocr_serving.server.paddleocr3.options import LayoutRequest, MalformedError, Request, TableRequest
 from ocr_serving.server.paddleocr3.reading import Asked
-from ocr_serving.stages.page import UprightPage
+from ocr_serving.stages.page import AS_SENT, UprightPage
 
 DPI = 144
 """What pages of PDFs are rendered at there; clients that show boxes count on it."""
@@ -133,9 +133,18 @@ def _page(work: Work, route: Route, sheet: Sheet, *, first: bool) -> tuple[Entry
 
 
 def read_page(work: Work, route: Route, image: Image, where: str) -> tuple[Entry, Any]:
-    """The result of a page and its draft."""
+    """The result of a page and its draft; what the module has to say of it is said of `where`."""
+    warnings = work.module.warnings
+    before = len(warnings)
     with reading.tables_as_there(work.module, work.asked.params):
-        return route.read(work, image, where)
+        read = route.read(work, image, where)
+    warnings[before:] = [_told(warning, where) for warning in warnings[before:]]
+    return read
+
+
+def _told(warning: str, where: str) -> str:
+    """A module's warning of the one page that it was given, upright, as it holds for a result of these routes."""
+    return warning.replace("results[0]", where, 1).replace(AS_SENT, "coordinates are those of the upright page")
 
 
 def _check_type(data: bytes, request: Request) -> None:
