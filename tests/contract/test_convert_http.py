@@ -26,6 +26,7 @@ PAGE = (GOLDEN / "pages" / "table_page.jpg").read_bytes()
 FORMATS = ("txt", "markdown", "html", "docx", "xlsx", "csv", "json", "pdf", "hocr", "alto")
 WORDS = ["Quarterly", "Africa", "2,162"]
 OWN = ["Typed and never scanned", "in one and the same PDF", "is a line of its own"]
+LAST = "The box of 40 is open"
 
 pytestmark = pytest.mark.models
 
@@ -135,6 +136,22 @@ def test_one_font_that_does_not_say_what_it_shows_is_found(structure: Service) -
         data = pdfs.saved(made)
     assert sources(convert(structure, "json", data).json()) == {"ocr"}
     assert "1250.00" in convert(structure, "txt", data).text
+
+
+@pytest.mark.parametrize("unknown", [b"E000", b"0002", b"FFFD"])
+def test_a_line_with_a_letter_that_its_font_does_not_tell_is_read(structure: Service, unknown: bytes) -> None:
+    """As with ligatures, of fonts of which a program put a part into the file."""
+    with pikepdf.open(io.BytesIO(pdfs.of_text([*OWN, LAST]))) as made:
+        ranges = b"2 beginbfrange <20> <77> <0020> <79> <7d> <0079> endbfrange 1 beginbfchar <78> <%b> endbfchar" % unknown
+        cmap = b"1 begincodespacerange <00> <ff> endcodespacerange " + ranges
+        made.pages[0].obj["/Resources"]["/Font"]["/F1"]["/ToUnicode"] = made.make_stream(cmap)
+        data = pdfs.saved(made)
+    tree = convert(structure, "json", data).json()
+    assert sources(tree) == {"pdf", "ocr"}
+    lines = [line for page in tree["pages"] for block in page["blocks"] for line in block["lines"]]
+    assert [(line["text"], line["source"]) for line in lines] == [*((text, "pdf") for text in OWN), (LAST, "ocr")]
+    searched = pypdf.PdfReader(io.BytesIO(convert(structure, "pdf", data).content))
+    assert searched.pages[0].extract_text().split() == " ".join([*OWN, LAST]).split(), "each word once"
 
 
 def test_text_that_nobody_sees_is_not_taken(structure: Service) -> None:

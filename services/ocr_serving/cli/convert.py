@@ -82,12 +82,15 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 where a document could not be read, 130 where it was interrupted. Raises ServingError."""
     forms = formats.named(args.to)
     wanted = _wanted(args, forms)
-    if any(path.is_dir() and path.resolve() == args.output.resolve() for path in args.paths):
+    if any(path.resolve() == args.output.resolve() and path.is_dir() for path in args.paths):
         # Results would be taken for documents the next time, or be written over some.
         other = args.output / "converted"
         raise InputError(f"--output {args.output} is a folder that is read: name another, which may be in it, such as {other}.")
     seen = folder.found(args.paths, args.output)
     if not seen.sources:
+        if seen.unreadable:
+            file, why = seen.unreadable[0]
+            raise InputError(f"{file} {why}: let it be read, or name another.")
         kinds = ", ".join(suffix[1:] for suffix in folder.SUFFIXES)
         raise InputError(f"{args.paths[0]} holds no documents ({kinds}){summary.others(seen.others)}.")
     with _made(args.output):

@@ -171,6 +171,8 @@ class RecognitionParams(RemarkParams):
         None,
         description=(
             "The language whose words settle doubtful letters on pages that are in it, or off; unset, en where rec_width is tight."
+            " Whatever the page's language, what was surely read elsewhere on it settles doubtful words, and their neighbours"
+            " letters and digits that look alike."
         ),
     )
     charset: str | tuple[Character, ...] | None = Field(

@@ -25,8 +25,11 @@ HIDDEN = 0.05
 MOST_LETTERS = 100_000
 """On a page; one with more is no page of text."""
 
-HYPHENS = (2, 0xFFFE)
-"""What PDFium tells in place of a hyphen at the end of a line."""
+HYPHEN, OTHER_HYPHEN = 2, 0xFFFE
+"""What PDFium tells in place of a hyphen at the end of a line; a font that does not say what its letters are may have a 2 too."""
+
+UNKNOWN = "\ufffd"
+"""Stands for a letter of which the font does not say what it is."""
 
 BULLETS = {0xF0B7: 0x2022, 0xF0A7: 0x25AA, 0xF0A8: 0x25A1, 0xF06F: 0x25A1, 0xF0D8: 0x2023, 0xF076: 0x25C6, 0xF0FC: 0x2713}
 """Signs of lists in Symbol and Wingdings, as office programs write them, and what they show."""
@@ -139,8 +142,8 @@ def _letters(page: Any, text: Any) -> _Read:
             if 0xDC00 <= low < 0xE000:
                 code, at = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), at + 1
         code = BULLETS.get(code, code)
-        hyphen = code in HYPHENS
-        letter = "-" if hyphen else chr(code) if code < 0x110000 else "\ufffd"
+        hyphen = code == OTHER_HYPHEN or (code == HYPHEN and pdfium.FPDFText_IsHyphen(text.raw, index) == 1)
+        letter = "-" if hyphen else chr(code) if code < 0x110000 else UNKNOWN
         if letter == SOFT_HYPHEN:
             continue
         if letter in "\r\n":
@@ -157,7 +160,7 @@ def _letters(page: Any, text: Any) -> _Read:
         found.letters += 1
         is_drawn, face = _look(text, index, looks)
         found.unseen += not is_drawn
-        strange = letter == "\ufffd" or 0xD800 <= code <= 0xF8FF or code >= 0xF0000 or (code < 32 and not hyphen)
+        strange = letter == UNKNOWN or 0xD800 <= code <= 0xF8FF or code >= 0xF0000 or (code < 32 and not hyphen)
         found.unknown += not hyphen and bool(strange or pdfium.FPDFText_HasUnicodeMapError(text.raw, index) == 1)
         here = [bounds.left, bounds.bottom, bounds.right, bounds.top]
         if not box:
@@ -165,7 +168,7 @@ def _letters(page: Any, text: Any) -> _Read:
             box, font = here, fonts.setdefault(face, len(fonts))
         else:
             box = [min(box[0], here[0]), min(box[1], here[1]), max(box[2], here[2]), max(box[3], here[3])]
-        word += "\ufffd" if 0xD800 <= code < 0xE000 or (code < 32 and not hyphen) else letter
+        word += UNKNOWN if 0xD800 <= code < 0xE000 or (code < 32 and not hyphen) else letter
         if hyphen:
             # PDFium goes on with the rest of the word, which stands in the next line.
             end_word()

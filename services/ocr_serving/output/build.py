@@ -302,7 +302,20 @@ def _order(found: Sequence[Block], size: tuple[int, int]) -> list[Block]:
     from ocr_serving.stages.reading_order import regions_in_order
 
     boxes = np.array([block.box for block in found], np.float64).reshape(-1, 4)
-    return [found[index] for index in regions_in_order(boxes, *size)]
+    return _with_headings_over_theirs([found[index] for index in regions_in_order(boxes, *size)])
+
+
+def _with_headings_over_theirs(blocks: list[Block]) -> list[Block]:
+    """Blocks in order, each heading below columns before what stands below it, where it is at the end of the first column."""
+    for n in range(len(blocks) - 2, -1, -1):
+        heading = blocks[n]
+        if not isinstance(heading, Text) or heading.kind != "heading" or blocks[n + 1].box[1] >= heading.box[1]:
+            continue
+        left, top, right, bottom = heading.box
+        below = next((m for m in range(n + 1, len(blocks)) if blocks[m].box[3] > top), None)
+        if below is not None and blocks[below].box[1] >= bottom and blocks[below].box[0] < right and blocks[below].box[2] > left:
+            blocks[n:below] = [*blocks[n + 1 : below], heading]
+    return blocks
 
 
 def pairs(entry: Any, number: int) -> list[Pair]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,17 +51,36 @@ def found(paths: Sequence[Path], out: Path | None = None) -> FoundFiles:
     others: Counter[str] = Counter()
     unreadable: list[tuple[Path, str]] = []
     for path in paths:
-        if path.is_dir():
+        mode = _mode(path)
+        if isinstance(mode, int) and stat.S_ISDIR(mode):
             for file in _walk(path, out.resolve() if out else None, unreadable, others):
                 if file.suffix.lower() in SUFFIXES:
                     files.append((file, PurePath(file.relative_to(path))))
                 else:
                     others[file.suffix.lower() or "no suffix"] += 1
-        elif path.exists():
+        elif isinstance(mode, int):
             files.append((path, PurePath(path.name)))
+        elif isinstance(mode, str):
+            raise InputError(f"{path} cannot be read: {mode}: let it be read, or name another.")
         else:
             raise InputError(f"{path} does not exist: name a document or a folder of them.")
     return FoundFiles(tuple(_named(files)), dict(+others), tuple(unreadable))
+
+
+def _mode(path: Path) -> int | str | None:
+    """The mode of what a path leads to; why it cannot be told, None where nothing is there."""
+    try:
+        return path.stat().st_mode
+    except OSError as exc:
+        return None if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP) else str(exc.strerror)
+
+
+def _is_link(path: Path) -> bool:
+    """Whether a path is a link; not where that cannot be told, in a folder that may be listed and not entered."""
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
 
 
 def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]], others: Counter[str]) -> Iterator[Path]:
@@ -71,13 +91,14 @@ def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]], ot
         place = Path(here)
         # In place, so that os.walk goes there in order, and not where results are written.
         folders[:] = sorted(name for name in folders if (place / name).resolve() != out)
-        others["link to a folder"] += sum((place / name).is_symlink() for name in folders)
+        others["link to a folder"] += sum(_is_link(place / name) for name in folders)
         for name in sorted(names):
             file = place / name
-            if file.is_file() and file.name != JOURNAL:
+            mode = _mode(file)
+            if not isinstance(mode, int):
+                unreadable.append((file, f"cannot be read: {mode}" if mode else "is a link to nothing"))
+            elif stat.S_ISREG(mode) and file.name != JOURNAL:
                 yield file
-            elif not file.exists():
-                unreadable.append((file, "is a link to nothing"))
             elif file.name != JOURNAL:
                 others["no plain file"] += 1
 

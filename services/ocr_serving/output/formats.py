@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocr_serving.decoding.images import Image
@@ -25,6 +25,8 @@ class Original:
 
     pdf: bytes = b""
     limits: Limits = field(default_factory=Limits)
+    anew: Collection[int] = ()
+    """Pages of the PDF, from 1, whose own text was taken in part because the rest of it says nothing."""
     files: Sequence[bytes] = ()
     images: Sequence[Image | None] = ()
 
@@ -73,7 +75,7 @@ def _csv(document: Document, _: Original, name: str) -> Files:
 
 def _pdf(document: Document, original: Original, name: str) -> Files:
     if original.pdf:
-        return {f"{name}.pdf": pdf.over_pdf(document, original.pdf, original.limits)}
+        return {f"{name}.pdf": pdf.over_pdf(document, original.pdf, original.limits, original.anew)}
     return {f"{name}.pdf": pdf.of_images(document, original.files, original.images)}
 
 

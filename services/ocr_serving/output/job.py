@@ -15,7 +15,7 @@ from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
 from ocr_serving.output import build, formats
-from ocr_serving.output.reading import PdfText
+from ocr_serving.output.reading import PdfText, is_in_part_unknown
 from ocr_serving.output.tree import Document, Page, Pair
 
 POINTS = 72
@@ -61,6 +61,7 @@ class Job:
     _pages: dict[int, Page] = field(default_factory=dict)
     _pairs: list[Pair] = field(default_factory=list)
     _images: dict[int, Image] = field(default_factory=dict)
+    _anew: set[int] = field(default_factory=set)
     _count: int = 0
     _files: list[bytes] = field(default_factory=list)
     """Each page's file, b"" where it is one of several."""
@@ -107,6 +108,8 @@ class Job:
         self._pages[sheet.number] = page
         self._pairs += build.pairs(fields if fields is not None else entry, sheet.number)
         self.remarks += [f"Page {sheet.number}: {remark}." for remark in remarks]
+        if sheet.text and any(is_in_part_unknown(word) for line in sheet.text.lines for word in line.words):
+            self._anew.add(sheet.number)
         if "pdf" in self.forms and not self.is_pdf:
             self._images[sheet.number] = sheet.image
 
@@ -149,7 +152,7 @@ class Job:
         """The document in its formats. Raises InputError."""
         numbers = sorted(self._pages)
         if self.is_pdf:
-            original = formats.Original(pdf=self.data, limits=self.limits)
+            original = formats.Original(pdf=self.data, limits=self.limits, anew=self._anew)
         else:
             original = formats.Original(files=self._files, images=[self._images.get(number) for number in numbers])
         return formats.files(self.document(), original, self.forms, self.title, self.joins)

@@ -27,6 +27,9 @@ LONGEST_GAP = 0.3
 JUSTIFIED_ROWS, JUSTIFIED_WORDS, JUSTIFIED_SHARE = 3, 4, 0.6
 """Rows and words, of the middle row, of prose that is set to both sides, and the share of its rows that reach both."""
 
+WHOLE_SHARE = 0.25
+"""Share of its rows, two at least, that are one line from side to side in a narrow column, whose rows may have a word less."""
+
 EVEN = 1.7
 """The widest room between words of a row that is set to both sides, as a multiple of the narrowest."""
 
@@ -237,7 +240,9 @@ def is_justified(found: Sequence[Sequence[Line]], box: Box) -> bool:
     body = found[:-1]
     to_both = sum(row[0].box[0] - box[0] < 2 * high and box[2] - row[-1].box[2] < high for row in body)
     counts = [sum(len(line.words) for line in row) for row in body]
-    if to_both < JUSTIFIED_SHARE * len(body) or float(np.median(counts)) < JUSTIFIED_WORDS:
+    whole = [row[0] for row in body if len(row) == 1 and box[2] - row[0].box[2] < high and len(row[0].words) >= JUSTIFIED_WORDS]
+    least = JUSTIFIED_WORDS - (len(whole) >= max(2, WHOLE_SHARE * len(body)))
+    if to_both < JUSTIFIED_SHARE * len(body) or float(np.median(counts)) < least:
         return False
     return all(_has_even_gaps(row, high) for row in apart)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ocr_serving.decoding import overlaying
 from ocr_serving.decoding.images import Image
@@ -28,19 +28,19 @@ WORD_GAP = 0.2
 BOUNDS = Limits()
 
 
-def over_pdf(document: Document, original: bytes, limits: Limits = BOUNDS) -> bytes:
+def over_pdf(document: Document, original: bytes, limits: Limits = BOUNDS, anew: Collection[int] = ()) -> bytes:
     """`original` with the words of `document` that OCR found; its pages, its own text, links and forms stay as they are;
     pages that `document` does not tell of, too.
 
     The text of a page that was read anew, visible or not, is no longer found or selected, so that no word is found twice; the page
-    looks as it did. The file is opened in the decoding process. Raises InputError where it cannot be changed, or not within
-    `limits`, UnavailableError.
+    looks as it did. `anew` are pages of which a part was: their own words that were taken are set again, like the others. The file
+    is opened in the decoding process. Raises InputError where it cannot be changed, or not within `limits`, UnavailableError.
     """
     pages = []
     for page in document.pages:
         if read := [line for line in page.lines if line.source == "ocr"]:
-            anew = not any(line.source == "pdf" for line in page.lines)
-            pages.append(PageText(page.number, page.width, page.height, anew, _placed(read)))
+            whole = page.number in anew or not any(line.source == "pdf" for line in page.lines)
+            pages.append(PageText(page.number, page.width, page.height, whole, _placed(page.lines if whole else read)))
     return overlaying.written_over(original, document.title, pages, limits)
 
 

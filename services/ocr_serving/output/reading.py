@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ocr_serving.decoding.images import Image
-from ocr_serving.decoding.pdf_words import PdfPage, PdfWord
+from ocr_serving.decoding.pdf_words import UNKNOWN, PdfPage, PdfWord
 from ocr_serving.output.lines import plain, without_spaces
 
 PdfText = Literal["auto", "never", "only"]
@@ -77,7 +77,8 @@ class Reader:
         if self.pdf_text == "only":
             said = [_line(line.words, image) for line in text.lines]
             return self._structured(image, said), [] if said else ["it has no text of its own (pdf_text is only)"]
-        seen = _seen(text, image)
+        # OCR reads what is left out here, as it is ink beside the page's own text.
+        seen = [words for words in _seen(text, image) if not any(is_in_part_unknown(word) for word in words)]
         own: list[Mapping[str, Any]] = [_line(words, image) for words in seen]
         if text.doubt or not self._shows(image, own, _of_fonts(seen, image)):
             return self._read(image), []
@@ -182,6 +183,11 @@ def _seen(text: PdfPage, image: Image) -> list[list[PdfWord]]:
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     shown = [[word for word in line.words if _is_seen(word, grey)] for line in text.lines]
     return [words for words in shown if words]
+
+
+def is_in_part_unknown(word: PdfWord) -> bool:
+    """Whether a word has letters of which its font does not say what they are; a private one alone is a sign."""
+    return UNKNOWN in word.text or (len(word.text) > 1 and any("\ue000" <= letter <= "\uf8ff" for letter in word.text))
 
 
 def _is_seen(word: PdfWord, grey: np.ndarray[Any, Any]) -> bool:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocr_serving.output import values
 from ocr_serving.output.dates import Dated
 from ocr_serving.output.tables import CONTROL
-from ocr_serving.output.tree import Box, Document, Pair, Table, text_of
+from ocr_serving.output.tree import Box, Cell, Document, Pair, Table, text_of
 from ocr_serving.output.values import Typed
 
 WIDEST, NARROWEST = 60, 8
 """Letters a column is wide at most and at least."""
+
+WIDEST_TEXT = 80
+"""The same of text that is in no table."""
+
+LINE_POINTS, HIGHEST = 15, 409
+"""Points that a line takes, and that a row has at most."""
 
 MOST_LETTERS = 32_767
 """What Excel keeps in a cell."""
@@ -60,6 +68,7 @@ def _write_table(sheet: Any, table: Table) -> None:
                 end_row=cell.row + cell.rows,
                 end_column=cell.column + cell.columns,
             )
+    _make_room(sheet, {(cell.row + 1, cell.column + 1): cell for cell in table.cells})
 
 
 def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = True) -> None:
@@ -86,10 +95,37 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = T
                 at.border = Border(left=line, right=line, top=line, bottom=line)
             if has_head and m == 1:
                 at.font = Font(bold=True)
-        longest = max((len(line) for text in column for line in text.split("\n")), default=0)
-        sheet.column_dimensions[get_column_letter(n)].width = min(WIDEST, max(NARROWEST, longest + 2))
+        longest = max((_width(line) for text in column for line in text.split("\n")), default=0)
+        widest = WIDEST if is_table else WIDEST_TEXT
+        sheet.column_dimensions[get_column_letter(n)].width = min(widest, max(NARROWEST, longest + 2))
     if has_head:
         sheet.freeze_panes = "A2"
+    _make_room(sheet, {})
+
+
+def _make_room(sheet: Any, cells: Mapping[tuple[int, int], Cell]) -> None:
+    """Make rows as high as their text has lines, which not every program does itself; `cells` are a table's, by row and column."""
+    from openpyxl.utils import get_column_letter
+
+    for row in sheet.iter_rows():
+        count = 1
+        for at in row:
+            about = cells.get((at.row, at.column))
+            if isinstance(at.value, str) and (about is None or about.rows == 1):
+                over = range(at.column, at.column + (1 if about is None else about.columns))
+                width = sum(sheet.column_dimensions[get_column_letter(n)].width for n in over)
+                count = max(count, _line_count(at.value, int(width)))
+        sheet.row_dimensions[row[0].row].height = min(HIGHEST, LINE_POINTS * count) if count > 1 else None
+
+
+def _line_count(text: str, width: int) -> int:
+    """How many lines `text` has in a column of so many letters."""
+    return sum(max(1, -(-_width(line) // width), len(textwrap.wrap(line, width))) for line in text.split("\n"))
+
+
+def _width(text: str) -> int:
+    """Letters that a text is wide: those of Chinese and Japanese are as wide as two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _set(at: Any, value: Typed | Dated) -> None:

@@ -19,6 +19,9 @@ INVISIBLE = 3
 SHOWN = ("Tj", "TJ", "'", '"')
 """The operators that show text."""
 
+PLACED = ("BT", "ET", "Td", "TD", "Tm", "T*", "'", '"')
+"""The operators after which text stands where it does whatever was shown before it in the same line."""
+
 DEEPEST = 20
 """Forms inside forms that are followed."""
 
@@ -123,12 +126,14 @@ class Silence:
 def _kept(instructions: Any) -> list[Any] | None:
     """The instructions without invisible text, and without what marked content stands for; None where nothing of it is there.
 
-    Those whose operands make no sense, which viewers pass over, stay as they are.
+    Those whose operands make no sense, which viewers pass over, stay as they are, and so does invisible text which visible text
+    stands behind.
     """
     import pikepdf
 
     kept: list[Any] = []
     mode, saved, changed = 0, list[int](), False
+    dropped: list[tuple[int, Any]] = []
     for instruction in instructions:
         operator = str(instruction.operator)
         if operator == "q":
@@ -137,15 +142,44 @@ def _kept(instructions: Any) -> list[Any] | None:
             mode = saved.pop()
         elif operator == "Tr":
             mode = _mode(instruction.operands, mode)
+        if operator in PLACED:
+            dropped = []
         if operator in SHOWN and mode == INVISIBLE:
             changed = True
+            kept += _line_begun(instruction)
+            dropped.append((len(kept), _in_line(instruction)))
             continue
+        if operator in SHOWN:
+            for place, hidden in reversed(dropped):
+                kept.insert(place, hidden)
+            dropped = []
         if operator in ("BDC", "DP") and _stands_for_text(operands := list(instruction.operands)):
             changed = True
             kept.append(pikepdf.ContentStreamInstruction([*operands[:-1], _without_text(operands[-1])], instruction.operator))
             continue
         kept.append(instruction)
     return kept if changed else None
+
+
+def _line_begun(instruction: Any) -> list[Any]:
+    """What an instruction that shows text does before that: ' and " begin a line, and " says how far apart letters are."""
+    import pikepdf
+
+    operator, operands = str(instruction.operator), list(instruction.operands)
+    begun = [pikepdf.ContentStreamInstruction([], pikepdf.Operator("T*"))] if operator in ("'", '"') else []
+    if operator == '"' and len(operands) == 3:
+        named = zip(operands, ("Tw", "Tc"), strict=False)
+        begun = [pikepdf.ContentStreamInstruction([one], pikepdf.Operator(name)) for one, name in named] + begun
+    return begun
+
+
+def _in_line(instruction: Any) -> Any:
+    """An instruction that shows text as one that begins no line."""
+    import pikepdf
+
+    if str(instruction.operator) in ("Tj", "TJ"):
+        return instruction
+    return pikepdf.ContentStreamInstruction(list(instruction.operands)[-1:], pikepdf.Operator("Tj"))
 
 
 def _mode(operands: Any, before: int) -> int:

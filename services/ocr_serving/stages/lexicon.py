@@ -1,10 +1,10 @@
 """Words of a language as a hint to what a line says, where the network itself is in doubt.
 
 A word that is in no dictionary becomes one that is if the network gave every other letter some probability, the likeliest and
-commonest first: "Applicaule" is "Applicable", with a b of .17 of the u. In a number a letter becomes the digit it is likeliest to
-be. Names, codes and words that the network
-is sure of stay. Only pages that are in the language take part, which the words that were surely read tell. The lists are those of
-pyspellchecker.
+commonest first: "Applicaule" is "Applicable", with a b of .17 of the u; a letter that was seen twice may be one. Before that digits
+and letters that look alike are told by their neighbours (`look_alikes`), and a doubtful word by one that was surely read elsewhere
+on the page, whatever its language. Names, codes and words that the network is sure of stay. The dictionary has a say on pages in
+its language alone, which the words that were surely read tell. The lists are those of pyspellchecker.
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_serving.stages.look_alikes import runs, settled
 from ocr_serving.stages.words import Reading
 
 LANGUAGES = ("en",)
 """Languages whose words can be hints."""
 
-LEAST_RATIO, LEAST_DIGIT_RATIO = 0.003, 0.2
-"""Of a letter's probability to that of the one the network chose, from which it may stand in for it; of a digit's in a number."""
+LEAST_RATIO = 0.003
+"""Of a letter's probability to that of the one the network chose, from which it may stand in for it."""
+
+LEAST_PART_RATIO = 0.1
+"""As `LEAST_RATIO`, from which a letter that was seen twice may be one, and an m may be an r and an n."""
+
+SELDOM_DOUBLE = frozenset("ahijkquvwxy")
+"""Letters that do not stand twice in a row in words."""
 
 COMMON = 0.3
 """How much it counts that a word is common: by this power of how often it occurs."""
@@ -39,14 +48,21 @@ MOST_CHANGED, MOST_DOUBTS = 3, 12
 SURE = 0.9
 """A word whose least certain letter has this probability is surely read."""
 
+SURE_ELSEWHERE, LEAST_ELSEWHERE = 0.95, 5
+"""The least probability of a letter of a word that settles others on its page, and their least length, whatever the language."""
+
+LEAST_RATIO_ELSEWHERE = 0.02
+"""As `LEAST_RATIO`, for those words: in many languages words differ in their endings alone."""
+
 LEAST_SURE, LEAST_SHARE = 8, 0.5
 """A page is in a language if it has so many surely read words or more, of which this share is in its dictionary."""
 
 LETTERS_SHARE = 0.6
-"""A word is one if this share of it are letters, a number if this share are digits: of the others, most are codes."""
+"""A run of letters and digits is a word if this share of it are letters: of the others, most are codes."""
 
-LEAST_DIGITS = 3
-"""Shorter numbers are units and grades as often."""
+
+Doubt = tuple[float, int, str]
+"""How likely something else is beside a letter of a word, which letter, and what may stand in its place."""
 
 
 class Lexicon:
@@ -77,93 +93,155 @@ def lexicon(language: str) -> Lexicon:
     return Lexicon(json.loads(gzip.decompress(packed)))
 
 
-def hinted(page: Sequence[Reading], letters: Sequence[str], words: Lexicon) -> list[Reading]:
-    """The lines of a page with doubtful letters as `words` and numbers have them; words as they are in another language.
+class Counts(Protocol):
+    """Words, and how often they occur."""
 
-    `letters` are the characters of the last axis of each reading's `told`.
+    def counts(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """How often each of `words` occurs; 0 of one that does not."""
+
+
+class PageWords:
+    """The words that a page surely has, case folded, and how often."""
+
+    def __init__(self, page: Sequence[Reading]) -> None:
+        """Count those of which the network is sure of every letter."""
+        self._counts = Counter(
+            "".join(reading.characters[start:end]).casefold()
+            for reading in page
+            for start, end in _words_of(reading)
+            if reading.scores[start:end].min() >= SURE_ELSEWHERE
+        )
+
+    def counts(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """How often each of `words` was surely read, 0 of one that was not."""
+        return np.array([self._counts[word.casefold()] for word in words], np.float32)
+
+
+def hinted(page: Sequence[Reading], letters: Sequence[str], words: Lexicon) -> list[Reading]:
+    """The lines of a page with doubtful letters as `words`, numbers, and words that were surely read elsewhere on it have them.
+
+    On a page in another language `words` have no say. `letters` are the characters of the last axis of each reading's `told`.
     """
-    digits = {letter: n for n, letter in enumerate(letters) if letter.isdigit()}
-    page = [_with_numbers(reading, digits) for reading in page]
-    found = [(n, start, end) for n, reading in enumerate(page) for start, end in _words_of(reading)]
-    texts = ["".join(page[n].characters[start:end]) for n, start, end in found]
-    if not texts:
-        return list(page)
-    known = words.has(texts)
-    sure = [float(page[n].scores[start:end].min()) >= SURE for n, start, end in found]
-    if sum(sure) < LEAST_SURE or known[sure].mean() < LEAST_SHARE:
-        return list(page)
-    lines = list(page)
+    lines = [settled(reading, letters) for reading in page]
     column = {letter: n for n, letter in enumerate(letters) if letter.isalpha()}
-    for (n, start, end), is_known in zip(found, known, strict=True):
-        if is_known:
-            continue
-        better = _better(lines[n], start, end, column, words)
-        if better is not None:
-            characters = list(lines[n].characters)
-            characters[start:end] = better
-            lines[n] = lines[n]._replace(characters=characters)
+    _settle_by_page(lines, column, words)
+    found = [(n, start, end) for n, reading in enumerate(lines) for start, end in _words_of(reading)]
+    texts = ["".join(lines[n].characters[start:end]) for n, start, end in found]
+    if not texts:
+        return lines
+    known = words.has(texts)
+    sure = [float(lines[n].scores[start:end].min()) >= SURE for n, start, end in found]
+    if sum(sure) < LEAST_SURE or known[sure].mean() < LEAST_SHARE:
+        return lines
+    _settle(lines, [place for place, is_known in zip(found, known, strict=True) if not is_known], column, words)
     return lines
 
 
-def _better(reading: Reading, start: int, end: int, column: dict[str, int], words: Lexicon) -> str | None:
-    """The word of `words` that the network holds for likeliest in place of the one from `start` to `end`; None without any."""
-    doubts = []
-    for n in range(start, end):
-        chosen = max(float(reading.scores[n]), 1e-6)
-        for letter, k in column.items():
-            ratio = float(reading.told[n, k]) / chosen
-            if ratio >= LEAST_RATIO and letter != reading.characters[n]:
-                doubts.append((ratio, n - start, letter))
-    doubts = sorted(doubts, reverse=True)[:MOST_DOUBTS]
+def _settle_by_page(lines: list[Reading], column: Mapping[str, int], words: Lexicon) -> None:
+    """Put what is surely read elsewhere among `lines` in place of doubtful words that are in no dictionary."""
+    doubtful = [
+        (n, start, end)
+        for n, reading in enumerate(lines)
+        for start, end in _words_of(reading)
+        if end - start >= LEAST_ELSEWHERE and reading.scores[start:end].min() < SURE
+    ]
+    if not doubtful:
+        return
+    elsewhere = PageWords(lines)
+    texts = ["".join(lines[n].characters[start:end]) for n, start, end in doubtful]
+    unknown = ~words.has(texts) & (elsewhere.counts(texts) == 0)
+    places = [place for place, left in zip(doubtful, unknown, strict=True) if left]
+    _settle(lines, places, column, elsewhere, LEAST_RATIO_ELSEWHERE)
+
+
+def _settle(
+    lines: list[Reading],
+    places: Sequence[tuple[int, int, int]],
+    column: Mapping[str, int],
+    words: Counts,
+    least: float = LEAST_RATIO,
+) -> None:
+    """Put words of `words` in `places`: line, start and end of each, rising, where the network may have meant any.
+
+    `least` is the ratio from which a letter may stand in for another.
+    """
+    # From the end of a line to its beginning: a word may have more letters than before, or fewer.
+    for n, start, end in reversed(places):
+        better = _better(lines[n], _doubts(lines[n], start, end, column, least), start, end, words)
+        if better is not None:
+            lines[n] = _with(lines[n], start, better)
+
+
+def _better(reading: Reading, found: Iterable[Doubt], start: int, end: int, words: Counts) -> list[str] | None:
+    """The word of `words` that the network holds for likeliest, by its doubts, in place of the one from `start` to `end`, or None.
+
+    An entry for each character of the word that is there now: a letter, two, or none.
+    """
+    doubts = sorted(found, reverse=True)[:MOST_DOUBTS]
     word = reading.characters[start:end]
     for changed in range(1, MOST_CHANGED + 1):
+        if changed == 2:
+            # Without a letter, and with others besides, a word may become too many.
+            doubts = [doubt for doubt in doubts if doubt[2]]
         candidates = []
         for choice in itertools.combinations(doubts, changed):
             if len({at for _, at, _ in choice}) == changed:
                 other = list(word)
                 for _, at, letter in choice:
                     other[at] = letter
-                candidates.append((float(np.prod([ratio for ratio, _, _ in choice])), "".join(other)))
+                candidates.append((float(np.prod([ratio for ratio, _, _ in choice])), other))
         if not candidates:
             return None
-        counts = words.counts([text for _, text in candidates])
+        counts = words.counts(["".join(other) for _, other in candidates])
         if counts.any():
             weights = np.array([ratio for ratio, _ in candidates]) * counts**COMMON
             return candidates[int(weights.argmax())][1]
     return None
 
 
-def _with_numbers(reading: Reading, column: Mapping[str, int]) -> Reading:
-    """`reading` with the letters in its numbers as digits, where the network holds all of them for likely."""
-    characters = list(reading.characters)
-    if not column or not any(character.isdigit() for character in characters):
-        return reading
-    digits, columns = list(column), list(column.values())
-    for start, end in _runs(characters):
-        letters = [n for n in range(start, end) if not characters[n].isdigit()]
-        if not letters or end - start < LEAST_DIGITS or len(letters) > (1 - LETTERS_SHARE) * (end - start):
-            continue
-        likeliest = [digits[int(reading.told[n, columns].argmax())] for n in letters]
-        if all(
-            reading.told[n, column[digit]] >= LEAST_DIGIT_RATIO * reading.scores[n]
-            for n, digit in zip(letters, likeliest, strict=True)
-        ):
-            for n, digit in zip(letters, likeliest, strict=True):
-                characters[n] = digit
-    return reading._replace(characters=characters)
+def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int], least: float) -> Iterator[Doubt]:
+    """What may stand in for the letters of a word, which are counted from `start`."""
+    for n in range(start, end):
+        character, chosen = reading.characters[n], max(float(reading.scores[n]), 1e-6)
+        for letter, k in column.items():
+            ratio = float(reading.told[n, k]) / chosen
+            if ratio >= least and letter != character:
+                yield ratio, n - start, letter
+                if character == "m" and letter == "r" and ratio >= LEAST_PART_RATIO:
+                    yield ratio, n - start, "rn"
+        if n > start and _is_doubled(reading.characters[start : n + 1]):
+            # A broad or broken letter may be seen twice; the less sure of the two is the second sight.
+            scores = reading.scores[n - 1 : n + 1]
+            unsure = max(float(scores.min()), 1e-6)
+            if 1 - unsure >= LEAST_PART_RATIO * unsure:
+                yield (1 - unsure) / unsure, n - start - int(scores[0] < scores[1]), ""
+
+
+def _is_doubled(word: Sequence[str]) -> bool:
+    """Whether a word's last letter stands there once more than it does in English words, and most names."""
+    last = word[-1]
+    return word[-2] == last and (last.casefold() in SELDOM_DOUBLE or (len(word) > 2 and word[-3] == last))
+
+
+def _with(reading: Reading, start: int, better: Sequence[str]) -> Reading:
+    """`reading` with other letters from `start` on: each entry of `better` stands where one character stood."""
+    counts = np.ones(len(reading.characters), int)
+    counts[start : start + len(better)] = [len(entry) for entry in better]
+    characters = [*reading.characters[:start], *"".join(better), *reading.characters[start + len(better) :]]
+    centres, scores, told = (np.repeat(values, counts, axis=0) for values in (reading.centres, reading.scores, reading.told))
+    first = np.flatnonzero(np.repeat(counts, counts) == 2)[::2]
+    if len(first):
+        # Two letters share the place of one broad one.
+        steps = np.diff(centres)
+        apart = float(np.median(steps[steps > 0])) / 2 if (steps > 0).any() else 0.0
+        centres[first] -= apart / 2
+        centres[first + 1] += apart / 2
+    return Reading(characters, reading.confidence, centres, scores, told)
 
 
 def _words_of(reading: Reading) -> Iterator[tuple[int, int]]:
     """Start and end of each run of letters and digits that may be a word."""
-    for start, end in _runs(reading.characters):
+    for start, end in runs(reading.characters):
         letters = sum(character.isalpha() for character in reading.characters[start:end])
         if end - start >= LEAST_LENGTH and letters >= LETTERS_SHARE * (end - start):
             yield start, end
-
-
-def _runs(characters: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each run of letters and digits."""
-    for is_run, run in itertools.groupby(range(len(characters)), lambda n: characters[n].isalnum()):
-        places = list(run)
-        if is_run:
-            yield places[0], places[-1] + 1

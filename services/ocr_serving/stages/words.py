@@ -43,9 +43,10 @@ LOOSE, WIDE = 0.5, 2.0
 SIGN_WIDTH = 3.0
 """A sign stands for at most so much of its line, by the line's height."""
 
-ACROSS, OF_GAP, AROUND = 0.11, 0.18, 0.5
+ACROSS, OF_GAP, AROUND, MOST_AROUND = 0.11, 0.18, 0.5, 0.4
 """How far a word's box goes beyond its ink, as people draw them: to the sides by a share of the line's height, but never more than
-one of the gap to the next word; above and below by a share of the way to the line's own edge."""
+one of the gap to the next word; above and below by a share of the way to the line's own edge, but, on a line that bends or has a
+flourish, never more than one of its ink."""
 
 _NARROW, _SLIM, _BROAD = frozenset("iljI.,:;'!|`·"), frozenset('tfr()[]{}1"-/\\*°'), frozenset("mwMW@%&—")
 _OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
@@ -259,7 +260,8 @@ def _spans(reading: Reading, crop: Image, pieces: Sequence[tuple[int, int]], *, 
         left, right = max(left - room[n], 0.0), min(right + room[n + 1], float(width))
         text = "".join(reading.characters[start:end])
         confidence = float(reading.scores[start:end].mean())
-        top, bottom = top - AROUND * top, bottom + AROUND * (height - bottom)
+        most = MOST_AROUND * (bottom - top)
+        top, bottom = top - min(AROUND * top, most), bottom + min(AROUND * (height - bottom), most)
         spans.append(Span(text, confidence, left, top, right, bottom))
     return spans
 

@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import docx
@@ -98,6 +100,56 @@ def test_odd_names_and_links(elsewhere: Path, capfd: pytest.CaptureFixture[str])
     assert json.loads(Path("in/out", f"{stems[0]}.json").read_bytes())["title"] == "\ufffd\ufffd"
     assert cli.main(command) == 1
     assert capfd.readouterr().out.startswith("0 read, 1 failed, 0 pages, 4 done before;")
+
+
+AS_NOBODY = """
+import os, sys
+from ocr_serving import cli
+from ocr_serving.cli import convert
+from ocr_serving.decoding import renderer
+if os.geteuid() == 0:
+    os.setuid(65534)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that others reach too, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def by_nobody(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """`convert` of what is in `folder` by a user who may not list in/closed, and list in/listed without entering it."""
+    for name in ("closed/a.png", "listed/b.png", "c.png"):
+        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data.WARMUP, folder / "in" / name)
+    (folder / "out").mkdir()
+    (folder / "out").chmod(0o777)
+    (folder / "in/closed").chmod(0)
+    (folder / "in/listed").chmod(0o444)
+    try:
+        run = [sys.executable, "-c", AS_NOBODY, "convert", *command, "-o", "out", "--to", "txt"]
+        return subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
+    finally:
+        for name in ("closed", "listed"):
+            (folder / "in" / name).chmod(0o755)
+
+
+def test_folders_that_may_not_be_read_are_told_and_the_rest_is_read(structure: Service, open_to_all: Path) -> None:
+    run = by_nobody(open_to_all, "in", "--server", structure.url)
+    assert (run.returncode, run.stdout) == (1, "1 read, 2 failed, 1 pages.\n"), run.stderr
+    assert re.findall(r"(in/\S+) +cannot be read: Permission denied", run.stderr) == ["in/closed", "in/listed/b.png"]
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [("in/listed", "in/listed/b.png"), ("in/listed/b.png", "in/listed/b.png"), ("in/closed", "in/closed")]
+)
+def test_a_folder_of_which_nothing_may_be_read_is_one_sentence(open_to_all: Path, named: str, told: str) -> None:
+    run = by_nobody(open_to_all, named)
+    assert run.stderr == f"ocr-serving: {told} cannot be read: Permission denied: let it be read, or name another.\n"
 
 
 def test_a_full_disk_ends_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,33 @@ def test_prose_that_is_set_to_both_sides_runs_on_where_its_words_are_wide_apart(
     assert said(found) == [("paragraph", " ".join(rows))]
 
 
+def test_a_narrow_column_that_is_set_to_both_sides_runs_on() -> None:
+    rows = ["and were accomplished in", "extraordinary circumstances", "under responsible people", "who constantly worked in", "it"]
+    lines = [
+        part
+        for n, row in enumerate(rows[:4])
+        for part in set_to_both(row, 100, 100 + 26 * n, 380, parts=len(row.split()) if n in (1, 2) else 1)
+    ]
+    found = page(region("text", (100, 100, 480, 230), *lines, line(rows[4], 100, 204, 30)))
+    assert said(found) == [("paragraph", " ".join(rows))]
+
+
+def test_a_heading_below_columns_is_over_what_stands_below_it() -> None:
+    prose = ["The first column has some words,", "which go on from one of its rows", "to the next until it is all told."]
+    other = [text.replace("first", "other") for text in prose]
+    heading = region("title", (100, 240, 260, 270), line("Figures", 100, 240, 160, 30))
+    wide = region(
+        "text", (100, 300, 820, 326), line("What is told in them is as wide as the page is itself, or nearly.", 100, 300, 720)
+    )
+    found = page(column(prose, LEFT), column(other, RIGHT), heading, wide)
+    assert [text.split(" ")[1] for _, text in said(found) if " " in text] == ["first", "other", "is"]
+    assert [kind for kind, _ in said(found)] == ["paragraph", "paragraph", "heading", "paragraph"]
+    # In a column that is longer than the other one it stays.
+    longer = column(prose, LEFT, 300)
+    found = page(column(prose, LEFT), heading, longer, column([*other[:2], *other[:2], *other[:2], *other], RIGHT))
+    assert [kind for kind, _ in said(found)] == ["paragraph", "heading", "paragraph", "paragraph"]
+
+
 def test_labels_and_sums_at_the_other_side_keep_their_tabs() -> None:
     rows = [("Subtotal of the goods", "120.00"), ("Postage and packing", "4.50"), ("Total to be paid now", "124.50")]
     lines = [

@@ -251,6 +251,23 @@ def test_text_without_tables_and_fields_are_sheets() -> None:
     assert [cell.value for cell in book["Text"][1]] == ["Total", 4]
 
 
+def test_rows_of_a_sheet_are_as_high_as_their_text() -> None:
+    """LibreOffice lays text over the rows below where it is not told."""
+    long, wide = "a word and another " * 15, "表格里的文字很长" * 12
+    rows = [["No", "What"], ["1", "Pump"], ["2", long], ["3", wide], ["4", "two<br>rows"]]
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(made(document(page(table((100, 100, 900, 400), rows))), "xlsx")["sample.xlsx"]))
+    heights = [sheet.row_dimensions[n].height for n in range(1, 6)]
+    assert heights[:2] == [None, None]
+    assert heights[2:4] == [15 * 5, 15 * 4]
+    text = document(page(loose=[line(long.strip(), 100, 100, 800), line("Next", 100, 300)]))
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(made(text, "xlsx")["sample.xlsx"]))
+    assert [sheet.row_dimensions[n].height for n in (1, 2)] == [15 * 4, None]
+    spans = f'<table><tr><td colspan="2">{"word " * 20}</td></tr><tr><td>{"a" * 70}</td><td>{"b" * 70}</td></tr></table>'
+    whole = document(page(table((100, 300, 900, 500), []) | {"res": {"html": spans, "cell_bbox": [], "unmatched": []}}))
+    (sheet,) = openpyxl.load_workbook(io.BytesIO(made(whole, "xlsx")["sample.xlsx"]))
+    assert [sheet.row_dimensions[n].height for n in (1, 2)] == [None, 15 * 2], "a cell over two columns has their width"
+
+
 def test_json_is_what_its_schema_says(report: Document) -> None:
     found = json.loads(text(report, "json"))
     jsonschema.Draft202012Validator.check_schema(schema())

@@ -248,6 +248,28 @@ def test_what_is_not_drawn_is_taken_out_of_forms_too(wrap: Any, content: str) ->
     assert b"wants" not in written, "an invisible layer is taken out"
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "3 Tr (wants) Tj 0 Tr (own) Tj",
+        "3 Tr [(wan) 50 (ts)] TJ (wants) Tj 0 Tr [(own)] TJ 0 -30 Td (wide) Tj",
+        "20 TL 3 Tr (wants) ' 0 Tr (own) Tj",
+        "20 TL 3 Tr (wants) ' (wants) ' 0 Tr (own) ' (own) '",
+        '20 TL 3 Tr 9 5 (wants) " 0 Tr (own words) Tj T* (own words) Tj',
+        "3 Tr (wants) Tj 0 -30 Td 0 Tr (own) Tj",
+    ],
+)
+def test_what_is_drawn_behind_invisible_text_stays_where_it_is(shown: str) -> None:
+    with pikepdf.open(io.BytesIO(pdfs.of_text(["own"]))) as made:
+        made.pages[0].obj["/Contents"] = made.make_stream(f"BT /F1 14 Tf 60 760 Td {shown} ET".encode())
+        before = pdfs.saved(made)
+    data = pdf.over_pdf(read(), before)
+    check(data)
+    with pypdfium2.PdfDocument(before) as was, pypdfium2.PdfDocument(data) as now:
+        assert (was[0].render(scale=2).to_numpy() == now[0].render(scale=2).to_numpy()).all(), "the page looks as it did"
+        assert "wants" not in now[0].get_textpage().get_text_range()
+
+
 NONSENSE = ["Tr", "/Name Tr", "(3) Tr", "[3] Tr", "null Tr", "true Tr", "99 Tr", "BDC", "/Span BDC", "12 BDC", "DP", "/A /B DP"]
 
 

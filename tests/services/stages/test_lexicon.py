@@ -52,6 +52,33 @@ def test_codes_and_short_words_stay() -> None:
     assert texts(page) == [ENGLISH, "S41E", "SDN"]
 
 
+def test_a_letter_seen_twice_is_one_where_that_makes_a_word() -> None:
+    page = [line(ENGLISH), line("mouse Skiin, Total", {8: (" ", 0.0)}), line("Skiin"), line("Hannna", {4: (" ", 0.0)})]
+    found = hinted(page, LETTERS, lexicon("en"))
+    assert [reading.text for reading in found] == [ENGLISH, "mouse Skin, Total", "Skiin", "Hanna"]
+    abbreviated = [line("Acct", {1: (" ", 0.0)}), line("Blott", {4: (" ", 0.0)})]
+    assert texts([line(ENGLISH), *abbreviated]) == [ENGLISH, "Acct", "Blott"]
+    # Every character still has its place, and what follows keeps it.
+    assert found[1].centres.tolist() == [*range(8), *range(9, 18)]
+    assert len(found[1].scores) == len(found[1].told) == len(found[1].text)
+
+
+def test_a_broad_letter_may_be_two() -> None:
+    page = [line(ENGLISH), line("please retum it", {11: ("r", 0.3)}), line("retum", {4: ("r", 0.02)})]
+    found = hinted(page, LETTERS, lexicon("en"))
+    assert [reading.text for reading in found] == [ENGLISH, "please return it", "retum"]
+    assert len(found[1].centres) == len(found[1].scores) == len(found[1].told) == len(found[1].text)
+    assert (np.diff(found[1].centres) > 0).all()
+
+
+def test_a_doubtful_word_becomes_one_surely_read_elsewhere_on_the_page_whatever_the_language() -> None:
+    doubtful = line("Rechnuug 7", {6: ("n", 0.2)})
+    assert texts([line(GERMAN), line("Rechnung"), doubtful]) == [GERMAN, "Rechnung", "Rechnung 7"]
+    assert texts([line(GERMAN), line("Rechnung", score=0.9), doubtful]) == [GERMAN, "Rechnung", "Rechnuug 7"]
+    # A word that the network is sure of is not another; what it gives no probability is none.
+    assert texts([line("Meier"), line("Meyer"), line("Maier", {1: ("e", 0.006)})]) == ["Meier", "Meyer", "Maier"]
+
+
 def test_a_page_in_another_language_is_left_as_it_is() -> None:
     page = [line(GERMAN), line("Applicaule", {7: ("b", 0.1)})]
     assert texts(page) == [GERMAN, "Applicaule"]

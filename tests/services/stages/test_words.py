@@ -110,6 +110,14 @@ def test_words_and_characters_lie_on_their_ink() -> None:
     assert words(reading("", []), picture) == []
 
 
+def test_words_of_a_line_with_a_flourish_keep_to_their_own_ink() -> None:
+    picture, said, _ = drawn("net total")
+    high = np.pad(picture, ((60, 60), (0, 0), (0, 0)), constant_values=255)
+    for before, after in zip(words(said, picture), words(said, high), strict=True):
+        assert after.bottom - after.top <= 1.8 * (before.bottom - before.top)
+        assert [after.left, after.right] == pytest.approx([before.left, before.right], abs=0.2 * len(high))
+
+
 @pytest.mark.parametrize("degrees", [0, 12, -30, 90, -90])
 def test_word_boxes_follow_the_slope_of_their_line(degrees: float) -> None:
     turn = math.radians(degrees)

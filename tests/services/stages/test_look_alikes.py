@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ocr_serving.stages.look_alikes import settled
+from ocr_serving.stages.words import Reading
+
+LETTERS = " 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def text_of(text: str, doubts: str = "", share: float = 0.4) -> str:
+    """What is made of `text` where the network holds each sign of `doubts`, "-" for none, for likely by `share` in place of it."""
+    told = np.zeros((len(text), len(LETTERS)), np.float32)
+    scores = np.full(len(text), 0.98, np.float32)
+    for at, letter in enumerate(doubts):
+        if letter != "-":
+            told[at, LETTERS.index(letter)] = share
+            scores[at] = 0.5
+    return settled(Reading(list(text), 0.9, np.arange(len(text), dtype=np.float32), scores, told), LETTERS).text
+
+
+@pytest.mark.parametrize(
+    ("read", "doubts", "true"),
+    [
+        ("T0: all", "-O", "TO: all"),
+        ("10-N0V-86", "----O", "10-NOV-86"),
+        ("0UT", "O", "OUT"),
+        ("JALAN SET1A", "---------I", "JALAN SETIA"),
+        ("Propy1", "-----l", "Propyl"),
+        ("1bs.", "l", "lbs."),
+        ("1mporto", "I", "Importo"),
+        ("5umme", "S", "Summe"),
+    ],
+)
+def test_a_digit_in_a_word_becomes_the_letter_the_network_half_sees(read: str, doubts: str, true: str) -> None:
+    assert text_of(read, doubts) == true
+    assert text_of(read, doubts, share=0.05) == read
+
+
+@pytest.mark.parametrize(
+    ("read", "doubts", "true"),
+    [("1g20", "-9", "1920"), ("12O4", "--0", "1204"), ("S5,20 7S30", "-------5", "S5,20 7530")],
+)
+def test_a_letter_in_a_number_becomes_the_digit_the_network_half_sees(read: str, doubts: str, true: str) -> None:
+    assert text_of(read, doubts) == true
+    assert text_of(read, doubts, share=0.01) == read
+
+
+def test_the_zeros_of_a_round_number_need_less() -> None:
+    assert text_of("3OOO, 2OO", "--0----0", share=0.01) == "3000, 200"
+    assert text_of("3OOO, 2OO") == "3OOO, 2OO"
+    assert text_of("H2O 4OOM BOO", "--0--0---00", share=0.01) == "H2O 4OOM BOO"
+
+
+@pytest.mark.parametrize(
+    ("read", "doubts"),
+    [("C1", "-l"), ("CT1", "--I"), ("AH01", "--O"), ("B1G1F", "-I-I"), ("30CM", "-O"), ("S9", "-g"), ("63rd", "6"), ("MP3", "--B")],
+)
+def test_codes_stay(read: str, doubts: str) -> None:
+    assert text_of(read, doubts, share=0.25) == read
