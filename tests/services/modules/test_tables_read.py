@@ -188,6 +188,16 @@ def test_a_dark_page_is_laid_out_as_a_light_one(system: StructureSystem) -> None
     assert "figure" not in {region["type"] for region in dark["regions"]}
 
 
+def test_a_paragraph_that_lies_aslant_and_that_the_layout_takes_for_a_table_is_text(system: StructureSystem) -> None:
+    page = np.asarray(cv2.imread(str(CASES / "aslant.jpg")), np.uint8)
+    system.begin_request()
+    (answer,) = system.predict([page])
+    assert isinstance(answer, dict)
+    (found,) = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
+    assert grid(found["html"])[0] == ["Typical values", "per 100 g", "per portion (30 g)"]
+    assert [row[0] for row in grid(found["html"])][-3:] == ["Fibre", "Protein", "Salt"]
+
+
 def test_a_list_in_a_frame_is_a_table_of_one_column(system: StructureSystem) -> None:
     rows = [["Ingredients"], ["Wheat flour"], ["Cane sugar"], ["Salt"], ["Butter milk"], ["Baking powder"]]
     assert grid(read(system, drawn(rows, "ruled"))) == rows

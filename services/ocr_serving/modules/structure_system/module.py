@@ -33,7 +33,7 @@ from ocr_serving.stages.regions import Rectangles, centred, touching
 from ocr_serving.stages.tables.columns import with_columns
 from ocr_serving.stages.tables.kind import grids, labelled
 from ocr_serving.stages.tables.lines import Lines
-from ocr_serving.stages.tables.picture import line_height
+from ocr_serving.stages.tables.picture import line_height, upright
 from ocr_serving.stages.tables.region import about, added, covered, whole
 from ocr_serving.stages.tables.words import Word
 from ocr_serving.stages.text_frame import runs_down
@@ -191,9 +191,11 @@ class StructureSystem(Module):
         if params.layout and params.table and params.find_tables and not params.asks_network_alone:
             # A caller's lines may be anywhere.
             seen = np.flatnonzero(np.all((boxes[:, :2] < image.shape[1::-1]) & (boxes[:, 2:] > 0), axis=1))
-            regions = labelled(image, regions, boxes[seen])
-            tried = [*regions, *grids(image, regions, boxes[seen])]
-            tried = with_columns(image, tried, boxes[seen], [lines[index]["text"] for index in seen])
+            # Of a line that rises, two corners enclose next to nothing.
+            around = upright(np.array([lines[index]["text_region"] for index in seen], np.float64).reshape(-1, 4, 2))
+            regions = labelled(image, regions, around)
+            tried = [*regions, *grids(image, regions, around)]
+            tried = with_columns(image, tried, around, [lines[index]["text"] for index in seen])
             if tried != regions:
                 regions = _in_order(tried, page)
         frames, moved = self._frames(image, regions, boxes, params)
@@ -231,7 +233,7 @@ class StructureSystem(Module):
         *,
         exact: bool,
     ) -> tuple[list[PageRegion], list[int]]:
-        """The table that a region of the layout is; several, with the text about them, where it holds more than one.
+        """The table that a region of the layout is; several where it holds more than one; each with the text about it.
 
         With the indices of the lines that are in tables.
         """
@@ -240,7 +242,7 @@ class StructureSystem(Module):
         asked = params if params.layout else params.model_copy(update={"find_tables": False})
         picture = image[y1:y2, x1:x2]
         found = self.tables.each(picture, asked, corner=(x1, y1), lines=taken, exact=exact, is_region=True)
-        if len(found) == 1:
+        if len(found) == 1 and found[0][0] == (0, 0, picture.shape[1], picture.shape[0]):
             return [part("table", bbox, found[0][1], region)], inside
         places = np.array([box for box, _ in found], np.float64) + np.array([x1, y1, x1, y1])
         groups = [[inside[n] for n in group] for group in about(boxes[inside], places)]

@@ -226,7 +226,7 @@ def _best(picture: Image, boxes: Rectangles, rules: Rulings, height: float, stru
             grid = with_spans(grid, pieces.boxes, parts, rules, height)
         if is_spaced:
             grid = with_headings(grid, pieces.boxes, explain.homes(grid, pieces.boxes), rules, height)
-            grid = with_labels(grid, explain.homes(grid, pieces.boxes))
+            grid = with_labels(grid, pieces.boxes, explain.homes(grid, pieces.boxes))
         faults = explain.faults(grid, pieces.boxes, rules, height, is_drawn=is_drawn)
         return Judged(grid, pieces, faults + explain.missed_gutters(grid, parts, gutters, height) / len(boxes))
 

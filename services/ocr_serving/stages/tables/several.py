@@ -16,12 +16,16 @@ from ocr_serving.stages.tables.picture import MARGIN, Rectangles, content, line_
 from ocr_serving.stages.tables.read import Recognizer, Sheet, Structurer, TableText, Written, of_words, read, read_on, sheet
 from ocr_serving.stages.tables.region import Box
 from ocr_serving.stages.tables.ruled import groups_of_rules
+from ocr_serving.stages.tables.words import rows_of_text
 
 CAPTION = re.compile(
     r"(table|tables|tab\.|tabelle|tableau|tabla|tabela|tabella|figure|fig\.|exhibit|таблица|表|图|圖)\s*[\divxlc]+\s*([.:：—–-]|\s|$)",
     re.IGNORECASE,
 )
 """What a caption begins with: its name and its number. A heading over all columns of a table stands where one may too."""
+
+PARAGRAPH, LONG, HALF = 2, 10.0, 0.5
+"""Lines of a paragraph in a table's region, at least, and how long one of them is: heights of a line, and share of the region."""
 
 EDGE = 3.0
 """Pixels around a table that are left at least: its outermost rule is seen with what is beside it."""
@@ -41,14 +45,14 @@ def read_each(
 
     A picture of one table is that table, whole, and so is any where `several` is false. Lines outside tables are unmatched ones of
     the nearest. `is_region` says that the picture is no page, but what somebody took for a table: where it holds no two of them, it
-    is one, with all its lines.
+    is one, with all its lines but paragraphs above and below.
     """
     kept = lines.that_say_something()
     written = lines.of(kept)
     on = sheet(picture, written.quads)
     parts, groups = apart(on, written.texts) if several else (on, [list(range(len(kept)))])
     if is_region and len(groups) < 2:
-        groups = [list(range(len(kept)))]
+        groups = [without_paragraphs(parts.boxes, groups[0] if groups else [])]
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
@@ -63,6 +67,27 @@ def read_each(
         unmatched = [group[index] for index in table.unmatched] + [index for index in outside if nearest[index] == n]
         found.append(Placed((x1, y1, x2, y2), table._replace(unmatched=sorted(kept[index] for index in unmatched))))
     return found
+
+
+def without_paragraphs(boxes: Rectangles, group: Sequence[int]) -> list[int]:
+    """Indices of all lines of a region but those of paragraphs above or below `group`, which is the table that stands out in it.
+
+    A paragraph has two lines at least, none beside another, one of them long.
+    """
+    outside = sorted(set(range(len(boxes))) - set(group))
+    if not group or not outside:
+        return list(range(len(boxes)))
+    height = line_height(boxes)
+    middle = float(boxes[list(group), 1].min() + boxes[list(group), 3].max()) / 2
+    left: list[int] = []
+    for above in (True, False):
+        side = [index for index in outside if (boxes[index, 1] + boxes[index, 3] < 2 * middle) == above]
+        rows = rows_of_text(boxes[side], height) if side else []
+        longest = max(LONG * height, HALF * float(boxes[:, 2].max() - boxes[:, 0].min()))
+        long = any(boxes[index, 2] - boxes[index, 0] >= longest for index in side)
+        if len(rows) < PARAGRAPH or not long or any(len(row) > 1 for row in rows):
+            left += side
+    return sorted([*group, *left])
 
 
 def apart(on: Sheet, texts: Sequence[str]) -> tuple[Sheet, list[list[int]]]:

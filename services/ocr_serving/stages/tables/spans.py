@@ -32,6 +32,9 @@ HEADINGS = 3
 WHOLE = 0.8
 """Share of the table's width that a rule below the headings has."""
 
+INTO_GUTTER = 0.6
+"""A text that leaves less than this share of the narrowest gutter before it is longer than its column."""
+
 LEFT_OUT = 1.0
 """What it costs, in heights of a line that a heading is off the middle of its columns, to leave one that is free without any."""
 
@@ -96,11 +99,12 @@ def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], ru
     return grid._replace(cells=covering(cells, rows, columns))
 
 
-def with_labels(grid: Grid, where: Sequence[int | None]) -> Grid:
+def with_labels(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> Grid:
     """`grid` with labels over all that is empty beside them, where one is longer than its column: headings of sections, and sums.
 
     A heading of a section is alone in its row and begins it; what leads to a sum has nothing before it. `where` has the cell of
-    each text. Others like it, that are short, are over as many columns.
+    each text in `boxes`. Others like it, that are short, are over as many columns. What leads to a sum is too long, too, where it
+    leaves less of a gutter than any column does: it would have made its own wider.
     """
     rows, columns = grid.size
     held = {home for home in where if home is not None}
@@ -120,10 +124,28 @@ def with_labels(grid: Grid, where: Sequence[int | None]) -> Grid:
     if any(grid.cells[owner].columns > 1 for owner in alone.values()):
         spread |= {row: GridCell(row, 0, 1, columns) for row in alone}
     ends = {row: grid.cells[owner].column + grid.cells[owner].columns for row, owner in leading.items()}
-    long = {ends[row] for row, owner in leading.items() if grid.cells[owner].columns > 1}
+    low, high = _extents(grid, boxes, where, {*alone, *leading})
+    least = INTO_GUTTER * float(np.min(low[1:] - high[:-1], initial=np.inf))
+    long = set()
+    for row, owner in leading.items():
+        start = float(boxes[[n for n, home in enumerate(where) if home == owner], 0].min())
+        if grid.cells[owner].columns > 1 or start - high[grid.cells[owner].column - 1] < least:
+            long.add(ends[row])
     spread |= {row: GridCell(row, 0, 1, end) for row, end in ends.items() if end in long}
     kept = [cell for cell in grid.cells if cell.row not in spread or cell.column >= spread[cell.row].columns]
     return grid._replace(cells=covering(sorted([*kept, *spread.values()]), rows, columns))
+
+
+def _extents(
+    grid: Grid, boxes: Rectangles, where: Sequence[int | None], without: set[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where the texts of each column begin and end in all rows but `without`; NaN for a column that has none."""
+    low, high = np.full(grid.size[1], np.nan), np.full(grid.size[1], np.nan)
+    for column, members in enumerate(_by_column(grid, where)):
+        usual = [n for n in members if grid.cells[int(where[n] or 0)].row not in without]
+        if usual:
+            low[column], high[column] = boxes[usual, 0].min(), boxes[usual, 2].max()
+    return low, high
 
 
 def _sides(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import pytest
 from ocr_serving.stages.tables.apart import tables_apart
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
-from ocr_serving.stages.tables.several import CAPTION
+from ocr_serving.stages.tables.several import CAPTION, without_paragraphs
 
 NO_RULES = Rulings(np.zeros((0, 3)), np.zeros((0, 3)))
 HEIGHT = 20.0
@@ -38,6 +38,16 @@ def test_the_last_line_of_a_paragraph_is_its_own_though_it_begins_where_the_tabl
     assert apart(prose(20, 2) + short + rows(116, 5)) == [list(range(3, 18))]
     first: list[list[float]] = [[50, 84, 100, 104]]
     assert apart(first + rows(116, 5)) == [list(range(16))], "with no paragraph beside it, it is of the table"
+
+
+def test_paragraphs_in_the_region_of_a_table_are_no_part_of_it() -> None:
+    table = rows(120, 5)
+    boxes: Rectangles = np.array([*prose(20, 3), *table, *prose(300, 2)], np.float64)
+    group = list(range(3, 18))
+    assert without_paragraphs(boxes, group) == group
+    note: Rectangles = np.array([*prose(20, 3), *table, [50.0, 300, 500, 320]], np.float64)
+    assert without_paragraphs(note, group) == [*group, 18], "a single line may be a row"
+    assert without_paragraphs(boxes, []) == list(range(len(boxes)))
 
 
 def test_a_line_of_prose_that_was_found_in_two_pieces_is_no_row() -> None:

@@ -91,11 +91,14 @@ def test_the_heading_of_a_section_that_is_longer_than_its_column_is_over_all_and
     grid = Grid(cells, borders(6, 30), borders(4, 100))
     # The row 1 is a long heading, 3 a short one; the others are full.
     where = [index for index, cell in enumerate(cells) if cell.row in (0, 2, 4) or cell.column == 0]
-    found = with_labels(grid, where)
+    boxes = grid.boxes()[where]
+    found = with_labels(grid, boxes, where)
     assert {cell.row: cell.columns for cell in found.cells if cell.columns > 1} == {1: 3, 3: 3}
     short = grid._replace(cells=[GridCell(row, column) for row in range(5) for column in range(3)])
     alone = [index for index, cell in enumerate(short.cells) if cell.row in (0, 2, 4) or cell.column == 0]
-    assert with_labels(short, alone) == short, "one that is no longer than its column has empty cells beside it"
+    assert with_labels(short, short.boxes()[alone], alone) == short, (
+        "one that is no longer than its column has empty cells beside it"
+    )
 
 
 def test_the_label_of_a_sum_that_is_longer_than_its_column_is_over_all_before_it() -> None:
@@ -104,8 +107,21 @@ def test_the_label_of_a_sum_that_is_longer_than_its_column_is_over_all_before_it
     grid = Grid(cells, borders(5, 30), borders(5, 100))
     sums = ((2, 1), (2, 3), (3, 2), (3, 3))
     where = [index for index, cell in enumerate(cells) if cell.row < 2 or (cell.row, cell.column) in sums]
-    found = with_labels(grid, where)
+    found = with_labels(grid, grid.boxes()[where], where)
     assert [tuple(cell) for cell in found.cells if cell.row >= 2] == [(2, 0, 1, 3), (2, 3, 1, 1), (3, 0, 1, 3), (3, 3, 1, 1)]
+
+
+@pytest.mark.parametrize(("starts", "columns"), [(212.0, 3), (235.0, 1)])
+def test_the_label_of_a_sum_that_fills_the_gutter_before_it_is_longer_than_its_column(starts: float, columns: int) -> None:
+    cells = [GridCell(row, column) for row in range(5) for column in range(4)]
+    grid = Grid(cells, borders(6, 30), borders(5, 100))
+    where = [index for index, cell in enumerate(cells) if cell.row < 4 or cell.column > 1]
+    boxes = grid.boxes()[where] + np.array([10, 5, -10, -5])
+    boxes[(boxes[:, 0] == 210) & (boxes[:, 1] < 120), 0] = 235
+    boxes[(boxes[:, 0] == 210), 0] = starts
+    boxes[boxes[:, 0] == 110, 2] = 204
+    found = with_labels(grid, boxes, where)
+    assert max(cell.columns for cell in found.cells if cell.row == 4) == columns
 
 
 def test_what_stands_below_the_rule_of_the_headings_is_no_heading() -> None:
