@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     todo = _todo(seen.sources, journal, tally, force=args.force)
     try:
         with interrupts.heeded() as held:
-            _convert(todo, journal, tally, wanted, forms, args, {Path(os.path.realpath(source.file)) for source in seen.sources}, held)
+            _convert(todo, journal, tally, wanted, forms, args, {source.file.resolve() for source in seen.sources}, held)
     except (KeyboardInterrupt, NoRoomError, UnreachableError) as exc:
         if tally.read or isinstance(exc, KeyboardInterrupt):
             summary.tell(tally, seen.others, to_go=len(todo) - tally.read - len(tally.failed) + len(seen.unreadable))
