@@ -25,7 +25,7 @@ def _one_by_one(value: object) -> object:
     """A charset that is a name, or characters each by itself. Raises ValueError, which says what to do, where it is neither."""
     if value is None or isinstance(value, str):
         return value
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple | set | frozenset):
         raise ValueError("name one language or script, such as de or latin, or list characters")
     if not all(isinstance(each, str) and len(each) == 1 for each in value):
         raise ValueError("list single characters, or name one language or script without brackets, such as de or latin")

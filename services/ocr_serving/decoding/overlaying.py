@@ -10,7 +10,7 @@ from ocr_serving.decoding.messages import Refused
 from ocr_serving.errors import InputError
 from ocr_serving.searchable.overlay import ANOTHER, PageText
 
-PAGES_A_TIME = 10
+PAGES_A_TIME = 2
 """Pages of a file for which it may take as long as one page may take to render."""
 
 

@@ -51,6 +51,8 @@ KINDS: Mapping[str, Kind] = {
     "footer": "footer",
 }
 PICTURES = ("figure", "equation")
+NOT_HEADED = ("header", "footer", "caption")
+"""Kinds of blocks that stand under no heading."""
 
 
 def document(title: str, pages: Iterable[Page]) -> Document:
@@ -312,7 +314,7 @@ def _with_headings_over_theirs(blocks: list[Block]) -> list[Block]:
         if not isinstance(heading, Text) or heading.kind != "heading" or blocks[n + 1].box[1] >= heading.box[1]:
             continue
         left, top, right, bottom = heading.box
-        below = next((m for m in range(n + 1, len(blocks)) if blocks[m].box[3] > top), None)
+        below = next((m for m in range(n + 1, len(blocks)) if blocks[m].box[3] > top and blocks[m].kind not in NOT_HEADED), None)
         if below is not None and blocks[below].box[1] >= bottom and blocks[below].box[0] < right and blocks[below].box[2] > left:
             blocks[n:below] = [*blocks[n + 1 : below], heading]
     return blocks

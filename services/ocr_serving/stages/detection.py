@@ -135,7 +135,8 @@ class TextDetector:
             return found
         if max(height, width) <= THUMBNAIL and len(found.quads) < SEVERAL:
             larger = self._look(page, pieces.map_size(height, width, pieces.ENLARGED), params)
-            return larger if len(larger.quads) >= len(found.quads) + FEW else found
+            if len(larger.quads) >= len(found.quads) + FEW:
+                return larger
         scale = max(size) / max(height, width)
         wanted = self._scale_for(page, found, scale, params)
         finer = pieces.affordable(height, width, wanted)

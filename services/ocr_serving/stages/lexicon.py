@@ -13,8 +13,8 @@ import gzip
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib.resources import files
 from typing import Protocol
 
@@ -51,8 +51,9 @@ SURE = 0.9
 SURE_ELSEWHERE, LEAST_ELSEWHERE = 0.95, 5
 """The least probability of a letter of a word that settles others on its page, and their least length, whatever the language."""
 
-LEAST_RATIO_ELSEWHERE = 0.02
-"""As `LEAST_RATIO`, for those words: in many languages words differ in their endings alone."""
+LEAST_RATIO_ELSEWHERE = 0.05
+"""As `LEAST_RATIO`, for those words, and for letters that are less sure themselves: words differ in their endings alone in many
+languages, and names in a letter."""
 
 LEAST_SURE, LEAST_SHARE = 8, 0.5
 """A page is in a language if it has so many surely read words or more, of which this share is in its dictionary."""
@@ -133,7 +134,8 @@ def hinted(page: Sequence[Reading], letters: Sequence[str], words: Lexicon) -> l
     sure = [float(lines[n].scores[start:end].min()) >= SURE for n, start, end in found]
     if sum(sure) < LEAST_SURE or known[sure].mean() < LEAST_SHARE:
         return lines
-    _settle(lines, [place for place, is_known in zip(found, known, strict=True) if not is_known], column, words)
+    places = [place for place, is_known in zip(found, known, strict=True) if not is_known]
+    _settle(lines, places, words, partial(_doubts, column=column))
     return lines
 
 
@@ -151,23 +153,19 @@ def _settle_by_page(lines: list[Reading], column: Mapping[str, int], words: Lexi
     texts = ["".join(lines[n].characters[start:end]) for n, start, end in doubtful]
     unknown = ~words.has(texts) & (elsewhere.counts(texts) == 0)
     places = [place for place, left in zip(doubtful, unknown, strict=True) if left]
-    _settle(lines, places, column, elsewhere, LEAST_RATIO_ELSEWHERE)
+    _settle(lines, places, elsewhere, partial(_doubts_of_sight, column=column))
 
 
 def _settle(
     lines: list[Reading],
     places: Sequence[tuple[int, int, int]],
-    column: Mapping[str, int],
     words: Counts,
-    least: float = LEAST_RATIO,
+    doubts: Callable[[Reading, int, int], Iterable[Doubt]],
 ) -> None:
-    """Put words of `words` in `places`: line, start and end of each, rising, where the network may have meant any.
-
-    `least` is the ratio from which a letter may stand in for another.
-    """
+    """Put words of `words` in `places`: line, start and end of each, rising, where the network's `doubts` allow any."""
     # From the end of a line to its beginning: a word may have more letters than before, or fewer.
     for n, start, end in reversed(places):
-        better = _better(lines[n], _doubts(lines[n], start, end, column, least), start, end, words)
+        better = _better(lines[n], doubts(lines[n], start, end), start, end, words)
         if better is not None:
             lines[n] = _with(lines[n], start, better)
 
@@ -199,8 +197,8 @@ def _better(reading: Reading, found: Iterable[Doubt], start: int, end: int, word
     return None
 
 
-def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int], least: float) -> Iterator[Doubt]:
-    """What may stand in for the letters of a word, which are counted from `start`."""
+def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int], least: float = LEAST_RATIO) -> Iterator[Doubt]:
+    """What may stand in for the letters of a word, which are counted from `start`; for each what is as likely as `least` says."""
     for n in range(start, end):
         character, chosen = reading.characters[n], max(float(reading.scores[n]), 1e-6)
         for letter, k in column.items():
@@ -215,6 +213,13 @@ def _doubts(reading: Reading, start: int, end: int, column: Mapping[str, int], l
             unsure = max(float(scores.min()), 1e-6)
             if 1 - unsure >= LEAST_PART_RATIO * unsure:
                 yield (1 - unsure) / unsure, n - start - int(scores[0] < scores[1]), ""
+
+
+def _doubts_of_sight(reading: Reading, start: int, end: int, column: Mapping[str, int]) -> Iterator[Doubt]:
+    """Those of `_doubts` that hold in any language, of unsure letters, one for one: XXVI is not XXVII, nor hinta hintaa."""
+    for doubt in _doubts(reading, start, end, column, LEAST_RATIO_ELSEWHERE):
+        if len(doubt[2]) == 1 and reading.scores[start + doubt[1]] < SURE_ELSEWHERE:
+            yield doubt
 
 
 def _is_doubled(word: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ocr_serving.stages.sureness import script
 from ocr_serving.stages.words import Reading
 
 LETTERS_OF: Mapping[str, str] = {"0": "Oo", "1": "lIi", "5": "Ss", "8": "B"}
@@ -32,33 +33,10 @@ NUMBER_SHARE = 0.6
 LEAST_DIGITS = 3
 """Shorter numbers are units and grades as often."""
 
-ORDINALS = ("st", "th", "er", "ers", "re", "ère")
-UNITS = (
-    "am",
-    "pm",
-    "hr",
-    "hrs",
-    "min",
-    "sec",
-    "mg",
-    "kg",
-    "ml",
-    "cl",
-    "dl",
-    "cm",
-    "mm",
-    "km",
-    "pc",
-    "pcs",
-    "pt",
-    "px",
-    "ft",
-    "oz",
-    "lb",
-)
-BYTES = ("kb", "mb", "gb", "tb", "hz", "khz", "mhz", "ghz")
-BEHIND_FIGURES = frozenset((*ORDINALS, *UNITS, *BYTES))
-"""What stands behind a lone figure in many languages, case folded: ordinals, times and units."""
+MEASURES = ("mg", "kg", "ml", "cl", "dl", "cm", "mm", "km", "px", "pt", "ft", "oz", "lb")
+COUNTS = ("am", "pm", "hr", "hrs", "min", "sec", "pc", "pcs", "kb", "mb", "gb", "tb", "hz", "khz", "mhz", "ghz")
+BEHIND_ZERO = frozenset((*MEASURES, *COUNTS))
+"""What stands behind a zero that is one, case folded."""
 
 
 def settled(reading: Reading, letters: Sequence[str]) -> Reading:
@@ -113,7 +91,10 @@ def _word(run: Sequence[str], start: int, reading: Reading, column: Mapping[str,
     if (is_lone and run[at] != "0") or (at == len(run) - 1 and not is_lone):
         # A figure behind a word counts something: "note1".
         return None
-    if at == 0 and "".join(run[1:]).casefold() in BEHIND_FIGURES:
+    if at == 0 and (run[at] != "0" or "".join(run[1:]).casefold() in BEHIND_ZERO):
+        # A figure before letters counts them, as in "5EUR".
+        return None
+    if not all(character.isdigit() or script(character) == "LATIN" for character in run):
         return None
     beside = run[at - 1] if at else run[at + 1]
     # In capitals an l is none; behind a small letter no capital is.

@@ -83,11 +83,17 @@ def _between_titles(lines: Lines, indices: list[int]) -> list[int]:
     columns = [index for index in indices if index not in set(level)]
     titles = [index for index in level if not ((begin[columns] < middle[index]) & (middle[index] < end[columns])).any()]
     rest = [index for index in indices if index not in set(titles)]
-    above = {index: int((middle[titles] < middle[index]).sum()) for index in rest}
+    rows: list[list[int]] = []
+    for title in sorted(titles, key=lambda title: float(middle[title])):
+        if not rows or middle[title] > end[rows[-1][0]]:
+            rows.append([])
+        rows[-1].append(title)
+    above = {index: sum(middle[row[0]] < middle[index] for row in rows) for index in rest}
     order: list[int] = []
-    for n, title in enumerate([*sorted(titles, key=lambda title: float(middle[title])), None]):
+    for n, row in enumerate([*rows, []]):
         order += _lines_ordered(lines, [index for index in rest if above[index] == n])
-        order += [] if title is None else [title]
+        # Columns count from the right, level lines are read from the left.
+        order += sorted(row, key=lambda title: -float(lines.boxes[title, 1]))
     return order
 
 

@@ -24,8 +24,11 @@ NOISY = 40.0
 """Grey levels: standard deviation of a page's noise. Seen: 0 to 2 on scans, prints and photographs; from 50 on letters are misread,
 and lines not found."""
 
-LOOKED_AT = 1000
-"""Pixels of the sides of the middle of a page that is asked for noise."""
+LOOKED_AT, LOOKED_AROUND = 1000, 3000
+"""Pixels of the sides of the middle of a page that is asked for noise, and for marks around its lines."""
+
+TWO_LEVELS = 0.9
+"""Share of a page in its two commonest grey levels from which its dots are a print's, and no noise."""
 
 WITHOUT_EDGES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 """Answers to noise, and not to slopes or straight edges …"""
@@ -73,10 +76,10 @@ def edge_width(crop: Image) -> float | None:
 
 def is_blurred_around(page: Image, quads: Sequence[Quad]) -> bool:
     """Whether there are blurred marks, as high as type, on the paper of a page, BGR uint8 of shape (H, W, 3), around its lines."""
-    grey = cv2.cvtColor(page, cv2.COLOR_BGR2GRAY)
+    grey, corner = _middle(page, LOOKED_AROUND)
     free = np.full(grey.shape, 255, np.uint8)
     for quad in quads:
-        cv2.fillPoly(free, [quad.astype(np.int32)], 0)
+        cv2.fillPoly(free, [(quad - corner).astype(np.int32)], 0)
     free = np.asarray(cv2.erode(free, np.ones((NEAR, NEAR), np.uint8), borderValue=255), np.uint8)
     counts = cv2.calcHist([grey], [0], free, [256], [0, 256]).ravel()
     around = int(counts.sum())
@@ -104,12 +107,17 @@ def is_noisy(page: Image) -> bool:
 
     Immerkaer, "Fast Noise Variance Estimation", CVIU 1996, with the median in the place of the mean, which letters do not move.
     """
-    top, left = (max(0, (side - LOOKED_AT) // 2) for side in page.shape[:2])
-    part = page[top : top + LOOKED_AT, left : left + LOOKED_AT]
-    if min(part.shape[:2]) < len(WITHOUT_EDGES):
+    grey, _ = _middle(page, LOOKED_AT)
+    if min(grey.shape) < len(WITHOUT_EDGES) or np.sort(np.bincount(grey.ravel()))[-2:].sum() >= TWO_LEVELS * grey.size:
         return False
-    grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_BGR2GRAY).astype(np.float32)
-    return float(np.median(np.abs(cv2.filter2D(grey, -1, WITHOUT_EDGES)))) >= NOISY * OF_NOISE * OF_MEDIAN
+    return float(np.median(np.abs(cv2.filter2D(grey.astype(np.float32), -1, WITHOUT_EDGES)))) >= NOISY * OF_NOISE * OF_MEDIAN
+
+
+def _middle(page: Image, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """The middle of a page in grey, of `side` pixels either way at most, and where it begins: x, y."""
+    top, left = (max(0, (length - side) // 2) for length in page.shape[:2])
+    part = np.ascontiguousarray(page[top : top + side, left : left + side])
+    return np.asarray(cv2.cvtColor(part, cv2.COLOR_BGR2GRAY), np.uint8), (left, top)
 
 
 def is_blank(crop: Image) -> bool:

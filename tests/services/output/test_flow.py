@@ -91,6 +91,12 @@ def test_a_heading_below_columns_is_over_what_stands_below_it() -> None:
     longer = column(prose, LEFT, 300)
     found = page(column(prose, LEFT), heading, longer, column([*other[:2], *other[:2], *other[:2], *other], RIGHT))
     assert [kind for kind, _ in said(found)] == ["paragraph", "heading", "paragraph", "paragraph"]
+    # What the page ends with is not what it heads.
+    footer = region(
+        "footer", (100, 900, 820, 926), line("Printed for the members of the society, all rights reserved", 100, 900, 720)
+    )
+    found = page(column(prose, LEFT), column(other, RIGHT), heading, footer)
+    assert [kind for kind, _ in said(found)] == ["paragraph", "heading", "paragraph", "footer"]
 
 
 def test_labels_and_sums_at_the_other_side_keep_their_tabs() -> None:

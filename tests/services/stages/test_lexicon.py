@@ -79,6 +79,13 @@ def test_a_doubtful_word_becomes_one_surely_read_elsewhere_on_the_page_whatever_
     assert texts([line("Meier"), line("Meyer"), line("Maier", {1: ("e", 0.006)})]) == ["Meier", "Meyer", "Maier"]
 
 
+def test_words_that_differ_by_a_letter_seen_twice_or_by_a_sure_one_are_two() -> None:
+    others = [line(GERMAN), line("kleines"), line("hinta"), line("XXXVI")]
+    doubtful = [line("kleiner", {2: ("u", 0.2), 6: ("s", 0.1)}), line("hintaa", {5: (" ", 0.3)}), line("XXXVII", {5: (" ", 0.3)})]
+    doubtful[0].scores[6] = 0.98
+    assert texts([*others, *doubtful])[-3:] == ["kleiner", "hintaa", "XXXVII"]
+
+
 def test_a_page_in_another_language_is_left_as_it_is() -> None:
     page = [line(GERMAN), line("Applicaule", {7: ("b", 0.1)})]
     assert texts(page) == [GERMAN, "Applicaule"]

@@ -27,9 +27,7 @@ def text_of(text: str, doubts: str = "", share: float = 0.3) -> str:
         ("10-N0V-86", "----O", "10-NOV-86"),
         ("0UT", "O", "OUT"),
         ("JALAN SET1A", "---------I", "JALAN SETIA"),
-        ("1bs.", "l", "lbs."),
-        ("1mporto", "I", "Importo"),
-        ("5umme", "S", "Summe"),
+        ("Mi1ano", "--l", "Milano"),
     ],
 )
 def test_a_digit_in_a_word_becomes_the_letter_the_network_half_sees(read: str, doubts: str, true: str) -> None:
@@ -60,11 +58,22 @@ def test_codes_stay(read: str, doubts: str) -> None:
     assert text_of(read, doubts, share=0.25) == read
 
 
-@pytest.mark.parametrize(("read", "doubts"), [("note1 x1", "----l--l"), ("user0", "----O"), ("P0", "-O"), ("1a", "l")])
+@pytest.mark.parametrize(
+    ("read", "doubts"),
+    [
+        ("note1 x1", "----l--l"),
+        ("user0", "----O"),
+        ("P0", "-O"),
+        ("1a", "l"),
+        ("5EUR 1kWh", "S----I"),
+        ("8Tage", "B"),
+        ("0kg", "O"),
+    ],
+)
 def test_a_figure_that_counts_something_stays(read: str, doubts: str) -> None:
-    assert text_of(read, doubts, share=0.45) == read
+    assert text_of(read, doubts, share=0.49) == read
 
 
-@pytest.mark.parametrize(("read", "doubts"), [("1st", "l"), ("1er", "l"), ("1 re, 1kg", "l-----l"), ("5mm 1PM", "S---I")])
-def test_ordinals_times_and_units_keep_their_figure(read: str, doubts: str) -> None:
-    assert text_of(read, doubts, share=0.45) == read
+@pytest.mark.parametrize(("read", "doubts"), [("제1조", "-l"), ("第5章", "-S"), ("図0号", "-O"), ("Ж0Ж", "-O")])
+def test_a_figure_among_other_letters_is_no_latin_one(read: str, doubts: str) -> None:
+    assert text_of(read, doubts, share=0.49) == read

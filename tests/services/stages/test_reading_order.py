@@ -339,6 +339,13 @@ def test_level_lines_above_and_below_upright_columns_are_read_before_and_after_t
     assert read(sloped(page, degrees)) == list(range(len(page)))
 
 
+@pytest.mark.parametrize("lower", [-2, 0, 2])
+def test_level_lines_of_one_row_about_upright_columns_are_read_from_the_left(lower: float) -> None:
+    columns = [column_of_characters(900 - 70 * n, 160, 320 - 20 * (n % 3)) for n in range(12)]
+    page = [line(150, 90, 200, 40), line(500, 90 + lower, 250, 40), *columns, line(150, 530, 100), line(400, 530 - lower, 100)]
+    assert read(page) == list(range(len(page)))
+
+
 def test_a_line_up_the_margin_does_not_make_columns() -> None:
     assert not runs_down([*FORM, column_of_characters(1150, 100, 500)])
     assert not runs_down([])

@@ -182,7 +182,9 @@ def _ends_bands(picture: Image, cut: Cut, height: float) -> bool:
     third = (cut.x2 - cut.x1) / 3
     if third < height / 2:
         return False
-    top, bottom = max(0, int(cut.y1)), int(cut.y2)
+    top, bottom = max(0, int(cut.y1)), min(int(cut.y2), len(picture))
+    if bottom - top < height or cut.x1 < 0 or cut.x2 > picture.shape[1]:
+        return False
     steps = []
     for x1, x2 in ((cut.x1, cut.x1 + AT_END * height), (cut.x1 + third, cut.x2 - third), (cut.x2 - AT_END * height, cut.x2)):
         strip = picture[top:bottom, int(x1) + TOUCHED : max(int(x1) + TOUCHED + 2, int(x2) - TOUCHED)]

@@ -104,7 +104,8 @@ def with_labels(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> G
 
     A heading of a section is alone in its row and begins it; what leads to a sum has nothing before it. `where` has the cell of
     each text in `boxes`. Others like it, that are short, are over as many columns. What leads to a sum is too long, too, where it
-    leaves less of a gutter than any column does: it would have made its own wider.
+    leaves less of a gutter than any column does, for it would have made its own wider, and sums are the last rows alone: rows
+    without a beginning elsewhere are those of a group that go on.
     """
     rows, columns = grid.size
     held = {home for home in where if home is not None}
@@ -125,7 +126,8 @@ def with_labels(grid: Grid, boxes: Rectangles, where: Sequence[int | None]) -> G
         spread |= {row: GridCell(row, 0, 1, columns) for row in alone}
     ends = {row: grid.cells[owner].column + grid.cells[owner].columns for row, owner in leading.items()}
     low, high = _extents(grid, boxes, where, {*alone, *leading})
-    least = INTO_GUTTER * float(np.min(low[1:] - high[:-1], initial=np.inf))
+    are_last = sorted(leading) == list(range(rows - len(leading), rows))
+    least = INTO_GUTTER * float(np.min(low[1:] - high[:-1], initial=np.inf)) if are_last else -np.inf
     long = set()
     for row, owner in leading.items():
         start = float(boxes[[n for n, home in enumerate(where) if home == owner], 0].min())

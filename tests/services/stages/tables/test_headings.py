@@ -124,6 +124,16 @@ def test_the_label_of_a_sum_that_fills_the_gutter_before_it_is_longer_than_its_c
     assert max(cell.columns for cell in found.cells if cell.row == 4) == columns
 
 
+def test_rows_of_a_group_that_go_on_without_a_beginning_are_no_sums() -> None:
+    cells = [GridCell(row, column) for row in range(6) for column in range(4)]
+    grid = Grid(cells, borders(7, 30), borders(5, 100))
+    where = [index for index, cell in enumerate(cells) if cell.row in (0, 3) or cell.column > 0]
+    boxes = grid.boxes()[where] + np.array([10, 5, -10, -5])
+    boxes[(boxes[:, 0] == 110) & (boxes[:, 1] % 90 < 10), 0] = 150
+    boxes[boxes[:, 0] == 10, 2] = 104
+    assert with_labels(grid, boxes, where) == grid, "a figure wider than those of the groups' first rows"
+
+
 def test_what_stands_below_the_rule_of_the_headings_is_no_heading() -> None:
     boxes = np.array([box for box in body(30, 6) if not (box[0] == 200 and box[1] in (20, 50))])
     cells = [GridCell(row, column) for row in range(6) for column in range(3)]
