@@ -82,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; 1 where a document could not be read, 130 where it was interrupted. Raises ServingError."""
     forms = formats.named(args.to)
     wanted = _wanted(args, forms)
-    if any(path.resolve() == args.output.resolve() and path.is_dir() for path in args.paths):
+    # Not Path.resolve, which raises where links lead to each other.
+    output = os.path.realpath(args.output)
+    if any(os.path.realpath(path) == output and path.is_dir() for path in args.paths):
         # Results would be taken for documents the next time, or be written over some.
         other = args.output / "converted"
         raise InputError(f"--output {args.output} is a folder that is read: name another, which may be in it, such as {other}.")

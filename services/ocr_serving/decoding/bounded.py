@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,6 +33,7 @@ from ocr_serving.decoding.messages import (
     Measure,
     Measured,
     Message,
+    More,
     Open,
     Opened,
     Overlaid,
@@ -39,6 +41,7 @@ from ocr_serving.decoding.messages import (
     Pixels,
     Read,
     Refused,
+    Words,
     Written,
     packed,
     unpacked,
@@ -89,8 +92,10 @@ class DecodingProcess:
         """Its process id, where it runs."""
         return self._process.pid if self._process is not None else None
 
-    def ask(self, message: Message, data: bytes | None, seconds: float) -> Message:
-        """Its answer; `Refused` where it died of the question. Raises UnavailableError where it cannot run here now."""
+    def ask(self, message: Message, data: bytes | None, seconds: float, pages: Iterable[PageText] = ()) -> Message:
+        """Its answer; `Refused` where it died of the question. `pages` are what it is given one after the other where it asks for
+        more. Raises UnavailableError where it cannot run here now.
+        """
         if self._connection is None:
             self._start()
         assert self._connection is not None
@@ -98,10 +103,18 @@ class DecodingProcess:
             self._connection.send_bytes(packed(message))
             if data is not None:
                 self._connection.send_bytes(data)
-            if not self._connection.poll(max(WALL * seconds, WALL_LEAST) + START_SECONDS * (data is not None)):
-                self.close()
-                return Refused("other", _late(seconds), seconds)
-            return unpacked(self._connection.recv_bytes())
+            until = time.monotonic() + max(WALL * seconds, WALL_LEAST) + START_SECONDS * (data is not None)
+            following = iter(pages)
+            while self._connection.poll(max(0.0, until - time.monotonic())):
+                answer = unpacked(self._connection.recv_bytes())
+                if isinstance(answer, More) and (page := next(following, None)) is not None:
+                    self._connection.send_bytes(packed(Words(list(page))))
+                    continue
+                if isinstance(answer, Refused) and answer.last:
+                    self.close()
+                return answer
+            self.close()
+            return Refused("late", seconds=seconds)
         except (EOFError, OSError, ValueError):
             return self._died(seconds)
 
@@ -179,16 +192,12 @@ class DecodingProcess:
             code = 0
         self.close()
         if code == -signal.SIGPROF:
-            return Refused("other", _late(seconds), seconds)
+            return Refused("late", seconds=seconds)
         if code == -signal.SIGKILL:
             raise UnavailableError("The machine is short of memory and ended the process that decodes: send it again later.")
         if code >= 0:
             raise UnavailableError(f"The process for decoding ended by itself (exit code {code}): the server's log says why.")
         return Refused("memory", f"it takes more than {self.memory_mb} MiB (page_memory_mb), or the decoder crashed on it", seconds)
-
-
-def _late(seconds: float) -> str:
-    return f"it takes longer than {seconds:g} s of CPU time (page_timeout_s)"
 
 
 class File:
@@ -254,18 +263,20 @@ class File:
 
         Raises UnavailableError.
         """
-        answer = self._answer(Overlay(title, [list(page) for page in pages], seconds))
+        answer = self._answer(Overlay(title, len(pages), seconds), pages)
         if isinstance(answer, Overlaid):
             return self._process.content(answer)
         return answer if isinstance(answer, Refused) else Refused("damaged")
 
-    def _answer(self, message: Decode | Read | Measure | Overlay) -> Opened | Pixels | Written | Measured | Overlaid | Refused:
+    def _answer(
+        self, message: Decode | Read | Measure | Overlay, pages: Iterable[PageText] = ()
+    ) -> Opened | Pixels | Written | Measured | Overlaid | Refused:
         """What is answered about the file, which is opened again where the process has died or opened another since."""
         if self._process.holder is not self:
             again = self.open()
             if isinstance(again, Refused):
                 return again
-        return self._counted(self._process.ask(message, None, message.seconds))
+        return self._counted(self._process.ask(message, None, message.seconds, pages))
 
     @property
     def _seconds(self) -> float:
@@ -277,7 +288,16 @@ class File:
         self._allowance.spend(answer.seconds)
         if isinstance(answer, Refused) and answer.why == "memory" and not answer.detail:
             return Refused("memory", f"it takes more than {self._process.memory_mb} MiB (page_memory_mb)")
+        if isinstance(answer, Refused) and answer.why == "late":
+            return Refused("other", f"it takes longer than {answer.seconds:.3g} s of CPU time ({self._bound(answer.seconds)})")
         return answer
+
+    def _bound(self, seconds: float) -> str:
+        """Which setting it is that allows so many seconds."""
+        timeout = self._limits.page_timeout_s
+        if seconds < timeout:
+            return "what is left of 6 x page_timeout_s"
+        return "page_timeout_s" if seconds == timeout else f"{seconds / timeout:.3g} x page_timeout_s"
 
 
 _processes: dict[int, DecodingProcess] = {}

@@ -152,13 +152,13 @@ def from_opencv(data: bytes, header: Header | None, limits: Limits, page: int = 
         found = _opencv(data, cv2.IMREAD_UNCHANGED, page)
     if found is not None and full and found.dtype.kind in "fi":
         found = pixels.full_range(found)
+    if found is not None and full and header is not None and header.bare_cmyk and np.median(found) <= DARK:
+        found = _cmyk_as_stored(data)
     if found is None:
         if header is not None:
             # OpenCV keeps it to itself when memory was what it lacked.
             np.empty(header.width * header.height * BYTES_A_PIXEL, np.uint8)
         return Undecodable(_undecoded(data))
-    if full and header is not None and header.bare_cmyk and np.median(found) <= DARK:
-        found = _cmyk_as_stored(data)
     if full and found.dtype == np.uint8 and header is not None and header.format in DEEP and found.max(initial=0) <= DARK:
         deeper = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, page) if found.ndim == 3 and found.shape[2] == 3 else None
         found = found if deeper is None else pixels.full_range(deeper)
@@ -201,11 +201,19 @@ def _grey_over_nothing(data: bytes, kind: str, page: int) -> _Stored | None:
         return None
 
 
-def _cmyk_as_stored(data: bytes) -> Image:
-    """A JPEG of CMYK in which 0 is no ink, upright; Pillow takes it, as OpenCV does, for one in which that is all ink."""
-    with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        inverted = PIL.ImageChops.invert(PIL.ImageOps.exif_transpose(image))
-        return np.asarray(inverted.convert("RGB"), np.uint8)[:, :, ::-1]
+def _cmyk_as_stored(data: bytes) -> Image | None:
+    """A JPEG of CMYK in which 0 is no ink, upright; Pillow takes it, as OpenCV does, for one in which that is all ink.
+
+    None where it is damaged.
+    """
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            inverted = PIL.ImageChops.invert(PIL.ImageOps.exif_transpose(image))
+            return np.asarray(inverted.convert("RGB"), np.uint8)[:, :, ::-1]
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  as above
+        return None
 
 
 def _opencv(data: bytes, flags: int, page: int) -> _Stored | None:

@@ -7,7 +7,7 @@ a file follow their `Open` as a message of their own; pixels do not travel but l
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["picture", "pdf", "tiff"]
@@ -49,11 +49,25 @@ class Measure:
 
 @dataclass(frozen=True)
 class Overlay:
-    """Words to be added to the PDF that is open: the fields of each `searchable.overlay.PageText`, in its order."""
+    """Words to be added to so many pages of the PDF that is open: those of one after the other are asked for by `More`, as they
+    are not to be in memory at once.
+    """
 
     title: str
-    pages: list[list[Any]]
+    pages: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class More:
+    """The decoding process wants the words of the next page."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a page: the fields of a `searchable.overlay.PageText`, in its order."""
+
+    page: list[Any]
 
 
 @dataclass(frozen=True)
@@ -111,26 +125,29 @@ class Overlaid:
 
 @dataclass(frozen=True)
 class Refused:
-    """No answer, and why: "damaged", "locked" by a password, "large", "memory" or "other", of which `detail` says more, or
-    "unwritable", of which it is all that is to be said.
+    """No answer, and why: "damaged", "locked" by a password, "large", "memory", "late" or "other", of which `detail` says more, or
+    "unwritable", of which it is all that is to be said. `last`: the process ends now.
     """
 
-    why: Literal["damaged", "locked", "large", "memory", "other", "unwritable"]
+    why: Literal["damaged", "locked", "large", "memory", "late", "other", "unwritable"]
     detail: str = ""
     seconds: float = 0.0
+    last: bool = False
 
 
-Message = Open | Decode | Read | Measure | Overlay | Close | Opened | Pixels | Written | Measured | Overlaid | Refused
+Message = (
+    Open | Decode | Read | Measure | Overlay | More | Words | Close | Opened | Pixels | Written | Measured | Overlaid | Refused
+)
 
 _TYPES: dict[str, type[Message]] = {
     kind.__name__: kind
-    for kind in (Open, Decode, Read, Measure, Overlay, Close, Opened, Pixels, Written, Measured, Overlaid, Refused)
+    for kind in (Open, Decode, Read, Measure, Overlay, More, Words, Close, Opened, Pixels, Written, Measured, Overlaid, Refused)
 }
 
 
 def packed(message: Message) -> bytes:
     """The message as bytes."""
-    return json.dumps({"is": type(message).__name__} | asdict(message)).encode()
+    return json.dumps({"is": type(message).__name__} | vars(message)).encode()
 
 
 def unpacked(data: bytes) -> Message:

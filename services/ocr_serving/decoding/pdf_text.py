@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ocr_serving.decoding import bounded
@@ -21,16 +21,23 @@ def read(data: bytes, most: int, limits: Limits = BOUNDS, *, first: int = 0) -> 
     """The pages of a PDF from `first`, counted from 0, up to the `most`-th. One that could not be read, or not within `limits`,
     says so in `doubt`. Raises UnavailableError.
     """
+    return list(read_of(data, range(first, most), limits).values())
+
+
+def read_of(data: bytes, numbers: Collection[int], limits: Limits = BOUNDS) -> dict[int, PdfPage]:
+    """As `read`, those pages of `numbers`, counted from 0, that there are."""
     with bounded.File(data, "pdf", limits, Allowance()) as file:
         opened = file.open()
-        count = 0 if isinstance(opened, Refused) else min(most, opened.pages)
-        found: list[PdfPage] = []
+        count = 0 if isinstance(opened, Refused) else opened.pages
+        found: dict[int, PdfPage] = {}
         lost = 0
-        while first + len(found) < count and lost < DEATHS:
-            page = file.written(first + len(found))
+        for number in sorted(numbers):
+            if number >= count:
+                break
+            page = UNREAD if lost == DEATHS else file.written(number)
             lost += isinstance(page, Refused)
-            found.append(UNREAD if isinstance(page, Refused) else page)
-        return found + [UNREAD] * (count - first - len(found))
+            found[number] = UNREAD if isinstance(page, Refused) else page
+        return found
 
 
 def units(

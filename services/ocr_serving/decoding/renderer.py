@@ -15,7 +15,8 @@ import select
 import signal
 import threading
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from ocr_serving.decoding.messages import (
     Measure,
     Measured,
     Message,
+    More,
     Open,
     Opened,
     Overlaid,
@@ -37,6 +39,7 @@ from ocr_serving.decoding.messages import (
     Pixels,
     Read,
     Refused,
+    Words,
     Written,
     packed,
     unpacked,
@@ -109,16 +112,25 @@ class Renderer:
     def run(self) -> None:
         """Answer until the other side hangs up."""
         while True:
-            answer = self._answered(unpacked(self._connection.recv_bytes()))
+            answer = self._answered(unpacked(self._received()))
+            if isinstance(answer, Refused):
+                answer = replace(answer, last=_keeps_too_much())
             if answer is not None:
                 self._connection.send_bytes(packed(answer))
-            if isinstance(answer, Pixels | Overlaid) and answer.last:
+            if isinstance(answer, Pixels | Overlaid | Refused) and answer.last:
                 return
+
+    def _received(self) -> bytes:
+        try:
+            return self._connection.recv_bytes()
+        except MemoryError:
+            # The rest of it is still to come, and would be taken for messages. Whoever asked tells of memory what dies of a signal.
+            os.abort()
 
     def _answered(self, message: Message) -> Message | None:
         begin = time.process_time()
         if isinstance(message, Open):
-            data = self._connection.recv_bytes()
+            data = self._received()
             self._close()
             with _cpu_time(message.seconds):
                 return self._opened(message, data, begin)
@@ -194,7 +206,7 @@ class Renderer:
             os.ftruncate(self._memory, 0)
             data = self._document.data
             with _MemoryFile(self._memory, GROWTH * len(data) + GROWTH_BYTES) as out:
-                overlay.write(data, message.title, [overlay.PageText(*page) for page in message.pages], out)
+                overlay.write(data, message.title, self._pages(message.pages), out)
                 size = out.tell()
             return Overlaid(size, _keeps_too_much(), time.process_time() - begin)
         except overlay.UnwritableError as exc:
@@ -203,6 +215,14 @@ class Renderer:
             return Refused("memory", seconds=time.process_time() - begin)
         except Exception:  # noqa: BLE001  as above
             return Refused("damaged", seconds=time.process_time() - begin)
+
+    def _pages(self, count: int) -> Iterator[overlay.PageText]:
+        """The words of one page after the other."""
+        for _ in range(count):
+            self._connection.send_bytes(packed(More()))
+            words = unpacked(self._received())
+            assert isinstance(words, Words)
+            yield overlay.PageText(*words.page)
 
     def _close(self) -> None:
         # Not after each page: to give memory back and take it again costs as much as to copy a page.

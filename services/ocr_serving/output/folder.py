@@ -53,7 +53,7 @@ def found(paths: Sequence[Path], out: Path | None = None) -> FoundFiles:
     for path in paths:
         mode = _mode(path)
         if isinstance(mode, int) and stat.S_ISDIR(mode):
-            for file in _walk(path, out.resolve() if out else None, unreadable, others):
+            for file in _walk(path, os.path.realpath(out) if out else None, unreadable, others):
                 if file.suffix.lower() in SUFFIXES:
                     files.append((file, PurePath(file.relative_to(path))))
                 else:
@@ -83,14 +83,14 @@ def _is_link(path: Path) -> bool:
         return False
 
 
-def _walk(folder: Path, out: Path | None, unreadable: list[tuple[Path, str]], others: Counter[str]) -> Iterator[Path]:
+def _walk(folder: Path, out: str | None, unreadable: list[tuple[Path, str]], others: Counter[str]) -> Iterator[Path]:
     def note(exc: OSError) -> None:
         unreadable.append((Path(exc.filename), f"cannot be read: {exc.strerror}"))
 
     for here, folders, names in os.walk(folder, onerror=note):
         place = Path(here)
         # In place, so that os.walk goes there in order, and not where results are written.
-        folders[:] = sorted(name for name in folders if (place / name).resolve() != out)
+        folders[:] = sorted(name for name in folders if os.path.realpath(place / name) != out)
         others["link to a folder"] += sum(_is_link(place / name) for name in folders)
         for name in sorted(names):
             file = place / name
@@ -186,7 +186,7 @@ def write(out: Path, target: PurePath, made: Mapping[str, bytes], read: Collecti
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in made:
-            if (folder / name).resolve() in read:
+            if Path(os.path.realpath(folder / name)) in read:
                 raise InputError(f"{folder / name} is a document that is read, and would be written over: name another --output.")
         for name, content in made.items():
             atomic.write(folder / name, content)

@@ -15,7 +15,7 @@ from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pdf_words import PdfPage
 from ocr_serving.errors import InputError
 from ocr_serving.output import build, formats
-from ocr_serving.output.reading import PdfText, is_in_part_unknown
+from ocr_serving.output.reading import PdfText, has_unknown
 from ocr_serving.output.tree import Document, Page, Pair
 
 POINTS = 72
@@ -108,7 +108,7 @@ class Job:
         self._pages[sheet.number] = page
         self._pairs += build.pairs(fields if fields is not None else entry, sheet.number)
         self.remarks += [f"Page {sheet.number}: {remark}." for remark in remarks]
-        if sheet.text and any(is_in_part_unknown(word) for line in sheet.text.lines for word in line.words):
+        if sheet.text and has_unknown(sheet.text):
             self._anew.add(sheet.number)
         if "pdf" in self.forms and not self.is_pdf:
             self._images[sheet.number] = sheet.image

@@ -190,6 +190,11 @@ def is_in_part_unknown(word: PdfWord) -> bool:
     return UNKNOWN in word.text or (len(word.text) > 1 and any("\ue000" <= letter <= "\uf8ff" for letter in word.text))
 
 
+def has_unknown(text: PdfPage) -> bool:
+    """Whether a page has such a word."""
+    return any(is_in_part_unknown(word) for line in text.lines for word in line.words)
+
+
 def _is_seen(word: PdfWord, grey: np.ndarray[Any, Any]) -> bool:
     """Whether anything stands out where a word is said to be."""
     height, width = grey.shape

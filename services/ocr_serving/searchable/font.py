@@ -13,7 +13,7 @@ class Font:
     """The invisible font of one file: a number for each letter used, told apart by what it stands for."""
 
     def __init__(self, pdf: Any) -> None:
-        self._pdf = pdf
+        self.pdf = pdf
         self._codes: dict[str, int] = {}
         self.font = pdf.make_indirect(_dictionary(Type="/Font", Subtype="/Type0", BaseFont=f"/{FONT_NAME}", Encoding="/Identity-H"))
 
@@ -25,7 +25,7 @@ class Font:
         """Add what only the letters used decide."""
         import pikepdf
 
-        file = pikepdf.Stream(self._pdf, invisible_font.font())
+        file = pikepdf.Stream(self.pdf, invisible_font.font())
         file["/Length1"] = len(invisible_font.font())
         descriptor = _dictionary(
             Type="/FontDescriptor",
@@ -38,7 +38,7 @@ class Font:
             CapHeight=invisible_font.ASCENT,
             StemV=80,
         )
-        descriptor["/FontFile2"] = self._pdf.make_indirect(file)
+        descriptor["/FontFile2"] = self.pdf.make_indirect(file)
         below = _dictionary(
             Type="/Font",
             Subtype="/CIDFontType2",
@@ -46,11 +46,11 @@ class Font:
             DW=invisible_font.WIDTH,
         )
         below["/CIDSystemInfo"] = pikepdf.Dictionary(Registry=b"Adobe", Ordering=b"Identity", Supplement=0)
-        below["/FontDescriptor"] = self._pdf.make_indirect(descriptor)
+        below["/FontDescriptor"] = self.pdf.make_indirect(descriptor)
         # Every letter is the one empty glyph.
-        below["/CIDToGIDMap"] = self._pdf.make_indirect(pikepdf.Stream(self._pdf, b"\0\0" + b"\0\1" * len(self._codes)))
-        self.font["/DescendantFonts"] = pikepdf.Array([self._pdf.make_indirect(below)])
-        self.font["/ToUnicode"] = self._pdf.make_indirect(pikepdf.Stream(self._pdf, self._to_unicode()))
+        below["/CIDToGIDMap"] = self.pdf.make_indirect(pikepdf.Stream(self.pdf, b"\0\0" + b"\0\1" * len(self._codes)))
+        self.font["/DescendantFonts"] = pikepdf.Array([self.pdf.make_indirect(below)])
+        self.font["/ToUnicode"] = self.pdf.make_indirect(pikepdf.Stream(self.pdf, self._to_unicode()))
 
     def _to_unicode(self) -> bytes:
         lines = [f"<{code:04X}> <{letter.encode('utf-16-be').hex().upper()}>" for letter, code in self._codes.items()]

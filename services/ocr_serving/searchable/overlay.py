@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import IO, Any, NamedTuple
 
 from ocr_serving.searchable import archival, words
@@ -29,7 +29,7 @@ class UnwritableError(Exception):
     """The file cannot be changed; says why, as a sentence."""
 
 
-def write(original: bytes, title: str, pages: Sequence[PageText], out: IO[bytes] | io.RawIOBase) -> None:
+def write(original: bytes, title: str, pages: Iterable[PageText], out: IO[bytes] | io.RawIOBase) -> None:
     """Write `original`, a PDF, with `pages` added to `out`; pages that it does not have are left out.
 
     `title` is that of a file that becomes PDF/A. Raises UnwritableError, MemoryError.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -129,5 +130,7 @@ def _add_content(place: Any, font: Font, content: bytes) -> None:
     if not isinstance(place.resources.get("/Font", pikepdf.Dictionary()), pikepdf.Dictionary):
         del place.resources["/Font"]
     name = place.add_resource(font.font, pikepdf.Name.Font)
+    # Packed at once: with the words of thousands of pages the file is in memory until it is written.
+    packed = zlib.compress(content.replace(b"/FONT", str(name).encode()))
     # First, where no content before it has moved the page.
-    place.contents_add(content.replace(b"/FONT", str(name).encode()), prepend=True)
+    place.contents_add(font.pdf.make_stream(packed, Filter=pikepdf.Name.FlateDecode), prepend=True)

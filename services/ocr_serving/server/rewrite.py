@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ocr_serving.decoding import images, pages
+from ocr_serving.decoding import images, pages, pdf_text
 from ocr_serving.decoding.images import Image, Limits, Undecodable
 from ocr_serving.decoding.limits import Allowance
 from ocr_serving.decoding.pages import Chosen
 from ocr_serving.errors import InputError, TooLargeError
 from ocr_serving.output import formats, given
 from ocr_serving.output.formats import Joins, Original
+from ocr_serving.output.reading import has_unknown
 from ocr_serving.output.tree import Document
 from ocr_serving.server.messages import Reply
 
@@ -75,7 +76,7 @@ class _Originals:
     def of(self, tree: Document) -> Original:
         """What a searchable PDF is made over. Raises InputError."""
         if len(self._data) == 1 and pages.is_pdf(self._data[0]):
-            return Original(pdf=self._data[0], limits=self._limits)
+            return Original(pdf=self._data[0], limits=self._limits, anew=self._anew(tree))
         if any(map(pages.is_pdf, self._data)):
             raise InputError("pdf: send one PDF, or images alone; several files of which one is a PDF are not made into one.")
         found = [self._at(page.number) for page in tree.pages]
@@ -83,6 +84,12 @@ class _Originals:
             files=[b"" if one is None or pages.has_pages(one[0]) else one[0] for one in found],
             images=[None if one is None else one[1] for one in found],
         )
+
+    def _anew(self, tree: Document) -> set[int]:
+        """Pages of the PDF, from 1, whose own text was taken in part because the rest says nothing: the tree does not tell."""
+        mixed = [page.number - 1 for page in tree.pages if {"pdf", "ocr"} <= {line.source for line in page.lines}]
+        found = pdf_text.read_of(self._data[0], mixed, self._limits) if mixed else {}
+        return {number + 1 for number, text in found.items() if has_unknown(text)}
 
     def _at(self, number: int) -> tuple[bytes, Image] | None:
         left = number

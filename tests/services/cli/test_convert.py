@@ -193,6 +193,17 @@ def test_no_document_is_written_over(elsewhere: Path, capsys: pytest.CaptureFixt
     assert not Path("in/a.txt").exists()
 
 
+def test_links_that_lead_to_each_other_are_one_sentence(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("one").symlink_to("other")
+    Path("other").symlink_to("one")
+    Path("in").mkdir()
+    shutil.copy(data.WARMUP, "in/a.png")
+    assert cli.main(["convert", "one", "-o", "out", "--to", "txt"]) == 1
+    assert capsys.readouterr().err == "ocr-serving: one does not exist: name a document or a folder of them.\n"
+    assert cli.main(["convert", "in", "-o", "one", "--to", "txt"]) == 1
+    assert capsys.readouterr().err.startswith("ocr-serving: --output one cannot be made: ")
+
+
 def test_by_a_service(structure: Service, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(PAGES / "table_crop.jpg", archive / "a.jpg")
     shutil.rmtree(archive / "2026")

@@ -63,6 +63,12 @@ def test_half_precision_is_named(channels: int) -> None:
 @pytest.mark.parametrize("adobe", [True, False])
 @pytest.mark.parametrize("turned", [False, True])
 def test_cmyk_of_a_jpeg_that_does_not_say_which_way_round_it_is_shows_paper(*, adobe: bool, turned: bool) -> None:
+    wanted = np.rot90(SAYS, -1) if turned else SAYS
+    assert np.abs(decoded(bare_cmyk(adobe=adobe, turned=turned)).astype(int) - wanted).mean() < 4
+
+
+def bare_cmyk(*, adobe: bool = False, turned: bool = False) -> bytes:
+    """A JPEG of CMYK without Adobe's marker; `adobe`: in which 0 is all ink all the same."""
     ink = np.dstack([*[np.zeros_like(GREY)] * 3, 255 - GREY])
     file = io.BytesIO()
     # Pillow stores 0 for all ink, as Adobe does, and says so.
@@ -71,8 +77,14 @@ def test_cmyk_of_a_jpeg_that_does_not_say_which_way_round_it_is_shows_paper(*, a
     PIL.Image.fromarray(ink if adobe else 255 - ink, "CMYK").save(file, "JPEG", quality=95, exif=exif)
     data = file.getvalue()
     at = data.index(b"\xff\xee\x00\x0eAdobe")
-    wanted = np.rot90(SAYS, -1) if turned else SAYS
-    assert np.abs(decoded(data[:at] + data[at + 16 :]).astype(int) - wanted).mean() < 4
+    return data[:at] + data[at + 16 :]
+
+
+def test_damaged_cmyk_that_opencv_takes_all_the_same_says_so() -> None:
+    # A table of codes that is empty, where the last of the picture was.
+    found = images.from_bytes(bare_cmyk()[:-20] + b"\xff\xc4\x00\x00\xff\xd9", where="it", limits=Limits())
+    assert isinstance(found, Undecodable)
+    assert found.reason.startswith("it cannot be decoded: it is not an image file that OpenCV reads, or it is damaged: ")
 
 
 def portable(samples: NDArray[Any], kind: str, greatest: int = 255) -> bytes:
