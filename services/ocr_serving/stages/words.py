@@ -253,14 +253,19 @@ def _spans(reading: Reading, crop: Image, pieces: Sequence[tuple[int, int]], *, 
     ends = [0.0, *(end for _, end in gaps)], [*(start for start, _ in gaps), float(width)]
     side = margin * height
     room = [side, *(min(side, OF_GAP * (end - start)) for start, end in gaps), side]
+    across = [
+        _on_ink(columns, ends[0][n], ends[1][n], float(centres[start]), float(centres[end - 1]))
+        for n, (start, end) in enumerate(pieces)
+    ]
+    down = [_rows(ink, left, right) for left, right in across]
+    # A dash, and dots, are as high as the words beside them.
+    most = MOST_AROUND * max(bottom - top for top, bottom in down)
     spans = []
     for n, (start, end) in enumerate(pieces):
-        left, right = _on_ink(columns, ends[0][n], ends[1][n], float(centres[start]), float(centres[end - 1]))
-        top, bottom = _rows(ink, left, right)
+        (left, right), (top, bottom) = across[n], down[n]
         left, right = max(left - room[n], 0.0), min(right + room[n + 1], float(width))
         text = "".join(reading.characters[start:end])
         confidence = float(reading.scores[start:end].mean())
-        most = MOST_AROUND * (bottom - top)
         top, bottom = top - min(AROUND * top, most), bottom + min(AROUND * (height - bottom), most)
         spans.append(Span(text, confidence, left, top, right, bottom))
     return spans

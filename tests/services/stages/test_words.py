@@ -118,6 +118,12 @@ def test_words_of_a_line_with_a_flourish_keep_to_their_own_ink() -> None:
         assert [after.left, after.right] == pytest.approx([before.left, before.right], abs=0.2 * len(high))
 
 
+def test_a_dash_is_as_high_as_the_words_beside_it() -> None:
+    picture, said, _ = drawn("May - June")
+    first, dash, second = words(said, picture)
+    assert dash.bottom - dash.top >= 0.6 * min(first.bottom - first.top, second.bottom - second.top)
+
+
 @pytest.mark.parametrize("degrees", [0, 12, -30, 90, -90])
 def test_word_boxes_follow_the_slope_of_their_line(degrees: float) -> None:
     turn = math.radians(degrees)
