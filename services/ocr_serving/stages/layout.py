@@ -117,11 +117,14 @@ class LayoutDetector:
 def is_dark(page: Image) -> bool:
     """Whether a page is printed light on dark all over, as screens are: the network takes such a one for a figure.
 
-    What lies on something dark, as a sheet does, is light and larger than strokes are (an opening tells).
+    What lies on something dark, as a sheet does, is light and larger than strokes are (an opening tells); on a sheet that was
+    photographed with little light, print is darker still.
     """
     grey = np.asarray(cv2.cvtColor(page, cv2.COLOR_BGR2GRAY), np.uint8)
     usual = float(np.median(grey))
     if usual >= DARK or (np.abs(grey - usual) <= EVEN).mean() < MOSTLY:
+        return False
+    if (grey > usual + EVEN).mean() <= (grey < usual - EVEN).mean():
         return False
     light = (grey > usual + CONTRAST).astype(np.uint8)
     side = round(STROKE * max(page.shape[:2]))

@@ -70,6 +70,7 @@ def test_a_page_is_dark_where_its_print_is_light_and_not_where_a_sheet_lies_on_s
             page[y : y + 10, x : x + 5] = 220
     assert is_dark(page)
     assert not is_dark(255 - page)
+    assert not is_dark((0.4 * (255 - page)).astype(np.uint8)), "a sheet with little light on it"
     sheet = np.full((800, 608, 3), 28, np.uint8)
     sheet[250:500, 200:400] = 240
     assert not is_dark(sheet), "a receipt on a dark desk"
