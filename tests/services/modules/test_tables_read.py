@@ -9,11 +9,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 import pytest
 from benchmarks.library import styled_tables, teds
 from benchmarks.tables import skewed
 
 from helpers.drawn_tables import Entry, Style, drawn
+from helpers.pictures import font_file
 from ocr_serving.decoding.limits import Limits
 from ocr_serving.modules.loader import load_module
 from ocr_serving.modules.structure_system.module import StructureSystem
@@ -196,6 +200,31 @@ def test_a_paragraph_that_lies_aslant_and_that_the_layout_takes_for_a_table_is_t
     (found,) = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
     assert grid(found["html"])[0] == ["Typical values", "per 100 g", "per portion (30 g)"]
     assert [row[0] for row in grid(found["html"])][-3:] == ["Fibre", "Protein", "Salt"]
+
+
+def test_long_rows_in_the_frame_of_a_table_are_rows_of_it(system: StructureSystem) -> None:
+    page = PIL.Image.new("RGB", (1000, 1000), "white")
+    pen, font = PIL.ImageDraw.Draw(page), PIL.ImageFont.truetype(font_file(""), 22)
+    for y in (60, 94, 720, 754):
+        pen.text((60, y), "We thank you for your order and confirm it as follows, subject to our terms.", "black", font)
+    rows = [("Item", "Quantity", "Price"), *((f"Paper A{n} white", f"{3 * n}", f"{7 * n}.50") for n in range(1, 7))]
+    for n, row in enumerate(rows):
+        for x, text in zip((80, 480, 780), row, strict=True):
+            pen.text((x, 240 + 44 * n), text, "black", font)
+    terms = [
+        "Goods remain our property until they are paid in full.",
+        "Returns are taken within fourteen days, in their own packing.",
+    ]
+    for n, text in enumerate(terms):
+        pen.text((80, 548 + 34 * n), text, "black", font)
+    pen.rectangle((60, 220, 940, 628), outline="black", width=2)
+    pen.line((60, 274, 940, 274), "black", 2)
+    (answer,) = system.predict([np.asarray(page, np.uint8)[:, :, ::-1].copy()])
+    assert isinstance(answer, dict)
+    (found,) = [region["res"] for region in answer["regions"] if isinstance(region["res"], dict)]
+    told = " ".join(text for row in grid(found["html"]) for text in row)
+    assert [text in told for text in ("Paper A1 white", *terms)] == [True] * 3
+    assert found["unmatched"] == []
 
 
 def test_a_list_in_a_frame_is_a_table_of_one_column(system: StructureSystem) -> None:

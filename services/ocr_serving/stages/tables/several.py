@@ -52,7 +52,8 @@ def read_each(
     on = sheet(picture, written.quads)
     parts, groups = apart(on, written.texts) if several else (on, [list(range(len(kept)))])
     if is_region and len(groups) < 2:
-        groups = [without_paragraphs(parts.boxes, groups[0] if groups else [])]
+        own = without_paragraphs(parts.boxes, groups[0] if groups else [])
+        groups = [list(range(len(kept))) if _frames_more(picture, parts, own) else own]
     if len(groups) == 1 and len(groups[0]) == len(kept):
         table = read_on(on, written, structurer, recognizer)
         whole = (0, 0, picture.shape[1], picture.shape[0])
@@ -67,6 +68,16 @@ def read_each(
         unmatched = [group[index] for index in table.unmatched] + [index for index in outside if nearest[index] == n]
         found.append(Placed((x1, y1, x2, y2), table._replace(unmatched=sorted(kept[index] for index in unmatched))))
     return found
+
+
+def _frames_more(picture: Image, on: Sheet, table: Sequence[int]) -> bool:
+    """Whether lines that are none of `table` stand within it, as long last rows do in the frame of one."""
+    beside = sorted(set(range(len(on.boxes))) - set(table))
+    if not table or not beside:
+        return False
+    x1, y1, x2, y2 = box_of(on, list(table), _rules(on, [list(table)])[0], picture)
+    middles = (on.boxes[beside, :2] + on.boxes[beside, 2:]) / 2
+    return bool(np.all((middles > (x1, y1)) & (middles < (x2, y2)), axis=1).any())
 
 
 def without_paragraphs(boxes: Rectangles, group: Sequence[int]) -> list[int]:
