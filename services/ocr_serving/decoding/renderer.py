@@ -255,7 +255,8 @@ class _MemoryFile(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         if self._at + len(view) > self._most:
-            raise MemoryError
+            most = f"{self._most // 2**20} MiB"
+            raise overlay.UnwritableError(f"The PDF would have more than {most} with its words: {overlay.ANOTHER}.")
         written = os.pwrite(self._memory, view, self._at)
         self._at += written
         return written
