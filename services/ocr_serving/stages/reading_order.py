@@ -80,18 +80,21 @@ def _between_titles(lines: Lines, indices: list[int]) -> list[int]:
     begin, end = lines.boxes[:, 0], lines.boxes[:, 2]
     middle = (begin + end) / 2
     level = [index for index in indices if lines.height[index] >= LEVEL * (end[index] - begin[index])]
-    columns = [index for index in indices if index not in set(level)]
-    titles = [index for index in level if not ((begin[columns] < middle[index]) & (middle[index] < end[columns])).any()]
-    rest = [index for index in indices if index not in set(titles)]
+    upright = sorted(set(indices) - set(level))
+    titles = [index for index in level if not ((begin[upright] < middle[index]) & (middle[index] < end[upright])).any()]
+    rest = sorted(set(indices) - set(titles))
     rows: list[list[int]] = []
     for title in sorted(titles, key=lambda title: float(middle[title])):
         if not rows or middle[title] > end[rows[-1][0]]:
             rows.append([])
         rows[-1].append(title)
-    above = {index: sum(middle[row[0]] < middle[index] for row in rows) for index in rest}
+    above = np.searchsorted([middle[row[0]] for row in rows], middle[rest]).tolist()
+    between: list[list[int]] = [[] for _ in range(len(rows) + 1)]
+    for index, n in zip(rest, above, strict=True):
+        between[n].append(index)
     order: list[int] = []
-    for n, row in enumerate([*rows, []]):
-        order += _lines_ordered(lines, [index for index in rest if above[index] == n])
+    for row, columns in zip([*rows, []], between, strict=True):
+        order += _lines_ordered(lines, columns)
         # Columns count from the right, level lines are read from the left.
         order += sorted(row, key=lambda title: -float(lines.boxes[title, 1]))
     return order

@@ -76,7 +76,7 @@ def _frames_more(picture: Image, on: Sheet, table: Sequence[int]) -> bool:
     if not table or not beside:
         return False
     x1, y1, x2, y2 = box_of(on, list(table), _rules(on, [list(table)])[0], picture)
-    middles = (on.boxes[beside, :2] + on.boxes[beside, 2:]) / 2
+    middles = on.ready.back((on.boxes[beside, :2] + on.boxes[beside, 2:]) / 2)
     return bool(np.all((middles > (x1, y1)) & (middles < (x2, y2)), axis=1).any())
 
 
