@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ocr_serving.decoding import bounded
@@ -24,14 +24,14 @@ def read(data: bytes, most: int, limits: Limits = BOUNDS, *, first: int = 0) -> 
     return list(read_of(data, range(first, most), limits).values())
 
 
-def read_of(data: bytes, numbers: Collection[int], limits: Limits = BOUNDS) -> dict[int, PdfPage]:
-    """As `read`, those pages of `numbers`, counted from 0, that there are."""
+def read_of(data: bytes, numbers: Iterable[int], limits: Limits = BOUNDS) -> dict[int, PdfPage]:
+    """As `read`, those pages of `numbers`, rising and counted from 0, that there are."""
     with bounded.File(data, "pdf", limits, Allowance()) as file:
         opened = file.open()
         count = 0 if isinstance(opened, Refused) else opened.pages
         found: dict[int, PdfPage] = {}
         lost = 0
-        for number in sorted(numbers):
+        for number in numbers:
             if number >= count:
                 break
             page = UNREAD if lost == DEATHS else file.written(number)

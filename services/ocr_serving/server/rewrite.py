@@ -87,7 +87,7 @@ class _Originals:
 
     def _anew(self, tree: Document) -> set[int]:
         """Pages of the PDF, from 1, whose own text was taken in part because the rest says nothing: the tree does not tell."""
-        mixed = [page.number - 1 for page in tree.pages if {"pdf", "ocr"} <= {line.source for line in page.lines}]
+        mixed = sorted({page.number - 1 for page in tree.pages if {"pdf", "ocr"} <= {line.source for line in page.lines}})
         found = pdf_text.read_of(self._data[0], mixed, self._limits) if mixed else {}
         return {number + 1 for number, text in found.items() if has_unknown(text)}
 
