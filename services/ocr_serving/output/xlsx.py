@@ -6,6 +6,7 @@ import io
 import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ocr_serving.output import values
@@ -59,7 +60,7 @@ def _write_table(sheet: Any, table: Table) -> None:
     grid = [[""] * table.columns for _ in range(table.rows)]
     for cell in table.cells:
         grid[cell.row][cell.column] = cell.text
-    _write_rows(sheet, grid)
+    _write_rows(sheet, grid, {(cell.row + 1, cell.column + 1): cell for cell in table.cells})
     for cell in table.cells:
         if cell.rows * cell.columns > 1:
             sheet.merge_cells(
@@ -68,10 +69,16 @@ def _write_table(sheet: Any, table: Table) -> None:
                 end_row=cell.row + cell.rows,
                 end_column=cell.column + cell.columns,
             )
-    _make_room(sheet, {(cell.row + 1, cell.column + 1): cell for cell in table.cells})
 
 
-def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = True) -> None:
+def _write_rows(
+    sheet: Any,
+    rows: Sequence[Sequence[str]],
+    cells: Mapping[tuple[int, int], Cell] = MappingProxyType({}),
+    *,
+    is_table: bool = True,
+) -> None:
+    """Write `rows`; `cells` are a table's, by row and column, which tell what is to be merged."""
     from openpyxl.styles import Alignment, Border, Font, Side
     from openpyxl.utils import get_column_letter
 
@@ -83,8 +90,8 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = T
     heads = [column[0] for column in columns] if has_head else []
     bodies = values.typed([column[has_head:] for column in columns], heads)
     for n, (column, body) in enumerate(zip(columns, bodies, strict=True), 1):
-        cells: list[Typed | Dated] = [Typed(column[0]), *body] if has_head else list(body)
-        for m, value in enumerate(cells, 1):
+        filled: list[Typed | Dated] = [Typed(column[0]), *body] if has_head else list(body)
+        for m, value in enumerate(filled, 1):
             if value.value == "" and not is_table:
                 continue
             at = sheet.cell(m, n)
@@ -100,7 +107,7 @@ def _write_rows(sheet: Any, rows: Sequence[Sequence[str]], *, is_table: bool = T
         sheet.column_dimensions[get_column_letter(n)].width = min(widest, max(NARROWEST, longest + 2))
     if has_head:
         sheet.freeze_panes = "A2"
-    _make_room(sheet, {})
+    _make_room(sheet, cells)
 
 
 def _make_room(sheet: Any, cells: Mapping[tuple[int, int], Cell]) -> None:
