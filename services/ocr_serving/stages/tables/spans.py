@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ocr_serving.stages.tables.explain import homes
 from ocr_serving.stages.tables.grid import Grid, GridCell, covering
+from ocr_serving.stages.tables.headings import FULL
 from ocr_serving.stages.tables.picture import Rectangles
 from ocr_serving.stages.tables.rulings import Rulings
 from ocr_serving.stages.tables.words import rows_of_text
@@ -28,9 +29,6 @@ ON_LEVEL = 0.15
 
 HEADINGS = 3
 """Rows from the top that may hold headings over several columns."""
-
-WHOLE = 0.8
-"""Share of the table's width that a rule below the headings has."""
 
 INTO_GUTTER = 0.6
 """A text that leaves less than this share of the narrowest gutter before it is longer than its column."""
@@ -69,7 +67,7 @@ def with_headings(grid: Grid, boxes: Rectangles, where: Sequence[int | None], ru
     a rule over all the table where few rows have such.
     """
     rows, columns = grid.size
-    long = rules.level[rules.level[:, 2] - rules.level[:, 1] >= WHOLE * (grid.uprights[-1] - grid.uprights[0]), 0]
+    long = rules.level[rules.level[:, 2] - rules.level[:, 1] >= FULL * (grid.uprights[-1] - grid.uprights[0]), 0]
     inner = long[(long > boxes[:, 3].min()) & (long < boxes[:, 1].max())]
     last = int((grid.levels[:-1] < inner.min() - height / 2).sum()) if 0 < len(inner) < rows / 2 else rows
     held = {home for home in where if home is not None}
